@@ -1,0 +1,72 @@
+//! The declared side: everything that the project's files ask for, each with the place that asks.
+
+use crate::{digest::Digest, kinds::index::Index, name::QualifiedName, source::Source};
+
+/// All that is declared, in the order of relation names.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Every relation that stands under `tables:`.
+    pub relations: Vec<DesiredRelation>,
+    /// Changes when the declarations change in anything but layout.
+    pub digest: Digest,
+}
+
+/// What is declared about one relation.
+#[derive(Clone, Debug)]
+pub struct DesiredRelation {
+    /// Which relation.
+    pub name: QualifiedName,
+    /// Where it stands under `tables:`; with several files, the first.
+    pub at: Source,
+    /// Whether its undeclared indexes are dropped.
+    pub prune: bool,
+    /// Its indexes, in the order of names.
+    pub indexes: Vec<DeclaredIndex>,
+}
+
+/// A declared index.
+#[derive(Clone, Debug)]
+pub struct DeclaredIndex {
+    /// What is declared, expressions as written.
+    pub index: Index,
+    /// Never dropped or replaced.
+    pub protect: bool,
+    /// Its value in the YAML.
+    pub at: Source,
+    /// Of the declaration, to see whether it changed since it was applied.
+    pub digest: Digest,
+}
+
+impl DeclaredIndex {
+    /// Takes the digest of what is declared.
+    #[must_use]
+    pub fn new(index: Index, protect: bool, at: Source) -> Self {
+        let digest = Digest::of(&index);
+        Self { index, protect, at, digest }
+    }
+}
+
+impl Desired {
+    /// Brings the declarations into one order and takes their digest.
+    #[must_use]
+    pub fn new(mut relations: Vec<DesiredRelation>) -> Self {
+        relations.sort_by(|a, b| a.name.cmp(&b.name));
+        for relation in &mut relations {
+            relation.indexes.sort_by(|a, b| a.index.name.cmp(&b.index.name));
+        }
+        let contents: Vec<_> = relations
+            .iter()
+            .map(|relation| {
+                let indexes: Vec<_> = relation.indexes.iter().map(|i| (i.digest.as_str(), i.protect)).collect();
+                (&relation.name, relation.prune, indexes)
+            })
+            .collect();
+        let digest = Digest::of(&contents);
+        Self { relations, digest }
+    }
+
+    /// Every declared index.
+    pub fn indexes(&self) -> impl Iterator<Item = &DeclaredIndex> {
+        self.relations.iter().flat_map(|relation| &relation.indexes)
+    }
+}

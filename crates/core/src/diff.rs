@@ -1,0 +1,291 @@
+//! From declared and live to the plan: decides per relation, orders the changes, writes out their steps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::Address,
+    desired::{Desired, DesiredRelation},
+    digest::Digest,
+    hazard::HazardSet,
+    kinds::index::{
+        Index, check,
+        decide::{self, Change, Decisions, Wanted, What},
+        settle::Canonical,
+        steps::Steps,
+    },
+    live::{IndexState, Live, LiveIndex, Relation},
+    name::QualifiedName,
+    plan::{
+        Action, FORMAT_VERSION, Note, Plan, PlannedChange, Record, RelationSize, SessionSettings, Summary, TimeLimits,
+    },
+    problem::Problem,
+};
+
+/// What a plan needs besides the two sides.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// How long steps may wait.
+    pub limits: TimeLimits,
+    /// How the session of the steps is set up.
+    pub session: SessionSettings,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// Of this program.
+    pub version: String,
+    /// Plans only addresses for which this holds.
+    pub filter: Filter,
+}
+
+/// `--only` and `--exclude`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Where not empty: nothing else.
+    pub only: Vec<Address>,
+    /// Not these.
+    pub exclude: Vec<Address>,
+}
+
+impl Filter {
+    fn admits(&self, address: &Address) -> bool {
+        (self.only.is_empty() || self.only.contains(address)) && !self.exclude.contains(address)
+    }
+}
+
+/// Plans what leads from the live to the desired state.
+///
+/// # Errors
+/// Every mistake of the user's that only shows against the live side.
+pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
+    let mut decisions = decide(desired, live, canonical)?;
+    decisions.changes.retain(|change| options.filter.admits(&change.address));
+    decisions.notes.retain(|note| options.filter.admits(&note.address));
+    decisions.changes.sort_by(|a, b| rank(&a.what).cmp(&rank(&b.what)).then_with(|| a.address.cmp(&b.address)));
+    decisions.notes.sort_by(|a, b| a.address.cmp(&b.address));
+    let fingerprint = fingerprint(&decisions, live);
+    let mut transactions = 0;
+    let exchange = exchange_names(&decisions.changes);
+    let changes: Vec<_> = decisions
+        .changes
+        .iter()
+        .map(|change| planned(change, live, options.limits, &exchange, &mut transactions))
+        .collect();
+    let outdated = decisions.outdated.iter();
+    let records = outdated.map(|(declared, live)| manage(&declared.index, &declared.digest, &live.index)).collect();
+    Ok(Plan {
+        format_version: FORMAT_VERSION,
+        reconcile_version: options.version,
+        created_at: options.created_at,
+        database: live.database.clone(),
+        fingerprint,
+        declared: desired.digest.clone(),
+        summary: Summary::of(&changes),
+        session: options.session,
+        filter: options.filter,
+        changes,
+        records,
+        notes: decisions.notes,
+    })
+}
+
+fn decide<'a>(desired: &'a Desired, live: &'a Live, canonical: &'a Canonical) -> Result<Decisions<'a>, Vec<Problem>> {
+    let mut all = Decisions::default();
+    let mut add = |decisions: Decisions<'a>| {
+        all.changes.extend(decisions.changes);
+        all.outdated.extend(decisions.outdated);
+        all.notes.extend(decisions.notes);
+        all.problems.extend(decisions.problems);
+    };
+    for relation in &desired.relations {
+        match check::relation(relation, live) {
+            Ok(found) => add(decide::decide(Some(relation), found, live, canonical)),
+            Err(problem) => add(Decisions { problems: vec![problem], ..Decisions::default() }),
+        }
+    }
+    for table in managed_elsewhere(desired, live) {
+        match live.relations.get(table) {
+            Some(found) => add(decide::decide(None, found, live, canonical)),
+            None => add(gone(table, live)),
+        }
+    }
+    if all.problems.is_empty() { Ok(all) } else { Err(all.problems) }
+}
+
+/// Relations with managed objects of which nothing is declared any more.
+fn managed_elsewhere<'a>(desired: &Desired, live: &'a Live) -> Vec<&'a QualifiedName> {
+    let mut tables: Vec<_> = live.registry.managed.keys().map(Address::table).collect();
+    tables.dedup();
+    let declared = |table: &QualifiedName| {
+        desired.relations.binary_search_by(|relation: &DesiredRelation| relation.name.cmp(table)).is_ok()
+    };
+    tables.retain(|table| !declared(table));
+    tables
+}
+
+/// The table was dropped, its indexes with it.
+fn gone<'a>(table: &'a QualifiedName, live: &'a Live) -> Decisions<'a> {
+    let changes = live.registry.indexes_of(table).map(|(address, _)| Change {
+        address: address.clone(),
+        relation: None,
+        reason: "its table is gone".to_owned(),
+        what: What::Forget,
+        leftovers: Vec::new(),
+    });
+    Decisions { changes: changes.collect(), ..Decisions::default() }
+}
+
+/// The order of execution: what frees a name first, what adds before what removes.
+fn rank(what: &What<'_>) -> u8 {
+    match what {
+        What::Exchange(..) => 0,
+        What::Rename(..) => 1,
+        What::CleanUp(..) | What::Rebuild(..) | What::Complete(..) => 2,
+        What::Create(_) => 3,
+        What::Replace(..) => 4,
+        What::Alter(..) => 5,
+        What::Adopt(..) => 6,
+        What::Drop(_) => 7,
+        What::Forget => 8,
+    }
+}
+
+type Exchange<'a> = Vec<(&'a LiveIndex, &'a Index, &'a Relation)>;
+
+/// All exchanges of names; the first change of them carries the steps of all.
+fn exchange_names<'a>(changes: &[Change<'a>]) -> Exchange<'a> {
+    changes
+        .iter()
+        .filter_map(|change| match (&change.what, change.relation) {
+            (What::Exchange(wanted, live), Some(relation)) => Some((*live, &wanted.declared.index, relation)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn planned(
+    change: &Change<'_>,
+    live: &Live,
+    limits: TimeLimits,
+    exchange: &Exchange<'_>,
+    transactions: &mut u32,
+) -> PlannedChange {
+    let mut steps = Steps::new(live, limits);
+    if let Some(relation) = change.relation {
+        for leftover in &change.leftovers {
+            steps.drop(leftover, relation, HazardSet::new());
+        }
+        write_steps(&mut steps, change, relation, exchange);
+    }
+    let mut steps = steps.finish();
+    if steps.iter().any(|step| step.transaction.is_some()) {
+        *transactions += 1;
+        for step in &mut steps {
+            step.transaction = step.transaction.map(|_| *transactions);
+        }
+    }
+    let (action, before, wanted) = sides(&change.what);
+    let name = change.address.table().clone();
+    let size = |relation: &Relation| RelationSize { name: name.clone(), bytes: relation.bytes, rows: relation.rows };
+    PlannedChange {
+        address: change.address.clone(),
+        action,
+        reason: change.reason.clone(),
+        before: before.map(|live| live.index.clone()),
+        after: wanted.map(|wanted| wanted.declared.index.clone()),
+        hazards: steps.iter().flat_map(|step| step.hazards.iter().copied()).collect(),
+        relation: change.relation.map_or(RelationSize { name: name.clone(), bytes: 0, rows: None }, size),
+        records: records(change, before, wanted),
+        steps,
+    }
+}
+
+fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Relation, exchange: &Exchange<'_>) {
+    match &change.what {
+        What::Create(wanted) => steps.create(&wanted.declared.index, relation),
+        What::Alter(_, live, alterations) => steps.alter(&live.index, alterations),
+        What::Replace(wanted, live, ready) => steps.replace(&wanted.declared.index, live, relation, *ready),
+        What::Rename(wanted, live) => steps.rename(live, &wanted.declared.index.name, relation),
+        What::Exchange(_, live) => {
+            if exchange.first().is_some_and(|(first, ..)| first.oid == live.oid) {
+                steps.exchange(exchange);
+            }
+        }
+        What::Rebuild(wanted, live) => {
+            steps.drop(live, relation, HazardSet::new());
+            steps.create(&wanted.declared.index, relation);
+        }
+        What::Complete(wanted, live) => steps.complete(&wanted.declared.index, live, relation),
+        What::Drop(live) if live.state == IndexState::Valid => {
+            steps.drop(live, relation, HazardSet::from([crate::hazard::Hazard::IndexDrop]));
+        }
+        What::Drop(live) => steps.drop(live, relation, HazardSet::new()),
+        What::Adopt(..) | What::CleanUp(..) | What::Forget => {}
+    }
+}
+
+/// The action, what is there before it, and what shall be there after it.
+fn sides<'a>(what: &What<'a>) -> (Action, Option<&'a LiveIndex>, Option<Wanted<'a>>) {
+    match what {
+        What::Create(wanted) => (Action::Create, None, Some(*wanted)),
+        What::Alter(wanted, live, _) => (Action::Update, Some(live), Some(*wanted)),
+        What::Replace(wanted, live, _) => (Action::Replace, Some(live), Some(*wanted)),
+        What::Rename(wanted, live) | What::Exchange(wanted, live) => (Action::Rename, Some(live), Some(*wanted)),
+        What::Adopt(wanted, live) => (Action::Adopt, Some(live), Some(*wanted)),
+        What::Rebuild(wanted, live) | What::Complete(wanted, live) | What::CleanUp(wanted, live) => {
+            (Action::Repair, Some(live), Some(*wanted))
+        }
+        What::Drop(live) => (Action::Drop, Some(live), None),
+        What::Forget => (Action::Forget, None, None),
+    }
+}
+
+fn records(change: &Change<'_>, before: Option<&LiveIndex>, wanted: Option<Wanted<'_>>) -> Vec<Record> {
+    let Some(wanted) = wanted else { return vec![Record::Forget { address: change.address.clone() }] };
+    let renamed = before.filter(|live| live.index.name != wanted.declared.index.name);
+    let forget = renamed.map(|live| Record::Forget { address: live.index.address() });
+    let manage = Record::Manage {
+        address: change.address.clone(),
+        declared: wanted.declared.digest.clone(),
+        definition: Digest::of(wanted.definition),
+        declaration: Box::new(wanted.declared.index.clone()),
+    };
+    // In an exchange the name that is given up is another change's address: that one must not be struck out.
+    let forget = forget.filter(|_| !matches!(change.what, What::Exchange(..)));
+    forget.into_iter().chain([manage]).collect()
+}
+
+fn manage(declared: &Index, digest: &Digest, live: &Index) -> Record {
+    Record::Manage {
+        address: declared.address(),
+        declared: digest.clone(),
+        definition: Digest::of(&live.definition),
+        declaration: Box::new(declared.clone()),
+    }
+}
+
+/// Of every live fact that the changes rely on, and of nothing else.
+fn fingerprint(decisions: &Decisions<'_>, live: &Live) -> Digest {
+    #[derive(Serialize)]
+    struct Fact<'a> {
+        address: &'a Address,
+        relation: Option<(u32, Vec<(&'a QualifiedName, u32)>)>,
+        before: Option<&'a LiveIndex>,
+        leftovers: &'a [&'a LiveIndex],
+    }
+    let facts: Vec<_> = decisions
+        .changes
+        .iter()
+        .map(|change| Fact {
+            address: &change.address,
+            relation: change.relation.map(|relation| (relation.oid, partitions(relation, live))),
+            before: sides(&change.what).1,
+            leftovers: &change.leftovers,
+        })
+        .collect();
+    let notes: Vec<&Note> = decisions.notes.iter().collect();
+    Digest::of(&(&live.database.system_identifier, &live.database.name, facts, notes))
+}
+
+fn partitions<'a>(relation: &'a Relation, live: &'a Live) -> Vec<(&'a QualifiedName, u32)> {
+    let below = relation.partitions.iter().filter_map(|name| live.relations.get(name));
+    below.flat_map(|part| std::iter::once((&part.name, part.oid)).chain(partitions(part, live))).collect()
+}

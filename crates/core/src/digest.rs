@@ -1,0 +1,63 @@
+//! Short names for contents, to see whether two things are the same without keeping both.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 of something's canonical JSON, as `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of a value's JSON.
+    ///
+    /// # Panics
+    /// The value cannot be written as JSON, which all of ours can.
+    #[must_use]
+    pub fn of(value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => Self::of_bytes(&bytes),
+            Err(error) => panic!("a value of ours is not JSON: {error}"),
+        }
+    }
+
+    /// The digest of some bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut text = String::from("sha256:");
+        for byte in Sha256::digest(bytes) {
+            text.push(char::from(HEX[usize::from(byte >> 4)]));
+            text.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        Self(text)
+    }
+
+    /// A digest that was stored before.
+    #[must_use]
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The whole text, `sha256:…`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first `digits` hexadecimal digits, for generated names.
+    #[must_use]
+    pub fn short(&self, digits: usize) -> &str {
+        let hex = self.0.strip_prefix("sha256:").unwrap_or(&self.0);
+        &hex[..digits.min(hex.len())]
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,210 @@
+//! An index as the catalogs hold it. The rows come from `catalog.sql`, which the `live` crate runs; what they
+//! mean is decided here.
+
+use std::collections::HashMap;
+
+use super::{Definition, Index, Key, Nulls, Order, Parameters, PathName, Term};
+use crate::{
+    fragment::Fragment,
+    live::{IndexState, LiveIndex},
+    name::{Ident, QualifiedName},
+};
+
+/// The queries: relations, indexes and the names of their classes and collations, in this order.
+pub const CATALOG_SQL: &str = include_str!("catalog.sql");
+
+/// One row of the second query of `catalog.sql`. Vectors run over the index's columns, keys first.
+#[derive(Clone, Debug)]
+pub struct IndexRow {
+    /// The index.
+    pub oid: u32,
+    /// The relation that carries it.
+    pub table_oid: u32,
+    /// Its name.
+    pub name: String,
+    /// Access method.
+    pub method: String,
+    /// `indisunique`
+    pub unique: bool,
+    /// `indnullsnotdistinct`; false before PostgreSQL 15.
+    pub nulls_not_distinct: bool,
+    /// `indisvalid`
+    pub valid: bool,
+    /// A session that is building it.
+    pub builder: Option<i32>,
+    /// `indisreplident`
+    pub replica_identity: bool,
+    /// `indisclustered`
+    pub clustered: bool,
+    /// How many of the columns are keys.
+    pub keys: usize,
+    /// Column numbers of the relation; 0 is an expression.
+    pub columns: Vec<i16>,
+    /// Operator classes of the keys.
+    pub opclasses: Vec<u32>,
+    /// Collations of the keys; 0 where the type has none.
+    pub collations: Vec<u32>,
+    /// Bit 1: descending; bit 2: NULLs first.
+    pub options: Vec<i16>,
+    /// The expression keys in order, as printed.
+    pub expressions: Vec<String>,
+    /// The types of the expression keys.
+    pub expression_types: Vec<u32>,
+    /// Predicate as printed.
+    pub predicate: Option<String>,
+    /// `name=value` each.
+    pub parameters: Vec<String>,
+    /// `name=value, …` per column, where any column has some.
+    pub opclass_parameters: Vec<Option<String>>,
+    /// Tablespace, where it is not the database's default.
+    pub tablespace: Option<String>,
+    /// Comment.
+    pub comment: Option<String>,
+    /// The constraint that it backs.
+    pub constraint: Option<String>,
+    /// Foreign keys of others that need it.
+    pub needed_by: Vec<String>,
+    /// The parent's index that it is attached to.
+    pub attached_to: Option<u32>,
+    /// `column number:target` of columns with a statistics target.
+    pub statistics: Vec<String>,
+}
+
+/// A column of the relation that carries an index.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: Ident,
+    /// Its type, domains followed to their base.
+    pub type_oid: u32,
+    /// Its collation; 0 where the type has none.
+    pub collation: u32,
+}
+
+/// An operator class.
+#[derive(Clone, Debug)]
+pub struct OpClass {
+    /// Its name, with its schema outside `pg_catalog`.
+    pub name: PathName,
+    /// Its access method.
+    pub method: String,
+    /// The type that it was made for.
+    pub input_type: u32,
+    /// Whether it is the default one for that type.
+    pub default: bool,
+    /// Whether the index stores another type than the input.
+    pub stores_other: bool,
+}
+
+/// What the rows of indexes refer to by number.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Operator classes.
+    pub opclasses: HashMap<u32, OpClass>,
+    /// Collations.
+    pub collations: HashMap<u32, PathName>,
+    /// Types with a default class of their own, by access method.
+    pub exact_defaults: HashMap<(String, u32), u32>,
+}
+
+/// `pg_collation.oid` of the database's default collation.
+const DEFAULT_COLLATION: u32 = 100;
+
+impl Names {
+    /// Notes an operator class.
+    pub fn add_opclass(&mut self, oid: u32, opclass: OpClass) {
+        if opclass.default {
+            self.exact_defaults.insert((opclass.method.clone(), opclass.input_type), oid);
+        }
+        self.opclasses.insert(oid, opclass);
+    }
+
+    /// The class by name, or `None` where it is the default of the type (`GetDefaultOpClass`): the class made for
+    /// the very type, or else one that takes it as binary-compatible or polymorphic.
+    fn opclass(&self, oid: u32, type_oid: u32, method: &str, forced: bool) -> Option<PathName> {
+        let class = self.opclasses.get(&oid)?;
+        let exact = self.exact_defaults.get(&(method.to_owned(), type_oid));
+        let is_default = class.default && (class.stores_other || exact.is_none_or(|default| *default == oid));
+        if is_default && !forced { None } else { Some(class.name.clone()) }
+    }
+}
+
+/// Reads one row.
+///
+/// # Panics
+/// The row contradicts itself, which would be an error in `catalog.sql`.
+#[must_use]
+pub fn decode(row: IndexRow, table: &QualifiedName, columns: &HashMap<i16, Column>, names: &Names) -> LiveIndex {
+    let mut expressions = row.expressions.iter().zip(&row.expression_types);
+    let keys = (0..row.keys)
+        .map(|position| {
+            let column = columns.get(&row.columns[position]);
+            let (term, type_oid, own_collation) = match column {
+                Some(column) => (Term::Column(column.name.clone()), column.type_oid, column.collation),
+                None => match expressions.next() {
+                    Some((text, type_oid)) => {
+                        (Term::Expression(Fragment::from_server(text)), *type_oid, DEFAULT_COLLATION)
+                    }
+                    None => panic!("index {} has a key that is neither column nor expression", row.name),
+                },
+            };
+            let parameters = row.opclass_parameters.get(position).cloned().flatten();
+            let parameters = parameters.map(|text| parameters_of(text.split(", "))).unwrap_or_default();
+            let collation = row.collations.get(position).copied().unwrap_or(0);
+            let option = row.options.get(position).copied().unwrap_or(0);
+            Key {
+                term,
+                collation: names.collations.get(&collation).filter(|_| collation != own_collation).cloned(),
+                opclass: names.opclass(row.opclasses[position], type_oid, &row.method, !parameters.is_empty()),
+                opclass_parameters: parameters,
+                order: if option & 1 == 0 { Order::Asc } else { Order::Desc },
+                nulls: if option & 2 == 0 { Nulls::Last } else { Nulls::First },
+            }
+        })
+        .collect();
+    let include = row.columns[row.keys..].iter().filter_map(|number| columns.get(number)).map(|c| c.name.clone());
+    let definition = Definition {
+        unique: row.unique,
+        nulls_not_distinct: row.nulls_not_distinct,
+        columns: keys,
+        include: include.collect(),
+        predicate: row.predicate.as_deref().map(Fragment::from_server),
+        method: Ident::from_server(&row.method),
+    };
+    let state = match (row.valid, row.builder) {
+        (true, _) => IndexState::Valid,
+        (false, Some(pid)) => IndexState::Building { pid },
+        (false, None) => IndexState::Invalid,
+    };
+    let with = parameters_of(row.parameters.iter().map(String::as_str));
+    let index = Index {
+        table: table.clone(),
+        name: Ident::from_server(&row.name),
+        definition,
+        with: Some(with).filter(|with| !with.is_empty()),
+        tablespace: row.tablespace.as_deref().map(Ident::from_server),
+        comment: row.comment,
+    };
+    let statistics = row.statistics.iter().filter_map(|pair| {
+        let (column, target) = pair.split_once(':')?;
+        Some((column.parse().ok()?, target.parse().ok()?))
+    });
+    LiveIndex {
+        index,
+        oid: row.oid,
+        state,
+        constraint: row.constraint,
+        needed_by: row.needed_by,
+        attached_to: row.attached_to,
+        replica_identity: row.replica_identity,
+        clustered: row.clustered,
+        statistics: statistics.collect(),
+    }
+}
+
+fn parameters_of<'a>(pairs: impl Iterator<Item = &'a str>) -> Parameters {
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (Ident::from_server(name), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,131 @@
+-- Reads the relations that were asked for, the partitions below them, and their indexes, in bulk: joins over the
+-- catalogs cost a fraction of one pg_get_indexdef() per index. `asked` is a temporary name for the list of
+-- relations; the caller puts it in place of /*asked*/ as rows (schema, name). The schema `pg_temp` is our own one.
+
+-- relations
+WITH RECURSIVE asked(schema, name) AS (/*asked*/),
+wanted(oid, schema, name, kind, parent) AS (
+    SELECT c.oid, n.nspname, c.relname, c.relkind,
+           CASE WHEN c.relispartition THEN (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid) END
+    FROM asked a
+    JOIN pg_namespace n ON n.nspname = a.schema
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
+    WHERE c.relkind IN ('r', 'p', 'm', 'f')
+    UNION ALL
+    SELECT c.oid, 'pg_temp', c.relname, c.relkind, NULL
+    FROM asked a
+    JOIN pg_class c ON c.relnamespace = pg_my_temp_schema() AND c.relname = a.name
+    WHERE a.schema = 'pg_temp' AND c.relkind = 'r'
+), tree(oid, schema, name, kind, parent) AS (
+    SELECT * FROM wanted
+    UNION
+    SELECT c.oid, n.nspname, c.relname, c.relkind, h.inhparent
+    FROM tree t
+    JOIN pg_inherits h ON h.inhparent = t.oid
+    JOIN pg_class c ON c.oid = h.inhrelid AND c.relispartition
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE t.kind = 'p'
+), attributes AS (
+    SELECT a.attrelid,
+           array_agg(a.attnum ORDER BY a.attnum) AS numbers,
+           array_agg(a.attname::text ORDER BY a.attnum) AS names,
+           array_agg(CASE WHEN ty.typtype = 'd' THEN ty.typbasetype ELSE a.atttypid END ORDER BY a.attnum) AS types,
+           array_agg(a.attcollation ORDER BY a.attnum) AS collations
+    FROM pg_attribute a
+    JOIN pg_type ty ON ty.oid = a.atttypid
+    WHERE a.attrelid IN (SELECT oid FROM tree) AND a.attnum > 0 AND NOT a.attisdropped
+    GROUP BY a.attrelid
+)
+SELECT t.oid, t.schema::text, t.name::text, t.kind::text, t.parent,
+       a.numbers, a.names, a.types, a.collations,
+       c.relpages::int8 * current_setting('block_size')::int8 AS bytes,
+       c.reltuples::float8 AS rows,
+       (SELECT p.partattrs::text FROM pg_partitioned_table p WHERE p.partrelid = t.oid) AS partition_key
+FROM tree t
+JOIN pg_class c ON c.oid = t.oid
+LEFT JOIN attributes a ON a.attrelid = t.oid;
+
+-- indexes
+WITH RECURSIVE asked(schema, name) AS (/*asked*/),
+tree(oid, kind) AS (
+    SELECT c.oid, c.relkind
+    FROM asked a
+    JOIN pg_namespace n ON n.nspname = a.schema
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
+    WHERE c.relkind IN ('r', 'p', 'm')
+    UNION
+    SELECT c.oid, c.relkind
+    FROM asked a
+    JOIN pg_class c ON c.relnamespace = pg_my_temp_schema() AND c.relname = a.name
+    WHERE a.schema = 'pg_temp'
+    UNION
+    SELECT c.oid, c.relkind
+    FROM tree t
+    JOIN pg_inherits h ON h.inhparent = t.oid
+    JOIN pg_class c ON c.oid = h.inhrelid AND c.relispartition
+    WHERE t.kind = 'p'
+)
+SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS method, i.indisunique,
+       false /*indnullsnotdistinct*/ AS nulls_not_distinct, i.indisvalid,
+       CASE WHEN NOT i.indisvalid AND c.relkind = 'i' THEN (
+           -- The session that holds the lock of a concurrent build on the table and is building something.
+           SELECT l.pid FROM pg_locks l JOIN pg_stat_progress_create_index p ON p.pid = l.pid
+           WHERE l.relation = i.indrelid AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
+             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+             AND coalesce(p.index_relid = i.indexrelid, true)
+           LIMIT 1)
+       END AS builder,
+       i.indisreplident, i.indisclustered, i.indnkeyatts::int4 AS keys,
+       i.indkey::text AS columns, i.indclass::text AS opclasses, i.indcollation::text AS collations,
+       i.indoption::text AS options,
+       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(
+           SELECT pg_get_indexdef(i.indexrelid, k, false) FROM generate_series(1, i.indnkeyatts) k
+           WHERE i.indkey[k - 1] = 0 ORDER BY k)
+       END AS expressions,
+       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(
+           SELECT x.atttypid FROM pg_attribute x
+           WHERE x.attrelid = i.indexrelid AND x.attnum <= i.indnkeyatts AND i.indkey[x.attnum - 1] = 0
+           ORDER BY x.attnum)
+       END AS expression_types,
+       CASE WHEN i.indpred IS NOT NULL THEN pg_get_expr(i.indpred, i.indrelid) END AS predicate,
+       c.reloptions AS parameters,
+       o.parameters AS opclass_parameters,
+       s.spcname::text AS tablespace, d.description AS comment, k.conname::text AS "constraint",
+       f.needed_by, h.inhparent AS attached_to, o.statistics
+FROM tree t
+JOIN pg_index i ON i.indrelid = t.oid AND i.indislive
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_am am ON am.oid = c.relam
+LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
+LEFT JOIN pg_description d ON d.objoid = i.indexrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+LEFT JOIN (
+    SELECT conindid, array_agg(conname || ' of ' || conrelid::regclass::text ORDER BY conname) AS needed_by
+    FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 GROUP BY conindid
+) f ON f.conindid = i.indexrelid
+LEFT JOIN (
+    -- Few index columns have either; the scan leaves all others out before it groups.
+    SELECT x.attrelid,
+           array_agg(array_to_string(x.attoptions, ', ') ORDER BY x.attnum) AS parameters,
+           array_remove(array_agg(CASE WHEN x.attstattarget >= 0 THEN x.attnum || ':' || x.attstattarget END), NULL) AS statistics
+    FROM pg_attribute x
+    WHERE x.attrelid IN (
+        SELECT y.attrelid FROM pg_attribute y JOIN pg_class yc ON yc.oid = y.attrelid
+        WHERE yc.relkind IN ('i', 'I') AND (y.attoptions IS NOT NULL OR (y.attstattarget > -1)))
+      AND x.attnum > 0
+    GROUP BY x.attrelid
+) o ON o.attrelid = i.indexrelid;
+
+-- operator classes
+SELECT o.oid, n.nspname::text, o.opcname::text, am.amname::text, o.opcintype, o.opcdefault,
+       o.opckeytype <> 0 AS stores_other
+FROM pg_opclass o
+JOIN pg_namespace n ON n.oid = o.opcnamespace
+JOIN pg_am am ON am.oid = o.opcmethod;
+
+-- collations
+SELECT c.oid, n.nspname::text, c.collname::text
+FROM pg_collation c
+JOIN pg_namespace n ON n.oid = c.collnamespace
+WHERE c.oid IN (SELECT unnest(i.indcollation::oid[]) FROM pg_index i);

@@ -1,0 +1,100 @@
+//! Whether a declared index can exist where it is declared, as far as names tell. What its expressions mean is
+//! left to the server.
+
+use super::{ColumnPlace, Term};
+use crate::{
+    desired::{DeclaredIndex, DesiredRelation},
+    live::{Live, Relation, RelationKind},
+    problem::Problem,
+    source::Source,
+};
+
+/// `server_version_num` of the first server with NULLS NOT DISTINCT.
+const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
+
+/// The declared relation on the server, or what is wrong with its name.
+///
+/// # Errors
+/// There is no such relation, or it takes no indexes.
+pub fn relation<'a>(desired: &DesiredRelation, live: &'a Live) -> Result<&'a Relation, Problem> {
+    let Some(relation) = live.relations.get(&desired.name) else {
+        let message = format!("there is no table or materialized view `{}`", desired.name);
+        let known = live.vocabulary.relations.iter().map(String::as_str);
+        return Err(Problem::new(&desired.at, message).on_key().did_you_mean(&desired.name.to_string(), known));
+    };
+    if relation.kind == RelationKind::Foreign {
+        let message = format!("`{}` is a foreign table: the server that holds its rows indexes them", desired.name);
+        return Err(Problem::new(&desired.at, message).on_key());
+    }
+    Ok(relation)
+}
+
+/// Everything that is wrong with the names of a declared index.
+#[must_use]
+pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<Problem> {
+    let mut problems = columns(declared, relation);
+    let (definition, at) = (&declared.index.definition, &declared.at);
+    let method = definition.method.as_str();
+    if !live.vocabulary.methods.iter().any(|known| known == method) {
+        let problem = Problem::new(&at.key("method"), format!("this server has no index access method `{method}`"));
+        problems.push(problem.did_you_mean(method, live.vocabulary.methods.iter().map(String::as_str)));
+    }
+    if let Some(tablespace) = &declared.index.tablespace
+        && !live.vocabulary.tablespaces.iter().any(|known| known == tablespace.as_str())
+    {
+        let problem = Problem::new(&at.key("tablespace"), format!("this server has no tablespace `{tablespace}`"));
+        let known = live.vocabulary.tablespaces.iter().map(String::as_str);
+        problems.push(problem.did_you_mean(tablespace.as_str(), known));
+    }
+    if definition.nulls_not_distinct && live.database.server_version < NULLS_NOT_DISTINCT_SINCE {
+        let message = "this server is older than PostgreSQL 15, which brought `nulls_not_distinct`";
+        problems.push(Problem::new(&at.key("nulls_not_distinct"), message));
+    }
+    problems.extend(partition_key(declared, relation));
+    if let Some(taken) = live.taken.get(&declared.index.relation()) {
+        let message = format!("the name `{}` is taken by the {}", declared.index.relation(), taken.what);
+        let problem = Problem::new(at, message).on_key();
+        problems.push(problem.hint("names of tables, views and indexes are unique within a schema"));
+    }
+    problems
+}
+
+fn columns(declared: &DeclaredIndex, relation: &Relation) -> Vec<Problem> {
+    let known = || relation.columns.iter().map(|column| column.name.as_str());
+    let unknown =
+        declared.index.definition.named_columns().filter(|(_, column)| known().all(|name| name != column.as_str()));
+    unknown
+        .map(|(place, column)| {
+            let message = format!("column `{column}` is not in `{}`", relation.name);
+            let problem = Problem::new(&column_at(declared, place), message);
+            if column.as_str().contains('(') {
+                problem.hint(format!("an expression is written {{ expression: {} }}", column.as_str()))
+            } else {
+                problem.did_you_mean(column.as_str(), known())
+            }
+        })
+        .collect()
+}
+
+fn column_at(declared: &DeclaredIndex, place: ColumnPlace) -> Source {
+    match place {
+        ColumnPlace::Key(position) => declared.at.key("columns").item(position).key("column"),
+        ColumnPlace::Include(position) => declared.at.key("include").item(position),
+    }
+}
+
+/// A unique index of a partitioned table must hold the whole partition key (manual, section 5.12.2.3).
+fn partition_key(declared: &DeclaredIndex, relation: &Relation) -> Option<Problem> {
+    if !relation.is_partitioned() || !declared.index.definition.unique {
+        return None;
+    }
+    let keys = &declared.index.definition.columns;
+    let missing = relation.partition_key.iter().find(|column| {
+        !keys.iter().any(|key| match &key.term {
+            Term::Column(name) => name == *column,
+            Term::Expression(_) => false,
+        })
+    })?;
+    let message = format!("a unique index of `{}` must have the partition column `{missing}`", relation.name);
+    Some(Problem::new(&declared.at.key("columns"), message).hint(format!("add `{missing}` to its columns")))
+}

@@ -1,0 +1,398 @@
+//! What happens to each index of one relation: the declared ones, the managed ones, the others under `prune`.
+//! The statements that make it happen are in `steps`.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Definition, Index, check,
+    compare::{self, Alteration, Verdict},
+    settle::{self, Canonical},
+    steps::{building_name, retired_name},
+};
+use crate::{
+    address::Address,
+    desired::{DeclaredIndex, DesiredRelation},
+    live::{IndexState, Live, LiveIndex, Relation},
+    name::Ident,
+    plan::Note,
+    problem::Problem,
+};
+
+/// What was decided about one relation.
+#[derive(Debug, Default)]
+pub struct Decisions<'a> {
+    /// In no particular order.
+    pub changes: Vec<Change<'a>>,
+    /// Managed and unchanged, but with an outdated registry entry.
+    pub outdated: Vec<(&'a DeclaredIndex, &'a LiveIndex)>,
+    /// What changes nothing and is worth knowing.
+    pub notes: Vec<Note>,
+    /// The user's mistakes.
+    pub problems: Vec<Problem>,
+}
+
+/// One decision.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// The object.
+    pub address: Address,
+    /// What carries it; `None` where that is gone as well.
+    pub relation: Option<&'a Relation>,
+    /// Why.
+    pub reason: String,
+    /// What happens.
+    pub what: What<'a>,
+    /// What interrupted runs left beside it, to be dropped.
+    pub leftovers: Vec<&'a LiveIndex>,
+}
+
+/// What happens to an index.
+#[derive(Debug)]
+pub enum What<'a> {
+    /// Build it.
+    Create(Wanted<'a>),
+    /// Change properties in place.
+    Alter(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
+    /// Build it beside the old one and swap. The flag: the new one stands already.
+    Replace(Wanted<'a>, &'a LiveIndex, bool),
+    /// Give the live one the declared name.
+    Rename(Wanted<'a>, &'a LiveIndex),
+    /// Give several live ones each other's names.
+    Exchange(Wanted<'a>, &'a LiveIndex),
+    /// Take it into the registry.
+    Adopt(Wanted<'a>, &'a LiveIndex),
+    /// Drop the INVALID one and build it.
+    Rebuild(Wanted<'a>, &'a LiveIndex),
+    /// Build and attach the parts that are missing.
+    Complete(Wanted<'a>, &'a LiveIndex),
+    /// Only drop leftovers.
+    CleanUp(Wanted<'a>, &'a LiveIndex),
+    /// Drop it.
+    Drop(&'a LiveIndex),
+    /// Strike it from the registry.
+    Forget,
+}
+
+/// A declared index and what its definition means on this server.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// As declared.
+    pub declared: &'a DeclaredIndex,
+    /// In canonical form.
+    pub definition: &'a Definition,
+}
+
+/// Decides about everything on one relation.
+#[must_use]
+pub fn decide<'a>(
+    desired: Option<&'a DesiredRelation>,
+    relation: &'a Relation,
+    live: &'a Live,
+    canonical: &'a Canonical,
+) -> Decisions<'a> {
+    let declared = desired.map(|desired| desired.indexes.as_slice()).unwrap_or_default();
+    let mut decider = Decider {
+        relation,
+        live,
+        names: declared.iter().map(|declared| &declared.index.name).collect(),
+        used: BTreeSet::new(),
+        out: Decisions::default(),
+    };
+    let wanted = decider.wanted(declared, canonical);
+    decider.exchange(&wanted);
+    for wanted in wanted {
+        if !decider.used.contains(&wanted.declared.index.name) {
+            decider.declared(wanted);
+        }
+    }
+    decider.undeclared_but_managed();
+    if desired.is_some_and(|desired| desired.prune) {
+        decider.prune();
+    }
+    decider.out
+}
+
+struct Decider<'a> {
+    relation: &'a Relation,
+    live: &'a Live,
+    /// The names that are declared.
+    names: BTreeSet<&'a Ident>,
+    /// Live indexes that serve a declaration, so that nothing else is decided about them.
+    used: BTreeSet<&'a Ident>,
+    out: Decisions<'a>,
+}
+
+impl<'a> Decider<'a> {
+    fn wanted(&mut self, declared: &'a [DeclaredIndex], canonical: &'a Canonical) -> Vec<Wanted<'a>> {
+        let mut all = Vec::with_capacity(declared.len());
+        for declared in declared {
+            if let Some(definition) = settle::settled(declared, self.relation, self.live) {
+                all.push(Wanted { declared, definition });
+                continue;
+            }
+            let problems = check::index(declared, self.relation, self.live);
+            if let (true, Some(definition)) = (problems.is_empty(), canonical.get(&declared.index.address())) {
+                all.push(Wanted { declared, definition });
+            }
+            self.out.problems.extend(problems);
+        }
+        all
+    }
+
+    fn declared(&mut self, wanted: Wanted<'a>) {
+        match self.relation.indexes.get(&wanted.declared.index.name) {
+            Some(own) => self.named_alike(wanted, own),
+            None => self.missing(wanted),
+        }
+    }
+
+    fn named_alike(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
+        let verdict = compare::compare(&own.index, &wanted.declared.index, wanted.definition);
+        if let Some(owner) = owner(own) {
+            return self.owned_elsewhere(wanted, &owner, &verdict);
+        }
+        match own.state {
+            IndexState::Valid => self.valid(wanted, own, verdict),
+            IndexState::Building { pid } => {
+                self.note(wanted, format!("process {pid} is building it now; plan again when that is done"));
+            }
+            IndexState::Invalid => self.invalid(wanted, own, &verdict),
+        }
+    }
+
+    fn owned_elsewhere(&mut self, wanted: Wanted<'a>, owner: &str, verdict: &Verdict) {
+        match verdict {
+            Verdict::Same => self.note(wanted, format!("satisfied: it is the index of {owner}")),
+            Verdict::Alter(_) | Verdict::Replace(_) => {
+                let message = format!("`{}` is the index of {owner}, and not as declared", wanted.declared.index.name);
+                let problem = Problem::new(&wanted.declared.at, message).on_key();
+                self.out.problems.push(problem.hint("declare it under another name, or change what it belongs to"));
+            }
+        }
+    }
+
+    fn valid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: Verdict) {
+        match verdict {
+            Verdict::Same => self.same(wanted, own),
+            Verdict::Alter(alterations) => {
+                let reason = "a property that changes in place differs".to_owned();
+                self.change(wanted, reason, What::Alter(wanted, own, alterations));
+            }
+            Verdict::Replace(differences) => self.replace(wanted, own, &differences),
+        }
+    }
+
+    fn same(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
+        if !self.leftovers(&wanted.declared.index).is_empty() {
+            let reason = "an interrupted run left something beside it".to_owned();
+            self.change(wanted, reason, What::CleanUp(wanted, own));
+        } else if !self.is_managed(&wanted.declared.index.address()) {
+            self.change(wanted, "it exists as declared".to_owned(), What::Adopt(wanted, own));
+        } else if !settle::is_recorded(wanted.declared, own, self.live) {
+            self.out.outdated.push((wanted.declared, own));
+        }
+    }
+
+    fn replace(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, differences: &[&'static str]) {
+        let differences = differences.join(", ");
+        if wanted.declared.protect {
+            return self.note(wanted, format!("protected: not replaced, although it differs in {differences}"));
+        }
+        if let Some(key) = own.needed_by.first() {
+            let message = format!("the foreign key {key} depends on `{}`: it cannot be replaced", own.index.name);
+            let problem = Problem::new(&wanted.declared.at, message).on_key();
+            let hint = "declare the new definition under another name, then move the foreign key in a migration";
+            self.out.problems.push(problem.hint(hint));
+            return;
+        }
+        let new = self.relation.indexes.get(&building_name(&wanted.declared.index));
+        let ready = new.is_some_and(|new| {
+            new.state == IndexState::Valid
+                && compare::compare(&new.index, &wanted.declared.index, wanted.definition) == Verdict::Same
+        });
+        self.change(wanted, format!("differs in {differences}"), What::Replace(wanted, own, ready));
+    }
+
+    fn invalid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: &Verdict) {
+        match (self.relation.is_partitioned(), verdict) {
+            (true, Verdict::Same | Verdict::Alter(_)) => {
+                let reason = "partitions are missing from it".to_owned();
+                self.change(wanted, reason, What::Complete(wanted, own));
+            }
+            (true, Verdict::Replace(_)) | (false, _) => {
+                let reason = "it is INVALID: a build was interrupted or failed".to_owned();
+                self.change(wanted, reason, What::Rebuild(wanted, own));
+            }
+        }
+    }
+
+    fn missing(&mut self, wanted: Wanted<'a>) {
+        let alike = |live: &&'a LiveIndex| {
+            live.state == IndexState::Valid
+                && !self.names.contains(&live.index.name)
+                && !self.used.contains(&live.index.name)
+                && live.index.definition == *wanted.definition
+                && wanted.declared.index.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
+                && !is_leftover(live)
+        };
+        let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
+        // One of ours is renamed; of the others, one that no constraint can take away is named first.
+        alike.sort_by_key(|live| (!self.is_ours(live), live.is_owned_elsewhere()));
+        match alike.first() {
+            Some(live) if self.is_ours(live) && !live.is_owned_elsewhere() => {
+                self.used.insert(&live.index.name);
+                let reason = format!("`{}` is the same index under another name", live.index.name);
+                self.change(wanted, reason, What::Rename(wanted, live));
+            }
+            Some(live) => {
+                self.used.insert(&live.index.name);
+                self.note(wanted, format!("satisfied by {}", described(live)));
+            }
+            None => self.change(wanted, "it does not exist".to_owned(), What::Create(wanted)),
+        }
+    }
+
+    /// Finds declared indexes whose definitions stand under each other's names: renamed, not rebuilt.
+    fn exchange(&mut self, all: &[Wanted<'a>]) {
+        let source = |wanted: &Wanted<'a>| {
+            let own = self.relation.indexes.get(&wanted.declared.index.name)?;
+            if own.index.definition == *wanted.definition {
+                return None;
+            }
+            all.iter().find_map(|other| {
+                let live = self.relation.indexes.get(&other.declared.index.name)?;
+                let free = live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect;
+                let moves = live.index.definition != *other.definition && live.index.definition == *wanted.definition;
+                (free && moves).then_some(live)
+            })
+        };
+        let mut moves: Vec<_> = all.iter().filter_map(|wanted| Some((*wanted, source(wanted)?))).collect();
+        // Only closed circles: every name that is given away is taken by another of them, and the reverse.
+        loop {
+            let before = moves.len();
+            let sources: BTreeSet<_> = moves.iter().map(|(_, live)| &live.index.name).collect();
+            let targets: BTreeSet<_> = moves.iter().map(|(wanted, _)| &wanted.declared.index.name).collect();
+            let closed: BTreeSet<_> = sources.intersection(&targets).copied().cloned().collect();
+            moves.retain(|(wanted, live)| {
+                closed.contains(&live.index.name) && closed.contains(&wanted.declared.index.name)
+            });
+            if moves.len() == before {
+                break;
+            }
+        }
+        for (wanted, live) in moves {
+            self.used.insert(&live.index.name);
+            let reason = format!("`{}` is the same index under another name", live.index.name);
+            self.change(wanted, reason, What::Exchange(wanted, live));
+        }
+    }
+
+    fn undeclared_but_managed(&mut self) {
+        let live = self.live;
+        for (address, name) in live.registry.indexes_of(&self.relation.name) {
+            if self.names.contains(name) || self.used.contains(name) {
+                continue;
+            }
+            match self.relation.indexes.get(name) {
+                Some(live) if !live.is_owned_elsewhere() => self.drop_managed(address, live),
+                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), What::Forget),
+            }
+        }
+    }
+
+    fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex) {
+        if let Some(key) = live.needed_by.first() {
+            let message = format!("`{address}` is no longer declared, but the foreign key {key} depends on it");
+            self.out.problems.push(Problem::nowhere(message).hint("declare it again, or drop the foreign key first"));
+            return;
+        }
+        self.push(address.clone(), "it is no longer declared".to_owned(), What::Drop(live));
+    }
+
+    fn prune(&mut self) {
+        for live in self.relation.indexes.values() {
+            let (name, address) = (&live.index.name, live.index.address());
+            let spoken_for = self.names.contains(name) || self.used.contains(name) || self.is_managed(&address);
+            if spoken_for || live.is_owned_elsewhere() || is_leftover(live) {
+                continue;
+            }
+            match (&live.state, live.needed_by.first()) {
+                (IndexState::Building { pid }, _) => {
+                    let text = format!("not pruned: process {pid} is building it now");
+                    self.out.notes.push(Note { address, text });
+                }
+                (_, Some(key)) => {
+                    let text = format!("not pruned: the foreign key {key} depends on it");
+                    self.out.notes.push(Note { address, text });
+                }
+                (IndexState::Valid | IndexState::Invalid, None) => {
+                    self.push(address, "it is not declared, and `prune` is set".to_owned(), What::Drop(live));
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, wanted: Wanted<'a>, reason: String, what: What<'a>) {
+        self.push(wanted.declared.index.address(), reason, what);
+    }
+
+    fn push(&mut self, address: Address, reason: String, what: What<'a>) {
+        let leftovers = match &what {
+            What::Replace(wanted, _, true) => {
+                let retired = retired_name(&wanted.declared.index);
+                self.relation.indexes.get(&retired).into_iter().collect()
+            }
+            What::Drop(live) => self.leftovers(&live.index),
+            What::Create(wanted)
+            | What::Alter(wanted, ..)
+            | What::Replace(wanted, _, false)
+            | What::Rename(wanted, _)
+            | What::Exchange(wanted, _)
+            | What::Adopt(wanted, _)
+            | What::Rebuild(wanted, _)
+            | What::Complete(wanted, _)
+            | What::CleanUp(wanted, _) => self.leftovers(&wanted.declared.index),
+            What::Forget => Vec::new(),
+        };
+        self.out.changes.push(Change { address, relation: Some(self.relation), reason, what, leftovers });
+    }
+
+    /// What an interrupted replacement of this index left: names that only reconcile gives.
+    fn leftovers(&self, index: &Index) -> Vec<&'a LiveIndex> {
+        let names = [building_name(index), retired_name(index)];
+        names.iter().filter_map(|name| self.relation.indexes.get(name)).collect()
+    }
+
+    fn note(&mut self, wanted: Wanted<'a>, text: String) {
+        self.out.notes.push(Note { address: wanted.declared.index.address(), text });
+    }
+
+    fn is_managed(&self, address: &Address) -> bool {
+        self.live.registry.managed.contains_key(address)
+    }
+
+    fn is_ours(&self, live: &LiveIndex) -> bool {
+        self.is_managed(&live.index.address())
+    }
+}
+
+fn is_leftover(live: &LiveIndex) -> bool {
+    let name = live.index.name.as_str();
+    name.starts_with("reconcile_new_") || name.starts_with("reconcile_old_")
+}
+
+/// What decides about an index instead of its declaration.
+fn owner(live: &LiveIndex) -> Option<String> {
+    match (&live.constraint, live.attached_to) {
+        (Some(constraint), _) => Some(format!("constraint `{constraint}`")),
+        (None, Some(_)) => Some("the partitioned parent".to_owned()),
+        (None, None) => None,
+    }
+}
+
+fn described(live: &LiveIndex) -> String {
+    match owner(live) {
+        Some(owner) => format!("`{}`, the index of {owner}", live.index.name),
+        None => format!("`{}`, which is not managed", live.index.name),
+    }
+}

@@ -1,0 +1,47 @@
+//! Which declared indexes are known to equal a live one without asking the server what their SQL means.
+
+use std::collections::HashMap;
+
+use super::Definition;
+use crate::{
+    address::Address,
+    desired::{DeclaredIndex, Desired},
+    digest::Digest,
+    live::{Live, LiveIndex, Relation},
+};
+
+/// The canonical definitions of declared indexes, as the server sees them, by address.
+pub type Canonical = HashMap<Address, Definition>;
+
+/// The live definition that the declared one is known to equal.
+///
+/// Either both are what the registry recorded when they were applied; or the declaration holds no SQL and reads
+/// the same as a live index of that relation. Everything else is for the server to say.
+#[must_use]
+pub fn settled<'a>(declared: &DeclaredIndex, relation: &'a Relation, live: &Live) -> Option<&'a Definition> {
+    let own = relation.indexes.get(&declared.index.name).filter(|own| is_recorded(declared, own, live));
+    let equal = || relation.indexes.values().find(|live| live.index.definition == declared.index.definition);
+    let own = own.or_else(|| if declared.index.definition.has_fragments() { None } else { equal() })?;
+    Some(&own.index.definition)
+}
+
+/// Whether declaration and live definition are those that the registry recorded.
+#[must_use]
+pub fn is_recorded(declared: &DeclaredIndex, own: &LiveIndex, live: &Live) -> bool {
+    let recorded = live.registry.managed.get(&declared.index.address());
+    recorded.is_some_and(|recorded| {
+        recorded.declared == declared.digest && recorded.definition == Digest::of(&own.index.definition)
+    })
+}
+
+/// The declared indexes that only the server can judge, with their relations.
+#[must_use]
+pub fn unsettled<'a>(desired: &'a Desired, live: &'a Live) -> Vec<(&'a DeclaredIndex, &'a Relation)> {
+    desired
+        .relations
+        .iter()
+        .filter_map(|relation| Some((relation, live.relations.get(&relation.name)?)))
+        .flat_map(|(desired, relation)| desired.indexes.iter().map(move |declared| (declared, relation)))
+        .filter(|(declared, relation)| settled(declared, relation, live).is_none())
+        .collect()
+}

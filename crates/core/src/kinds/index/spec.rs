@@ -1,0 +1,393 @@
+//! How an index is written in YAML, and what that means. Whether its columns and classes exist is left to `check`
+//! in the diff, which knows the live side.
+
+use std::{collections::BTreeMap, fmt};
+
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        self, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+};
+
+use super::{DEFAULT_METHOD, Definition, Index, Key, MAX_COLUMNS, Nulls, Order, Parameters, PathName, Term};
+use crate::{
+    fragment::Fragment,
+    name::{Ident, QualifiedName, split_parts},
+    problem::Problem,
+    source::Source,
+};
+
+/// An index: its columns alone, or a map with everything an index can have.
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
+#[schemars(untagged)]
+pub enum IndexSpec {
+    /// `idx: [a, b desc]`
+    Columns(Vec<ColumnSpec>),
+    /// `idx: { columns: […], where: … }`
+    Full(Box<FullSpec>),
+}
+
+/// Everything an index can have.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FullSpec {
+    /// Key columns and expressions, in order.
+    #[schemars(length(min = 1, max = 32))]
+    pub columns: Vec<ColumnSpec>,
+    /// Access method; `btree` where not given.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Whether no two rows may agree in all keys.
+    #[serde(default)]
+    pub unique: bool,
+    /// Whether NULLs count as equal in a unique index (PostgreSQL 15 on).
+    #[serde(default)]
+    pub nulls_not_distinct: bool,
+    /// Columns that ride along for index-only scans.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// SQL predicate: only rows for which it is true are indexed.
+    #[serde(default, rename = "where")]
+    pub predicate: Option<String>,
+    /// Storage parameters such as `fillfactor`. Where given, it is the whole set; not given, they are left alone.
+    #[serde(default)]
+    pub with: Option<BTreeMap<String, ParameterSpec>>,
+    /// Tablespace; left alone where not given.
+    #[serde(default)]
+    pub tablespace: Option<String>,
+    /// Comment; left alone where not given, removed where empty.
+    #[serde(default)]
+    pub comment: Option<String>,
+    /// Never dropped or replaced, while the rest applies.
+    #[serde(default)]
+    pub protect: bool,
+}
+
+/// A key: `name [asc|desc] [nulls first|last]`, or a map.
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
+#[schemars(untagged)]
+pub enum ColumnSpec {
+    /// `sold_at desc nulls last`
+    Text(String),
+    /// `{ expression: lower(sku), opclass: text_pattern_ops }`
+    Full(Box<FullColumnSpec>),
+}
+
+/// A key with everything it can have: exactly one of `column` and `expression`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FullColumnSpec {
+    /// A column, by its exact name.
+    #[serde(default)]
+    pub column: Option<String>,
+    /// An SQL expression over the columns of the row.
+    #[serde(default)]
+    pub expression: Option<String>,
+    /// Sort direction; `asc` where not given.
+    #[serde(default)]
+    pub order: Option<Order>,
+    /// Where NULLs stand; last for `asc`, first for `desc`.
+    #[serde(default)]
+    pub nulls: Option<Nulls>,
+    /// Operator class, `name` or `schema.name`.
+    #[serde(default)]
+    pub opclass: Option<String>,
+    /// Parameters of the operator class.
+    #[serde(default)]
+    pub opclass_parameters: BTreeMap<String, ParameterSpec>,
+    /// Collation, `name` or `schema.name`.
+    #[serde(default)]
+    pub collation: Option<String>,
+}
+
+/// The value of a parameter: text, number or boolean.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub enum ParameterSpec {
+    /// `on`, `auto` and the like.
+    Text(String),
+    /// `90`
+    Integer(i64),
+    /// `0.5`
+    Number(Float),
+    /// `true`
+    Boolean(bool),
+}
+
+/// A number as YAML gave it, kept as text so that it can be compared.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "f64")]
+pub struct Float(String);
+
+/// What an index of the YAML means, and whether it is protected.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The index.
+    pub index: Index,
+    /// Never dropped or replaced.
+    pub protect: bool,
+}
+
+/// Reads the specification of the index `name` on `table`.
+///
+/// # Errors
+/// Every name, fragment or combination that cannot be, each at its place below `at`.
+pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -> Result<Lowered, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let short = FullSpec::default();
+    let (columns, columns_at, full) = match spec {
+        IndexSpec::Columns(columns) => (columns, at.clone(), &short),
+        IndexSpec::Full(full) => (&full.columns, at.key("columns"), &**full),
+    };
+    let name = checked(Ident::new(name), || at.clone(), &mut problems, Problem::on_key);
+    if columns.is_empty() {
+        problems.push(Problem::new(&columns_at, "an index needs at least one column"));
+    }
+    if columns.len() + full.include.len() > MAX_COLUMNS {
+        let message = format!("an index has at most {MAX_COLUMNS} columns, keys and INCLUDE together");
+        problems.push(Problem::new(&columns_at, message));
+    }
+    if full.nulls_not_distinct && !full.unique {
+        let problem = Problem::new(&at.key("nulls_not_distinct"), "only a unique index can treat NULLs as equal");
+        problems.push(problem.hint("add `unique: true`"));
+    }
+    let keys: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .filter_map(|(position, column)| lower_column(column, &columns_at.item(position), &mut problems))
+        .collect();
+    let include = full.include.iter().enumerate().filter_map(|(position, column)| {
+        checked(Ident::new(column), || at.key("include").item(position), &mut problems, |p| p)
+    });
+    let include: Vec<_> = include.collect();
+    let method = full.method.as_deref().unwrap_or(DEFAULT_METHOD);
+    let method = checked(Ident::new(method), || at.key("method"), &mut problems, |p| p);
+    let predicate = full.predicate.as_ref().and_then(|text| lower_fragment(text, &at.key("where"), &mut problems));
+    let with = full.with.as_ref().map(|with| lower_parameters(with, &at.key("with"), &mut problems));
+    let tablespace = full.tablespace.as_ref();
+    let tablespace =
+        tablespace.and_then(|name| checked(Ident::new(name), || at.key("tablespace"), &mut problems, |p| p));
+    if full.comment.as_ref().is_some_and(|comment| comment.contains('\0')) {
+        problems.push(Problem::new(&at.key("comment"), "PostgreSQL stores no NUL byte"));
+    }
+    let (Some(name), Some(method), true) = (name, method, problems.is_empty()) else {
+        return Err(problems);
+    };
+    let definition = Definition {
+        method,
+        unique: full.unique,
+        nulls_not_distinct: full.nulls_not_distinct,
+        columns: keys,
+        include,
+        predicate,
+    };
+    let index = Index { table: table.clone(), name, definition, with, tablespace, comment: full.comment.clone() };
+    Ok(Lowered { index, protect: full.protect })
+}
+
+fn lower_column(spec: &ColumnSpec, at: &Source, problems: &mut Vec<Problem>) -> Option<Key> {
+    let full = match spec {
+        ColumnSpec::Text(text) => return lower_text_column(text, at, problems),
+        ColumnSpec::Full(full) => full,
+    };
+    let term = match (&full.column, &full.expression) {
+        (Some(column), None) => checked(Ident::new(column), || at.key("column"), problems, |p| p).map(Term::Column),
+        (None, Some(text)) => lower_fragment(text, &at.key("expression"), problems).map(Term::Expression),
+        (None, None) => {
+            problems.push(Problem::new(at, "a column needs `column` or `expression`"));
+            None
+        }
+        (Some(_), Some(_)) => {
+            problems.push(Problem::new(at, "a column has either `column` or `expression`, not both"));
+            None
+        }
+    };
+    let order = full.order.unwrap_or_default();
+    let opclass_parameters = lower_parameters(&full.opclass_parameters, &at.key("opclass_parameters"), problems);
+    if full.opclass.is_none() && !opclass_parameters.is_empty() {
+        let problem = Problem::new(&at.key("opclass_parameters"), "parameters need the operator class they belong to");
+        problems.push(problem.hint("add `opclass:`; SQL has no way to give them to the default class"));
+    }
+    let opclass = lower_path_name(full.opclass.as_deref(), &at.key("opclass"), problems);
+    let collation = lower_path_name(full.collation.as_deref(), &at.key("collation"), problems);
+    Some(Key {
+        term: term?,
+        collation,
+        opclass,
+        opclass_parameters,
+        order,
+        nulls: full.nulls.unwrap_or(order.default_nulls()),
+    })
+}
+
+/// Reads `name [asc|desc] [nulls first|last]` from its right end, so that a name may hold spaces.
+fn lower_text_column(text: &str, at: &Source, problems: &mut Vec<Problem>) -> Option<Key> {
+    let mut rest = text.trim();
+    let mut take = |word: &str| {
+        let cut = rest.len().checked_sub(word.len())?;
+        let tail = rest.get(cut..)?;
+        let head = rest.get(..cut)?;
+        let apart = head.ends_with(char::is_whitespace) && !head.trim_end().is_empty();
+        if !(tail.eq_ignore_ascii_case(word) && apart) {
+            return None;
+        }
+        rest = head.trim_end();
+        Some(())
+    };
+    let nulls =
+        if take("nulls first").is_some() { Some(Nulls::First) } else { take("nulls last").map(|()| Nulls::Last) };
+    let order = if take("desc").is_some() {
+        Order::Desc
+    } else {
+        let _explicit = take("asc");
+        Order::Asc
+    };
+    let column = if rest.starts_with('"') {
+        split_parts(rest).and_then(|mut parts| match parts.len() {
+            1 => Ok(parts.remove(0)),
+            _ => Err(crate::name::NameError::TooManyParts(rest.to_owned())),
+        })
+    } else {
+        Ident::new(rest)
+    };
+    let column = checked(column, || at.clone(), problems, |p| p)?;
+    Some(Key {
+        term: Term::Column(column),
+        collation: None,
+        opclass: None,
+        opclass_parameters: Parameters::new(),
+        order,
+        nulls: nulls.unwrap_or(order.default_nulls()),
+    })
+}
+
+fn lower_fragment(text: &str, at: &Source, problems: &mut Vec<Problem>) -> Option<Fragment> {
+    match Fragment::new(text) {
+        Ok(fragment) => Some(fragment),
+        Err(error) => {
+            let problem = Problem::new(at, error.message).on_text(error.offset);
+            problems.push(problem.hint("a fragment is one whole SQL expression"));
+            None
+        }
+    }
+}
+
+fn lower_parameters(specs: &BTreeMap<String, ParameterSpec>, at: &Source, problems: &mut Vec<Problem>) -> Parameters {
+    let mut parameters = Parameters::new();
+    for (name, value) in specs {
+        if let Some(name) = checked(Ident::new(name), || at.key(name), problems, Problem::on_key) {
+            parameters.insert(name, value.text());
+        }
+    }
+    parameters
+}
+
+fn lower_path_name(text: Option<&str>, at: &Source, problems: &mut Vec<Problem>) -> Option<PathName> {
+    let parts = checked(split_parts(text?), || at.clone(), problems, |p| p)?;
+    match <[Ident; 2]>::try_from(parts) {
+        Ok([schema, name]) => Some(PathName { schema: Some(schema), name }),
+        Err(mut parts) if parts.len() == 1 => Some(PathName { schema: None, name: parts.remove(0) }),
+        Err(_) => {
+            problems.push(Problem::new(at, "expected `name` or `schema.name`"));
+            None
+        }
+    }
+}
+
+fn checked<T, E: fmt::Display>(
+    result: Result<T, E>,
+    at: impl FnOnce() -> Source,
+    problems: &mut Vec<Problem>,
+    mark: impl FnOnce(Problem) -> Problem,
+) -> Option<T> {
+    result.map_err(|error| problems.push(mark(Problem::new(&at(), error.to_string())))).ok()
+}
+
+impl ParameterSpec {
+    /// The value as PostgreSQL stores it; booleans as `on` and `off`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Integer(number) => number.to_string(),
+            Self::Number(Float(text)) => text.clone(),
+            Self::Boolean(true) => "on".to_owned(),
+            Self::Boolean(false) => "off".to_owned(),
+        }
+    }
+}
+
+struct IndexVisitor;
+
+impl<'de> Visitor<'de> for IndexVisitor {
+    type Value = IndexSpec;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list of columns, or a map with `columns`")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<IndexSpec, A::Error> {
+        Deserialize::deserialize(SeqAccessDeserializer::new(items)).map(IndexSpec::Columns)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<IndexSpec, A::Error> {
+        Deserialize::deserialize(MapAccessDeserializer::new(map)).map(IndexSpec::Full)
+    }
+}
+
+struct ColumnVisitor;
+
+impl<'de> Visitor<'de> for ColumnVisitor {
+    type Value = ColumnSpec;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("`name [asc|desc] [nulls first|last]`, or a map with `column` or `expression`")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ColumnSpec, E> {
+        Ok(ColumnSpec::Text(text.to_owned()))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ColumnSpec, A::Error> {
+        Deserialize::deserialize(MapAccessDeserializer::new(map)).map(ColumnSpec::Full)
+    }
+}
+
+struct ParameterVisitor;
+
+impl Visitor<'_> for ParameterVisitor {
+    type Value = ParameterSpec;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("text, a number or a boolean")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Text(text.to_owned()))
+    }
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Boolean(value))
+    }
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Integer(value))
+    }
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<ParameterSpec, E> {
+        i64::try_from(value).map(ParameterSpec::Integer).map_err(E::custom)
+    }
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Number(Float(value.to_string())))
+    }
+}
+
+impl<'de> Deserialize<'de> for IndexSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(IndexVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for ColumnSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ColumnVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for ParameterSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ParameterVisitor)
+    }
+}

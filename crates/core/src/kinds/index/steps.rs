@@ -1,0 +1,381 @@
+//! What a change of an index executes. Every way through here leaves a valid index at every moment, and no
+//! reader or writer waiting longer than the lock timeout.
+
+use std::collections::BTreeMap;
+
+use super::{BuildMode, Index, compare::Alteration};
+use crate::{
+    digest::Digest,
+    hazard::{Hazard, HazardSet},
+    live::{IndexState, Live, LiveIndex, Relation, RelationKind},
+    lock::Lock,
+    name::{Ident, QualifiedName},
+    plan::{Step, TimeLimits, Timeouts},
+    sql::Sql,
+};
+
+/// Collects the steps of one change.
+pub struct Steps<'a> {
+    live: &'a Live,
+    limits: TimeLimits,
+    steps: Vec<Step>,
+}
+
+/// The name that a replacement is built under. It depends only on what is declared, so that a later run finds it.
+#[must_use]
+pub fn building_name(index: &Index) -> Ident {
+    Ident::fitted("reconcile_new_", Digest::of(&index.address()).short(16))
+}
+
+/// The name that a replaced index has until it is dropped.
+#[must_use]
+pub fn retired_name(index: &Index) -> Ident {
+    Ident::fitted("reconcile_old_", Digest::of(&index.address()).short(16))
+}
+
+/// The name of a partitioned index's part on one partition.
+#[must_use]
+pub fn partition_index_name(index: &Ident, partition: &QualifiedName) -> Ident {
+    let name = format!("{}_{}", index.as_str(), partition.name.as_str());
+    Ident::new(name.clone())
+        .unwrap_or_else(|_| Ident::fitted(&name, &format!("_{}", Digest::of(&(index, partition)).short(8))))
+}
+
+impl<'a> Steps<'a> {
+    /// Starts with nothing.
+    #[must_use]
+    pub fn new(live: &'a Live, limits: TimeLimits) -> Self {
+        Self { live, limits, steps: Vec::new() }
+    }
+
+    /// What was collected.
+    #[must_use]
+    pub fn finish(self) -> Vec<Step> {
+        self.steps
+    }
+
+    /// Builds the index under its own name.
+    pub fn create(&mut self, index: &Index, relation: &Relation) {
+        self.build(index, &index.name.clone(), relation);
+    }
+
+    /// Builds it beside the old one, swaps the names, drops the old one (TRAPS 11).
+    /// `ready` says that the new one stands already, from a run that was interrupted.
+    pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, ready: bool) {
+        let (building, retired) = (building_name(index), retired_name(index));
+        let index = &carried_over(index, &old.index);
+        if !ready {
+            self.build(index, &building, relation);
+        }
+        for (column, target) in &old.statistics {
+            self.carry_statistics(index, &building, *column, *target);
+        }
+        self.swap(index, old, relation, &building, &retired);
+        let old = LiveIndex { index: Index { name: retired, ..old.index.clone() }, ..old.clone() };
+        self.drop(&old, relation, HazardSet::from([Hazard::IndexDrop]));
+    }
+
+    /// Drops it, with what approval that needs.
+    pub fn drop(&mut self, old: &LiveIndex, relation: &Relation, mut hazards: HazardSet) {
+        if relation.is_partitioned() {
+            // PostgreSQL has no concurrent drop of a partitioned index.
+            hazards.insert(Hazard::AccessExclusiveLock);
+            let step = self.brief(Sql::new("DROP INDEX ").name(&old.index.relation()), Lock::AccessExclusiveLock);
+            self.steps.push(Step { hazards, ..step });
+            return;
+        }
+        let undo = old.index.create(BuildMode::Concurrently);
+        let step = self.online(old.index.drop_concurrently());
+        self.steps.push(Step { hazards, undo: Some(undo).filter(|_| old.state == IndexState::Valid), ..step });
+    }
+
+    /// Gives it another name.
+    pub fn rename(&mut self, old: &LiveIndex, to: &Ident, relation: &Relation) {
+        let renames = self.renames(&old.index.name, to, relation, old);
+        for (from, to) in renames {
+            let step = self.rename_step(&from, &to);
+            self.steps.push(Step { transaction: Some(0), ..step });
+        }
+    }
+
+    /// Gives indexes each other's names, by way of third ones (TRAPS 5a).
+    pub fn exchange(&mut self, moves: &[(&LiveIndex, &Index, &Relation)]) {
+        let mut second = Vec::new();
+        for (live, wanted, relation) in moves {
+            let third = retired_name(&live.index);
+            self.rename(live, &third, relation);
+            let waiting = LiveIndex { index: Index { name: third, ..live.index.clone() }, ..(*live).clone() };
+            second.extend(self.renames_after(&live.index.name, &waiting, &wanted.name, relation));
+        }
+        for (from, to) in second {
+            let step = self.rename_step(&from, &to);
+            self.steps.push(Step { transaction: Some(0), ..step });
+        }
+    }
+
+    /// Changes properties in place.
+    pub fn alter(&mut self, live: &Index, alterations: &[Alteration]) {
+        for alteration in alterations {
+            match alteration {
+                Alteration::Parameters { set, reset } => self.alter_parameters(live, set, reset),
+                Alteration::Comment(comment) => {
+                    let before = live.comment.clone().unwrap_or_default();
+                    self.comment(live, &live.name, comment, &before);
+                }
+            }
+        }
+    }
+
+    /// Completes a partitioned index that is invalid because partitions are missing from it.
+    pub fn complete(&mut self, index: &Index, root: &LiveIndex, relation: &Relation) {
+        self.build_partitions(index, &index.name.clone(), relation, Some(root.oid));
+    }
+
+    fn build(&mut self, index: &Index, name: &Ident, relation: &Relation) {
+        if relation.is_partitioned() {
+            self.build_parent(index, name, relation);
+            self.build_partitions(index, name, relation, None);
+        } else {
+            self.build_concurrently(index, name, &relation.name);
+        }
+        if let Some(comment) = index.comment.as_ref().filter(|comment| !comment.is_empty()) {
+            self.comment(index, name, comment, "");
+        }
+    }
+
+    fn build_concurrently(&mut self, index: &Index, name: &Ident, table: &QualifiedName) {
+        let built = table.sibling(name.clone());
+        let step = self.online(index.create_on(name, table, BuildMode::Concurrently));
+        self.steps.push(Step {
+            hazards: HazardSet::from([Hazard::IndexBuild]),
+            undo: Some(Sql::new("DROP INDEX CONCURRENTLY ").name(&built)),
+            leaves: Some(built),
+            ..step
+        });
+    }
+
+    fn build_parent(&mut self, index: &Index, name: &Ident, relation: &Relation) {
+        let sql = index.create_on(name, &relation.name, BuildMode::OnlyParent);
+        let step = self.brief(sql, Lock::ShareLock);
+        let undo = Sql::new("DROP INDEX ").name(&relation.name.sibling(name.clone()));
+        self.steps.push(Step { undo: Some(undo), ..step });
+    }
+
+    /// Builds on each partition and attaches it, skipping what is attached to `existing` already.
+    fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &Relation, existing: Option<u32>) {
+        for partition in &relation.partitions {
+            let Some(partition) = self.live.relations.get(partition) else { continue };
+            if partition.kind == RelationKind::Foreign {
+                continue;
+            }
+            let attached = |live: &&LiveIndex| existing.is_some() && live.attached_to == existing;
+            if let Some(part) = partition.indexes.values().find(attached) {
+                if part.state != IndexState::Valid && partition.is_partitioned() {
+                    let part_name = part.index.name.clone();
+                    self.build_partitions(index, &part_name, partition, Some(part.oid));
+                }
+                continue;
+            }
+            let part = self.part(index, name, partition);
+            self.attach(&relation.name.sibling(name.clone()), &partition.name.sibling(part));
+        }
+    }
+
+    /// The part of an index on one partition: one that stands there free for use, or a new one.
+    fn part(&mut self, index: &Index, name: &Ident, partition: &Relation) -> Ident {
+        let free = |live: &&LiveIndex| {
+            live.state == IndexState::Valid
+                && live.attached_to.is_none()
+                && live.constraint.is_none()
+                && !index.definition.has_fragments()
+                && live.index.definition == index.definition
+        };
+        if let Some(free) = partition.indexes.values().find(free) {
+            return free.index.name.clone();
+        }
+        let part = partition_index_name(name, &partition.name);
+        let standing = partition.indexes.get(&part);
+        if let Some(remnant) = standing.filter(|live| live.state == IndexState::Invalid && live.attached_to.is_none()) {
+            if partition.is_partitioned() {
+                self.build_partitions(index, &part, partition, Some(remnant.oid));
+                return part;
+            }
+            self.drop(remnant, partition, HazardSet::new());
+        }
+        let bare = Index { comment: None, ..index.clone() };
+        self.build(&bare, &part, partition);
+        part
+    }
+
+    fn attach(&mut self, parent: &QualifiedName, part: &QualifiedName) {
+        let sql = Sql::new("ALTER INDEX ").name(parent).raw(" ATTACH PARTITION ").name(part);
+        let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
+        self.steps.push(step);
+    }
+
+    fn swap(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, building: &Ident, retired: &Ident) {
+        let away = self.renames(&old.index.name, retired, relation, old);
+        let mut renames = away;
+        renames.push((index.table.sibling(building.clone()), index.table.sibling(index.name.clone())));
+        if relation.is_partitioned() {
+            self.part_renames(relation, building, &index.name, &mut renames);
+        }
+        for (from, to) in renames {
+            let step = self.rename_step(&from, &to);
+            self.steps.push(Step { transaction: Some(0), ..step });
+        }
+        if old.clustered {
+            let sql = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(&index.name);
+            let undo = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(retired);
+            let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
+            self.steps.push(Step { transaction: Some(0), undo: Some(undo), ..step });
+        }
+        if old.replica_identity {
+            let identity = |name: &Ident| {
+                Sql::new("ALTER TABLE ").name(&index.table).raw(" REPLICA IDENTITY USING INDEX ").ident(name)
+            };
+            let step = self.brief(identity(&index.name), Lock::AccessExclusiveLock);
+            let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
+            self.steps.push(Step { transaction: Some(0), undo: Some(identity(retired)), hazards, ..step });
+        }
+    }
+
+    /// The renames that give an index, and the parts that are named after it, another name.
+    fn renames(
+        &self,
+        from: &Ident,
+        to: &Ident,
+        relation: &Relation,
+        old: &LiveIndex,
+    ) -> Vec<(QualifiedName, QualifiedName)> {
+        let mut renames = vec![(relation.name.sibling(from.clone()), relation.name.sibling(to.clone()))];
+        if relation.is_partitioned() {
+            for partition in &relation.partitions {
+                let Some(partition) = self.live.relations.get(partition) else { continue };
+                let named = partition_index_name(from, &partition.name);
+                let part = partition.indexes.get(&named).filter(|part| part.attached_to == Some(old.oid));
+                if let Some(part) = part {
+                    let to = partition_index_name(to, &partition.name);
+                    renames.extend(self.renames(&named, &to, partition, part));
+                }
+            }
+        }
+        renames
+    }
+
+    /// The renames of an index, and its parts, that an earlier step has given the name of `waiting`.
+    fn renames_after(
+        &self,
+        original: &Ident,
+        waiting: &LiveIndex,
+        to: &Ident,
+        relation: &Relation,
+    ) -> Vec<(QualifiedName, QualifiedName)> {
+        let first = self.renames(original, &waiting.index.name, relation, waiting);
+        let last = self.renames(original, to, relation, waiting);
+        first.into_iter().zip(last).map(|((_, from), (_, to))| (from, to)).collect()
+    }
+
+    /// The renames of the parts that a replacement was built from; they are not in the catalogs yet.
+    fn part_renames(
+        &self,
+        relation: &Relation,
+        from: &Ident,
+        to: &Ident,
+        renames: &mut Vec<(QualifiedName, QualifiedName)>,
+    ) {
+        for partition in relation.partitions.iter().filter_map(|name| self.live.relations.get(name)) {
+            if partition.kind == RelationKind::Foreign {
+                continue;
+            }
+            let (from, to) = (partition_index_name(from, &partition.name), partition_index_name(to, &partition.name));
+            let built = self.steps.iter().any(|step| step.leaves.as_ref().is_some_and(|name| name.name == from))
+                || partition.is_partitioned();
+            if built || partition.indexes.contains_key(&from) {
+                renames.push((partition.name.sibling(from.clone()), partition.name.sibling(to.clone())));
+                self.part_renames(partition, &from, &to, renames);
+            }
+        }
+    }
+
+    fn rename_step(&self, from: &QualifiedName, to: &QualifiedName) -> Step {
+        let sql = |from: &QualifiedName, to: &QualifiedName| {
+            Sql::new("ALTER INDEX ").name(from).raw(" RENAME TO ").ident(&to.name)
+        };
+        let step = self.brief(sql(from, to), Lock::ShareUpdateExclusiveLock);
+        Step { undo: Some(sql(to, from)), ..step }
+    }
+
+    fn alter_parameters(&mut self, live: &Index, set: &BTreeMap<Ident, String>, reset: &[Ident]) {
+        let alter = || Sql::new("ALTER INDEX ").name(&live.relation());
+        let present = live.with.clone().unwrap_or_default();
+        if !set.is_empty() {
+            let (known, new): (Vec<_>, Vec<_>) = set.keys().partition(|name| present.contains_key(*name));
+            let known: BTreeMap<_, _> = known.into_iter().map(|name| (name.clone(), present[name].clone())).collect();
+            let undo = if known.is_empty() {
+                alter().raw(" RESET (").list(new, ", ", Sql::ident).raw(")")
+            } else {
+                alter().raw(" SET ").parameters(&known)
+            };
+            let step = self.brief(alter().raw(" SET ").parameters(set), Lock::ShareUpdateExclusiveLock);
+            self.steps.push(Step { undo: Some(undo), ..step });
+        }
+        if !reset.is_empty() {
+            let before = reset.iter().map(|name| (name.clone(), present[name].clone())).collect();
+            let sql = alter().raw(" RESET (").list(reset, ", ", Sql::ident).raw(")");
+            let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
+            self.steps.push(Step { undo: Some(alter().raw(" SET ").parameters(&before)), ..step });
+        }
+    }
+
+    fn comment(&mut self, index: &Index, name: &Ident, comment: &str, before: &str) {
+        let step = self.brief(index.comment_on(name, comment), Lock::ShareUpdateExclusiveLock);
+        self.steps.push(Step { undo: Some(index.comment_on(name, before)), ..step });
+    }
+
+    fn carry_statistics(&mut self, index: &Index, name: &Ident, column: u16, target: i32) {
+        let sql = Sql::new("ALTER INDEX ")
+            .name(&index.table.sibling(name.clone()))
+            .raw(" ALTER COLUMN ")
+            .number(i64::from(column))
+            .raw(" SET STATISTICS ")
+            .number(i64::from(target));
+        let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
+        self.steps.push(step);
+    }
+
+    /// A statement that takes its lock for an instant, and must not make others queue while it waits.
+    fn brief(&self, sql: Sql, lock: Lock) -> Step {
+        let lock_ms = Some(milliseconds(self.limits.lock_timeout));
+        Step {
+            sql,
+            transaction: None,
+            lock: Some(lock),
+            hazards: HazardSet::new(),
+            timeouts: Timeouts { lock_ms, statement_ms: None },
+            undo: None,
+            leaves: None,
+        }
+    }
+
+    /// A concurrent build or drop: it waits for old transactions, and nobody waits for it.
+    fn online(&self, sql: Sql) -> Step {
+        let statement_ms = Some(milliseconds(self.limits.build_timeout));
+        let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
+        Step { timeouts: Timeouts { lock_ms: None, statement_ms }, ..step }
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The declared index with what is not declared taken from the one that it replaces.
+fn carried_over(index: &Index, old: &Index) -> Index {
+    Index {
+        with: index.with.clone().or_else(|| old.with.clone()),
+        tablespace: index.tablespace.clone().or_else(|| old.tablespace.clone()),
+        comment: index.comment.clone().or_else(|| old.comment.clone()),
+        ..index.clone()
+    }
+}

@@ -1,0 +1,3 @@
+//! The kinds of object, a folder each.
+
+pub mod index;

@@ -1,0 +1,92 @@
+//! A user's mistake: where it stands, what is wrong, what to do. Showing it is left to `config` and `cli`.
+
+use crate::source::Source;
+
+/// One mistake. All mistakes of a run are collected and shown together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The node that is wrong; `None` where no file is to blame.
+    pub at: Option<Source>,
+    /// Which part of the node to mark.
+    pub mark: Mark,
+    /// What is wrong, in lower case.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Other places that belong to the mistake, each with what stands there.
+    pub related: Vec<(Source, String)>,
+}
+
+/// The part of a YAML node that a problem marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The value.
+    Value,
+    /// The key that leads to the node.
+    Key,
+    /// From this byte of the scalar's text on.
+    Text(usize),
+}
+
+impl Problem {
+    /// A problem with the value at `at`.
+    #[must_use]
+    pub fn new(at: &Source, message: impl Into<String>) -> Self {
+        Self { at: Some(at.clone()), mark: Mark::Value, message: message.into(), hint: None, related: Vec::new() }
+    }
+
+    /// A problem that no line of a file is to blame for.
+    #[must_use]
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        Self { at: None, mark: Mark::Value, message: message.into(), hint: None, related: Vec::new() }
+    }
+
+    /// Marks the key instead of the value.
+    #[must_use]
+    pub fn on_key(mut self) -> Self {
+        self.mark = Mark::Key;
+        self
+    }
+
+    /// Marks the scalar from byte `offset` of its text on.
+    #[must_use]
+    pub fn on_text(mut self, offset: usize) -> Self {
+        self.mark = Mark::Text(offset);
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds `did you mean`, where one of `known` is close to `written`.
+    #[must_use]
+    pub fn did_you_mean<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match closest(written, known) {
+            Some(name) => self.hint(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+
+    /// Adds another place that belongs to the mistake.
+    #[must_use]
+    pub fn related(mut self, at: &Source, what: impl Into<String>) -> Self {
+        self.related.push((at.clone(), what.into()));
+        self
+    }
+}
+
+/// The known name most like the written one, if it is like it at all.
+#[must_use]
+pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&written, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,50 @@
+//! Where in the YAML a thing was declared, as a path from the root of its file.
+//! Lines and columns are found only when a problem is shown, by the `config` crate.
+
+use std::sync::Arc;
+
+/// A step from a YAML node to one below it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Segment {
+    /// The value under this key.
+    Key(Arc<str>),
+    /// The item at this position, from 0.
+    Item(usize),
+}
+
+/// The number of a file in the project that was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u32);
+
+/// A node of a YAML file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source {
+    /// Which file.
+    pub file: FileId,
+    /// The way from the file's root to the node.
+    pub path: Arc<[Segment]>,
+}
+
+impl Source {
+    /// The root of a file.
+    #[must_use]
+    pub fn file(file: FileId) -> Self {
+        Self { file, path: Arc::from([]) }
+    }
+
+    /// The value under `key` of this node.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        self.below(Segment::Key(key.into()))
+    }
+
+    /// The item `position` of this node, from 0.
+    #[must_use]
+    pub fn item(&self, position: usize) -> Self {
+        self.below(Segment::Item(position))
+    }
+
+    fn below(&self, segment: Segment) -> Self {
+        Self { file: self.file, path: self.path.iter().cloned().chain([segment]).collect() }
+    }
+}

@@ -1,0 +1,124 @@
+//! The one writer of SQL text. What goes in is a word of ours, or a type that says how it is quoted;
+//! a bare `String` has no way in. DML and ALTER TABLE that sea-query can express are left to sea-query.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fragment::Fragment,
+    name::{Ident, QualifiedName},
+};
+
+/// One SQL statement, complete and without a closing semicolon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sql(String);
+
+impl Sql {
+    /// Starts a statement with words of ours.
+    #[must_use]
+    pub fn new(words: &'static str) -> Self {
+        Self(words.to_owned())
+    }
+
+    /// Adds words of ours, as they stand.
+    #[must_use]
+    pub fn raw(mut self, words: &'static str) -> Self {
+        self.0.push_str(words);
+        self
+    }
+
+    /// Adds a name, quoted where needed.
+    #[must_use]
+    pub fn ident(mut self, ident: &Ident) -> Self {
+        self.0.push_str(&ident.quoted());
+        self
+    }
+
+    /// Adds `schema.name`, both quoted where needed.
+    #[must_use]
+    pub fn name(mut self, name: &QualifiedName) -> Self {
+        self.0.push_str(&name.quoted());
+        self
+    }
+
+    /// Adds a string literal. Backslashes get the `E''` form, which means the same whatever
+    /// `standard_conforming_strings` is (manual, section 4.1.2.2).
+    #[must_use]
+    pub fn literal(mut self, text: &str) -> Self {
+        if text.contains('\\') {
+            self.0.push_str(" E");
+        }
+        self.0.push('\'');
+        self.0.push_str(&text.replace('\\', "\\\\").replace('\'', "''"));
+        self.0.push('\'');
+        self
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn number(mut self, number: i64) -> Self {
+        self.0.push_str(&number.to_string());
+        self
+    }
+
+    /// Adds a fragment of the user's in parentheses of its own, which it cannot leave.
+    #[must_use]
+    pub fn parenthesised(mut self, fragment: &Fragment) -> Self {
+        self.0.push('(');
+        self.0.push_str(fragment.as_str());
+        // A trailing `-- comment` would swallow the bracket.
+        self.0.push_str(if fragment.as_str().contains("--") { "\n)" } else { ")" });
+        self
+    }
+
+    /// Adds what `add` writes for each item, with `between` in between.
+    #[must_use]
+    pub fn list<T>(
+        mut self,
+        items: impl IntoIterator<Item = T>,
+        between: &'static str,
+        add: impl Fn(Self, T) -> Self,
+    ) -> Self {
+        for (position, item) in items.into_iter().enumerate() {
+            if position > 0 {
+                self = self.raw(between);
+            }
+            self = add(self, item);
+        }
+        self
+    }
+
+    /// The statement's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Sql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_what_is_hostile() {
+        let sql = Sql::new("COMMENT ON INDEX ")
+            .name(&QualifiedName::parse(r#""a b"."c""; DROP TABLE t; --""#).unwrap())
+            .raw(" IS ")
+            .literal("it's \\ here");
+        assert_eq!(sql.as_str(), r#"COMMENT ON INDEX "a b"."c""; DROP TABLE t; --" IS  E'it''s \\ here'"#);
+    }
+
+    #[test]
+    fn a_comment_does_not_swallow_the_bracket() {
+        let sql = Sql::new("WHERE ").parenthesised(&Fragment::new("a > 1 -- recent").unwrap());
+        assert_eq!(sql.as_str(), "WHERE (a > 1 -- recent\n)");
+    }
+}
