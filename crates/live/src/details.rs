@@ -1,0 +1,120 @@
+//! What is read only where something is not settled: columns by sea-schema's model, names that are taken, names to
+//! suggest from. A plan without changes never comes here.
+
+use std::collections::HashMap;
+
+use reconcile_core::{
+    desired::Desired,
+    kinds::index::settle,
+    live::{Live, Taken},
+    name::{Ident, QualifiedName},
+    sql::Sql,
+};
+use sea_orm::sqlx::Row as _;
+use sea_schema::postgres::{def::ColumnInfo, parser::parse_column_query_result, query::ColumnQueryResult};
+
+use crate::{LiveError, Session, session::Rows};
+
+/// Completes the picture in the same snapshot, in one round trip, or none.
+///
+/// # Errors
+/// The connection or a query fails.
+pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live) -> Result<(), LiveError> {
+    let mut batch = Vec::new();
+    let unsettled = settle::unsettled(desired, live);
+    let wanted: Vec<_> = unsettled
+        .iter()
+        .filter(|(declared, relation)| !relation.indexes.contains_key(&declared.index.name))
+        .map(|(declared, _)| declared.index.relation())
+        .collect();
+    let mut relations: Vec<_> = unsettled.iter().map(|(_, relation)| relation.name.clone()).collect();
+    relations.dedup();
+    if !wanted.is_empty() {
+        batch.push(taken_sql(&wanted));
+    }
+    if !relations.is_empty() {
+        batch.push(columns_sql(relations.iter().filter_map(|name| live.relations.get(name)).map(|r| r.oid)));
+    }
+    if desired.relations.iter().any(|relation| !live.relations.contains_key(&relation.name)) {
+        batch.push(RELATIONS.to_owned());
+    }
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut results = session.batch(&batch.join("; ")).await?.into_iter();
+    let mut next = || results.next().unwrap_or_default();
+    if !wanted.is_empty() {
+        read_taken(&next(), live)?;
+    }
+    if !relations.is_empty() {
+        read_columns(&next(), live)?;
+    }
+    live.vocabulary.relations = next().iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+/// Relations that a mistyped name may have meant.
+const RELATIONS: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') LIMIT 10000";
+
+fn taken_sql(wanted: &[QualifiedName]) -> String {
+    Sql::new(
+        "SELECT n.nspname::text, c.relname::text, \
+         CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view' \
+         WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' \
+         WHEN 'c' THEN 'composite type' ELSE 'index of ' || coalesce(i.indrelid::regclass::text, 'another table') END \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE (n.nspname, c.relname) IN (",
+    )
+    .list(wanted, ", ", |sql, name| {
+        sql.raw("(").literal(name.schema.as_str()).raw(", ").literal(name.name.as_str()).raw(")")
+    })
+    .raw(")")
+    .as_str()
+    .to_owned()
+}
+
+fn read_taken(rows: &Rows, live: &mut Live) -> Result<(), LiveError> {
+    for row in rows {
+        let name = QualifiedName::new(Ident::from_server(row.try_get(0)?), Ident::from_server(row.try_get(1)?));
+        live.taken.insert(name, Taken { what: row.try_get(2)? });
+    }
+    Ok(())
+}
+
+fn columns_sql(oids: impl Iterator<Item = u32>) -> String {
+    Sql::new(
+        "SELECT n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, NULL), \
+         t.typname::text, a.attnotnull, a.attidentity <> '' \
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_type t ON t.oid = a.atttypid WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (",
+    )
+    .list(oids, ", ", |sql, oid| sql.number(i64::from(oid)))
+    .raw(") ORDER BY a.attrelid, a.attnum")
+    .as_str()
+    .to_owned()
+}
+
+fn read_columns(rows: &Rows, live: &mut Live) -> Result<(), LiveError> {
+    let enums = HashMap::new();
+    for row in rows {
+        let name = QualifiedName::new(Ident::from_server(row.try_get(0)?), Ident::from_server(row.try_get(1)?));
+        let yes_no = |yes: bool| if yes { "YES" } else { "NO" }.to_owned();
+        let column: ColumnInfo = parse_column_query_result(
+            ColumnQueryResult {
+                column_name: row.try_get(2)?,
+                column_type: row.try_get(3)?,
+                udt_name: row.try_get(4)?,
+                is_nullable: yes_no(!row.try_get::<bool, _>(5)?),
+                is_identity: yes_no(row.try_get(6)?),
+                ..ColumnQueryResult::default()
+            },
+            &enums,
+        );
+        if let Some(relation) = live.relations.get_mut(&name) {
+            relation.columns.push(column);
+        }
+    }
+    Ok(())
+}

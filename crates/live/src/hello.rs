@@ -1,0 +1,79 @@
+//! The first round trip: settings that decide how the server prints, one snapshot, and who and where we are.
+
+use reconcile_core::{live::DatabaseId, name::QualifiedName, sql::Sql};
+use sea_orm::sqlx::Row as _;
+
+use crate::{LiveError, ReadOptions, Session};
+
+/// Settings that change what the server prints, or how long we may stand in others' way.
+const SETTINGS: &str = "SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
+    SET IntervalStyle = 'postgres'; SET quote_all_identifiers = off; SET standard_conforming_strings = on; \
+    SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_min_messages = warning; \
+    SET lock_timeout = '2s'; SET statement_timeout = '5min'; SET jit = off; ";
+
+/// From this many relations on, hash joins over whole catalogs beat a probe for each relation.
+const BULK_RELATIONS: usize = 500;
+
+/// What the server said about itself and us.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    /// The database.
+    pub database: DatabaseId,
+    /// The role that we are.
+    pub role: String,
+    /// It cannot be written to: a standby, or read-only by its settings.
+    pub read_only: bool,
+    /// We may create temporary tables.
+    pub temporary: bool,
+    /// The registry's table exists.
+    pub registry_exists: bool,
+    /// We may read it.
+    pub registry_readable: bool,
+    /// Access methods for indexes.
+    pub methods: Vec<String>,
+    /// Tablespaces.
+    pub tablespaces: Vec<String>,
+}
+
+/// Sets the session up and opens the snapshot that everything is read in.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn begin(session: &mut Session, options: &ReadOptions, relations: usize) -> Result<Hello, LiveError> {
+    let bulk = if relations >= BULK_RELATIONS { "off" } else { "on" };
+    let registry =
+        QualifiedName::new(options.registry_schema.clone(), reconcile_core::name::Ident::from_server("resource"));
+    let facts = Sql::new(
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()), current_database()::text, \
+         current_user::text, pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool, \
+         has_database_privilege(current_database(), 'TEMPORARY'), \
+         ARRAY(SELECT amname::text FROM pg_am WHERE amtype = 'i' ORDER BY 1), \
+         ARRAY(SELECT spcname::text FROM pg_tablespace ORDER BY 1), c.oid IS NOT NULL, \
+         coalesce(has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), false) \
+         FROM (VALUES (0)) one(row) LEFT JOIN pg_namespace n ON n.nspname = ",
+    )
+    .literal(registry.schema.as_str())
+    .raw(" LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ")
+    .literal(registry.name.as_str());
+    // SET takes no snapshot, so that BEGIN can still choose one; all of it commits when the snapshot ends.
+    let batch =
+        format!("{SETTINGS}SET enable_nestloop = {bulk}; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {facts}");
+    let results = session.batch(&batch).await?;
+    let Some(row) = results.last().and_then(|rows| rows.first()) else {
+        return Err(LiveError::Connection("the server answered without a row".to_owned()));
+    };
+    Ok(Hello {
+        database: DatabaseId {
+            system_identifier: row.try_get(0)?,
+            name: row.try_get(1)?,
+            server_version: session.server_version(),
+        },
+        role: row.try_get(2)?,
+        read_only: row.try_get(3)?,
+        temporary: row.try_get(4)?,
+        methods: row.try_get(5)?,
+        tablespaces: row.try_get(6)?,
+        registry_exists: row.try_get(7)?,
+        registry_readable: row.try_get(8)?,
+    })
+}

@@ -1,0 +1,53 @@
+//! Reads a live database: connects, takes one snapshot of the catalogs, and has the server bring declared SQL into
+//! its canonical form. Executes no DDL, but for temporary objects that it rolls back. What the facts mean is left
+//! to `core`.
+
+pub mod catalog;
+pub mod connect;
+pub mod details;
+pub mod error;
+pub mod explain;
+pub mod hello;
+pub mod probe;
+pub mod resolve;
+pub mod session;
+
+pub use connect::Target;
+pub use error::LiveError;
+pub use session::Session;
+
+use reconcile_core::{desired::Desired, kinds::index::settle::Canonical, live::Live, name::Ident, problem::Problem};
+
+/// What reading a database needs to know of the project.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// The schema of registry and history.
+    pub registry_schema: Ident,
+    /// For names without a schema inside declared expressions.
+    pub search_path: Vec<Ident>,
+}
+
+/// Both sides, ready to be compared.
+#[derive(Debug)]
+pub struct Picture {
+    /// The live side.
+    pub live: Live,
+    /// What the declared definitions mean on this server.
+    pub canonical: Canonical,
+    /// Mistakes that the server found in declared SQL.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads everything that a plan for `desired` relies on. When nothing has changed since the last apply, this takes
+/// three round trips: settings and snapshot, catalogs and registry, end.
+///
+/// # Errors
+/// The connection fails, or a query of ours does.
+pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOptions) -> Result<Picture, LiveError> {
+    let hello = hello::begin(session, options, desired.relations.len()).await?;
+    let mut live = catalog::read(session, desired, &hello, options).await?;
+    details::complete(session, desired, &mut live).await?;
+    session.batch("COMMIT").await?;
+    let resolved = resolve::canonical(session, desired, &live, &hello, options).await?;
+    Ok(Picture { live, canonical: resolved.canonical, problems: resolved.problems })
+}

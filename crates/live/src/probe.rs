@@ -1,0 +1,202 @@
+//! Has the server parse and print index definitions: on an empty temporary copy of the table, in a transaction that
+//! is rolled back (TRAPS 1). What the server refuses it refuses here, before anything is planned.
+
+use std::collections::HashMap;
+
+use reconcile_core::{
+    kinds::index::{BuildMode, Definition, Index},
+    name::{Ident, QualifiedName},
+    sql::Sql,
+};
+
+use crate::{LiveError, ReadOptions, Session, catalog, error::ServerError};
+
+/// Indexes per batch. Each takes a few locks, and the lock table of the whole server is finite.
+const BATCH: usize = 60;
+
+/// A definition on a relation.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The relation, whose columns the definition means.
+    pub table: QualifiedName,
+    /// What to parse and print.
+    pub index: Index,
+}
+
+/// What the server made of it, or why not.
+pub type Answer = Result<Definition, Refusal>;
+
+/// A definition that the server does not accept.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What it said.
+    pub error: ServerError,
+    /// The statement that it said it about.
+    pub statement: Sql,
+    /// Bytes into that statement, where it points.
+    pub offset: Option<usize>,
+}
+
+/// Asks about all of them; the answers are in the same order.
+///
+/// # Errors
+/// The connection fails, or this role may not create temporary tables here (SQLSTATE 42501 or 25006).
+pub async fn ask(
+    session: &mut Session,
+    questions: &[Question],
+    options: &ReadOptions,
+) -> Result<Vec<Answer>, LiveError> {
+    if questions.is_empty() {
+        return Ok(Vec::new());
+    }
+    session.batch("BEGIN").await?;
+    let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
+    for batch in batches(questions) {
+        ask_batch(session, questions, batch, options, &mut answers).await?;
+    }
+    session.batch("ROLLBACK").await?;
+    answers
+        .into_iter()
+        .map(|answer| answer.ok_or_else(|| LiveError::Connection("a probe has no answer".into())))
+        .collect()
+}
+
+/// Groups of positions: few enough for the lock table, and no two tables of one name, which would meet in `pg_temp`.
+fn batches(questions: &[Question]) -> Vec<Vec<usize>> {
+    let mut batches: Vec<(Vec<usize>, HashMap<&Ident, &QualifiedName>)> = Vec::new();
+    for (position, question) in questions.iter().enumerate() {
+        let fits = batches.last().is_some_and(|(batch, tables)| {
+            batch.len() < BATCH && tables.get(&question.table.name).is_none_or(|table| **table == question.table)
+        });
+        if !fits {
+            batches.push((Vec::new(), HashMap::new()));
+        }
+        if let Some((batch, tables)) = batches.last_mut() {
+            batch.push(position);
+            tables.insert(&question.table.name, &question.table);
+        }
+    }
+    batches.into_iter().map(|(batch, _)| batch).collect()
+}
+
+/// One batch; where the server refuses it, its halves, until the refused ones stand alone.
+async fn ask_batch(
+    session: &mut Session,
+    questions: &[Question],
+    first: Vec<usize>,
+    options: &ReadOptions,
+    answers: &mut [Option<Answer>],
+) -> Result<(), LiveError> {
+    let mut waiting = vec![first];
+    while let Some(batch) = waiting.pop() {
+        let script = Script::new(questions, &batch, session.server_version(), options);
+        match session.batch(&script.text).await {
+            Ok(results) => read_answers(questions, &batch, results, answers)?,
+            Err(LiveError::Server(error)) if is_about_us(&error) => return Err(LiveError::Server(error)),
+            Err(LiveError::Server(error)) => {
+                session.batch("ROLLBACK TO SAVEPOINT probe").await?;
+                match batch.as_slice() {
+                    [position] => answers[*position] = Some(Err(script.refusal(*error))),
+                    _ => {
+                        let (left, right) = batch.split_at(batch.len() / 2);
+                        waiting.push(right.to_vec());
+                        waiting.push(left.to_vec());
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Insufficient privilege for temporary tables, a read-only transaction, a lock that was not to be had: these say
+/// nothing about the definition.
+fn is_about_us(error: &ServerError) -> bool {
+    matches!(error.code.as_str(), "25006" | "55P03" | "57014" | "53200") || error.is_missing_temporary_privilege()
+}
+
+impl ServerError {
+    /// Whether the role may not create temporary tables in this database.
+    #[must_use]
+    pub fn is_missing_temporary_privilege(&self) -> bool {
+        self.code == "42501" && self.message.contains("temporary")
+    }
+}
+
+fn read_answers(
+    questions: &[Question],
+    batch: &[usize],
+    results: Vec<crate::session::Rows>,
+    answers: &mut [Option<Answer>],
+) -> Result<(), LiveError> {
+    // The catalog's four results stand before that of the final ROLLBACK TO.
+    let from = results.len().saturating_sub(5);
+    let relations = catalog::temporary(results.into_iter().skip(from))?;
+    let mut definitions: HashMap<Ident, Definition> = relations
+        .into_values()
+        .flat_map(|relation| relation.indexes)
+        .map(|(n, live)| (n, live.index.definition))
+        .collect();
+    for position in batch {
+        let definition = definitions.remove(&probe_name(*position)).ok_or_else(|| {
+            LiveError::Connection(format!("the probe of an index on {} left no trace", questions[*position].table))
+        })?;
+        answers[*position] = Some(Ok(definition));
+    }
+    Ok(())
+}
+
+fn probe_name(position: usize) -> Ident {
+    Ident::fitted("reconcile_probe_", &position.to_string())
+}
+
+/// The statements of one batch.
+struct Script {
+    text: String,
+    /// Each CREATE INDEX with its byte offset in the text.
+    statements: Vec<(usize, Sql)>,
+}
+
+impl Script {
+    fn new(questions: &[Question], batch: &[usize], server_version: u32, options: &ReadOptions) -> Self {
+        let path = Sql::new("SET LOCAL search_path = ").list(&options.search_path, ", ", Sql::ident);
+        let path = if options.search_path.is_empty() { Sql::new("SET LOCAL search_path = ''") } else { path };
+        let mut script = Self { text: format!("SAVEPOINT probe; {path}; "), statements: Vec::new() };
+        let mut tables: Vec<&QualifiedName> = batch.iter().map(|position| &questions[*position].table).collect();
+        tables.sort();
+        tables.dedup();
+        for table in &tables {
+            let copy = Sql::new("CREATE TEMPORARY TABLE ").ident(&table.name).raw(" (LIKE ").name(table).raw(")");
+            script.text.push_str(&format!("{copy}; "));
+        }
+        let temporary = |name: &Ident| QualifiedName::new(Ident::from_server("pg_temp"), name.clone());
+        for position in batch {
+            let question = &questions[*position];
+            // Where it will be stored is checked by name; a copy need not go there.
+            let bare = Index { tablespace: None, comment: None, ..question.index.clone() };
+            let sql = bare.create_on(&probe_name(*position), &temporary(&question.table.name), BuildMode::Plain);
+            let at = script.text.len();
+            script.text.push_str(&format!("{sql}; "));
+            script.statements.push((at, sql));
+        }
+        let copies: Vec<_> = tables.iter().map(|table| temporary(&table.name)).collect();
+        script.text.push_str("SET LOCAL search_path = ''; ");
+        script.text.push_str(&catalog::statements(&catalog::asked(copies.iter(), None), server_version));
+        script.text.push_str("; ROLLBACK TO SAVEPOINT probe");
+        script
+    }
+
+    /// Finds the statement that an error's position points into.
+    fn refusal(&self, error: ServerError) -> Refusal {
+        let position = error
+            .position
+            .and_then(|position| self.text.char_indices().nth(position.saturating_sub(1)).map(|(offset, _)| offset));
+        let found = position.and_then(|position| {
+            self.statements.iter().find(|(at, sql)| (*at..*at + sql.as_str().len()).contains(&position))
+        });
+        let offset = found.zip(position).map(|((at, _), position)| position - at);
+        let statement = found.or(self.statements.first()).map(|(_, sql)| sql.clone()).unwrap_or_default();
+        Refusal { error, statement, offset }
+    }
+}

@@ -1,0 +1,308 @@
+//! Decides what to ask the server about declared indexes, and puts its answers into the terms of the live ones.
+
+use reconcile_core::{
+    desired::{DeclaredIndex, Desired},
+    kinds::index::{
+        Definition, FragmentPlace, Index, check,
+        compare::same_shape,
+        settle::{self, Canonical},
+    },
+    live::{Live, Relation},
+    problem::Problem,
+    sql::Sql,
+};
+use sea_orm::sqlx::Row as _;
+
+use crate::{
+    LiveError, ReadOptions, Session,
+    hello::Hello,
+    probe::{self, Answer, Question, Refusal},
+};
+
+/// Printing and parsing again settles after this many trips, or it never does.
+const TRIPS: usize = 3;
+
+/// What the server made of the declared definitions.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// In canonical form.
+    pub canonical: Canonical,
+    /// Those that it does not accept.
+    pub problems: Vec<Problem>,
+}
+
+/// Brings the declared indexes that are not settled into the server's form.
+///
+/// # Errors
+/// The connection or a query of ours fails.
+pub async fn canonical(
+    session: &mut Session,
+    desired: &Desired,
+    live: &Live,
+    hello: &Hello,
+    options: &ReadOptions,
+) -> Result<Resolved, LiveError> {
+    let unsettled: Vec<_> = settle::unsettled(desired, live)
+        .into_iter()
+        .filter(|(declared, relation)| check::index(declared, relation, live).is_empty())
+        .collect();
+    if unsettled.is_empty() {
+        return Ok(Resolved::default());
+    }
+    let judged = if hello.read_only || !hello.temporary {
+        explained(session, &unsettled, options).await?
+    } else {
+        probed(session, &unsettled, options).await?
+    };
+    let mut resolved = Resolved { canonical: judged.canonical, problems: Vec::new() };
+    if !judged.refused.is_empty() {
+        let names = class_names(session).await?;
+        resolved.problems = judged.refused.iter().map(|refused| refused.problem(&names)).collect();
+    }
+    Ok(resolved)
+}
+
+/// What the server said of each.
+#[derive(Default)]
+struct Judged<'a> {
+    canonical: Canonical,
+    refused: Vec<Refused<'a>>,
+}
+
+/// A declared index that the server does not accept.
+struct Refused<'a> {
+    declared: &'a DeclaredIndex,
+    relation: &'a Relation,
+    refusal: Refusal,
+}
+
+type Unsettled<'a> = (&'a DeclaredIndex, &'a Relation);
+
+async fn probed<'a>(
+    session: &mut Session,
+    unsettled: &[Unsettled<'a>],
+    options: &ReadOptions,
+) -> Result<Judged<'a>, LiveError> {
+    let questions: Vec<_> = unsettled.iter().map(|(declared, relation)| question(relation, &declared.index)).collect();
+    let answers = probe::ask(session, &questions, options).await?;
+    let mut judged = Judged::default();
+    let mut open = Vec::new();
+    for (&(declared, relation), answer) in unsettled.iter().zip(answers) {
+        match answer {
+            Ok(definition) => {
+                if let Some(trail) = Trail::new(declared, relation, &definition) {
+                    open.push(trail);
+                }
+                judged.canonical.insert(declared.index.address(), definition);
+            }
+            Err(refusal) => judged.refused.push(Refused { declared, relation, refusal }),
+        }
+    }
+    for (address, definition) in follow(session, open, options).await? {
+        judged.canonical.insert(address, definition);
+    }
+    Ok(judged)
+}
+
+fn question(relation: &Relation, index: &Index) -> Question {
+    Question { table: relation.name.clone(), index: index.clone() }
+}
+
+/// A declared definition and a live one of the same shape, each printed and parsed again until they meet: what the
+/// server prints is not always what it would print of its own print (TRAPS 1).
+struct Trail<'a> {
+    declared: &'a DeclaredIndex,
+    relation: &'a Relation,
+    ours: Vec<Definition>,
+    candidates: Vec<Candidate<'a>>,
+}
+
+struct Candidate<'a> {
+    live: &'a Definition,
+    trail: Vec<Definition>,
+}
+
+impl<'a> Trail<'a> {
+    /// `None` where there is nothing to follow: equal already, without SQL, or without a live index of that shape.
+    fn new(declared: &'a DeclaredIndex, relation: &'a Relation, definition: &Definition) -> Option<Self> {
+        let live = relation.indexes.values().map(|live| &live.index.definition);
+        let alike: Vec<_> = live.filter(|live| same_shape(live, definition)).collect();
+        if alike.is_empty() || !definition.has_fragments() || alike.contains(&definition) {
+            return None;
+        }
+        let candidates = alike.into_iter().map(|live| Candidate { live, trail: vec![live.clone()] }).collect();
+        Some(Self { declared, relation, ours: vec![definition.clone()], candidates })
+    }
+
+    /// The live definition that the declared one has met.
+    fn met(&self) -> Option<&'a Definition> {
+        let met = |candidate: &&Candidate<'a>| candidate.trail.iter().any(|form| self.ours.contains(form));
+        self.candidates.iter().find(met).map(|candidate| candidate.live)
+    }
+
+    fn latest(&self) -> impl Iterator<Item = &Definition> {
+        self.ours.last().into_iter().chain(self.candidates.iter().filter_map(|candidate| candidate.trail.last()))
+    }
+
+    fn walk(&mut self, answers: &mut impl Iterator<Item = Answer>) {
+        let trails = std::iter::once(&mut self.ours).chain(self.candidates.iter_mut().map(|c| &mut c.trail));
+        for (trail, answer) in trails.zip(answers) {
+            // The server refuses its own print only where a name is shadowed; then that trail ends here.
+            trail.extend(answer.ok());
+        }
+    }
+}
+
+async fn follow(
+    session: &mut Session,
+    mut open: Vec<Trail<'_>>,
+    options: &ReadOptions,
+) -> Result<Vec<(reconcile_core::address::Address, Definition)>, LiveError> {
+    let mut met = Vec::new();
+    for _ in 0..TRIPS {
+        let questions: Vec<_> = open
+            .iter()
+            .flat_map(|trail| {
+                let index =
+                    |definition: &Definition| Index { definition: definition.clone(), ..trail.declared.index.clone() };
+                trail.latest().map(move |definition| question(trail.relation, &index(definition)))
+            })
+            .collect();
+        let mut answers = probe::ask(session, &questions, options).await?.into_iter();
+        for trail in &mut open {
+            trail.walk(&mut answers);
+        }
+        open.retain(|trail| match trail.met() {
+            Some(live) => {
+                met.push((trail.declared.index.address(), live.clone()));
+                false
+            }
+            None => true,
+        });
+    }
+    Ok(met)
+}
+
+/// Where no temporary table can be made (a standby, a role without TEMPORARY): the planner prints both sides, and
+/// what it prints alike means the same. It needs no more than SELECT.
+async fn explained<'a>(
+    session: &mut Session,
+    unsettled: &[Unsettled<'a>],
+    options: &ReadOptions,
+) -> Result<Judged<'a>, LiveError> {
+    let mut judged = Judged::default();
+    for &(declared, relation) in unsettled {
+        let definition = &declared.index.definition;
+        let alike = relation.indexes.values().map(|live| &live.index.definition).filter(|l| same_shape(l, definition));
+        let mut canonical = definition.clone();
+        if definition.has_fragments() {
+            let ours = match explain(session, relation, definition, options).await {
+                Ok(ours) => ours,
+                Err(LiveError::Server(error)) => {
+                    session.batch("ROLLBACK").await?;
+                    let refusal = Refusal { error: *error, statement: Sql::default(), offset: None };
+                    judged.refused.push(Refused { declared, relation, refusal });
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for live in alike {
+                if explain(session, relation, live, options).await? == ours {
+                    canonical = live.clone();
+                    break;
+                }
+            }
+        }
+        judged.canonical.insert(declared.index.address(), canonical);
+    }
+    Ok(judged)
+}
+
+async fn explain(
+    session: &mut Session,
+    relation: &Relation,
+    definition: &Definition,
+    options: &ReadOptions,
+) -> Result<Vec<String>, LiveError> {
+    let path = Sql::new("SET LOCAL search_path = ").list(&options.search_path, ", ", Sql::ident);
+    let sql = Sql::new("EXPLAIN (VERBOSE, COSTS OFF) SELECT ")
+        .list(definition.fragments(), ", ", |sql, (_, fragment)| sql.parenthesised(fragment))
+        .raw(" FROM ONLY ")
+        .name(&relation.name);
+    let results = session.batch(&format!("BEGIN READ ONLY; {path}; {sql}; COMMIT")).await?;
+    results.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+impl Refused<'_> {
+    /// The user's mistake, at the fragment that the server points into.
+    fn problem(&self, classes: &[String]) -> Problem {
+        let (declared, error) = (self.declared, &self.refusal.error);
+        let detail = error.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let message = format!("the server does not accept this index: {}{detail}", error.message);
+        let problem = match place(declared, &self.refusal) {
+            Some((place, offset)) => Problem::new(&fragment_at(declared, place), message).on_text(offset),
+            None => Problem::new(&named_at(declared, &error.message), message),
+        };
+        let columns = self.relation.columns.iter().map(|column| column.name.as_str());
+        match (&error.hint, quoted(&error.message)) {
+            (Some(hint), _) => problem.hint(hint.clone()),
+            (None, Some(word)) => problem.did_you_mean(&word, columns.chain(classes.iter().map(String::as_str))),
+            (None, None) => problem,
+        }
+    }
+}
+
+/// The fragment that the server's position lies in, and how many bytes into it.
+fn place(declared: &DeclaredIndex, refusal: &Refusal) -> Option<(FragmentPlace, usize)> {
+    let offset = refusal.offset?;
+    let statement = refusal.statement.as_str();
+    let mut from = 0;
+    for (place, fragment) in declared.index.definition.fragments() {
+        let start = from + statement.get(from..)?.find(fragment.as_str())?;
+        from = start + fragment.as_str().len();
+        if (start..=from).contains(&offset) {
+            return Some((place, offset - start));
+        }
+    }
+    None
+}
+
+fn fragment_at(declared: &DeclaredIndex, place: FragmentPlace) -> reconcile_core::source::Source {
+    match place {
+        FragmentPlace::Key(position) => declared.at.key("columns").item(position).key("expression"),
+        FragmentPlace::Predicate => declared.at.key("where"),
+    }
+}
+
+/// Without a position: the node whose value the message quotes.
+fn named_at(declared: &DeclaredIndex, message: &str) -> reconcile_core::source::Source {
+    let says = |name: &str| message.contains(&format!("\"{name}\""));
+    for (position, key) in declared.index.definition.columns.iter().enumerate() {
+        let at = || declared.at.key("columns").item(position);
+        if key.opclass.as_ref().is_some_and(|opclass| says(opclass.name.as_str())) {
+            return at().key("opclass");
+        }
+        if key.collation.as_ref().is_some_and(|collation| says(collation.name.as_str())) {
+            return at().key("collation");
+        }
+        if key.opclass_parameters.keys().any(|name| says(name.as_str())) {
+            return at().key("opclass_parameters");
+        }
+    }
+    match declared.index.with.iter().flatten().find(|(name, _)| says(name.as_str())) {
+        Some((name, _)) => declared.at.key("with").key(name.as_str()),
+        None => declared.at.clone(),
+    }
+}
+
+/// The first word that a message of the server has in quotes.
+fn quoted(message: &str) -> Option<String> {
+    message.split('"').nth(1).map(str::to_owned)
+}
+
+/// The operator classes and collations that a refused name may have meant.
+async fn class_names(session: &mut Session) -> Result<Vec<String>, LiveError> {
+    let results =
+        session.batch("SELECT opcname::text FROM pg_opclass UNION SELECT collname::text FROM pg_collation").await?;
+    results.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
+}

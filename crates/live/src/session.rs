@@ -1,0 +1,73 @@
+//! One connection, and how often it went to the server and back.
+
+use futures_util::TryStreamExt as _;
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Either, PgConnection, postgres::PgRow};
+
+use crate::{connect::Target, error::LiveError};
+
+/// A connection of our own: settings, locks and temporary objects stay on it.
+#[derive(Debug)]
+pub struct Session {
+    connection: PgConnection,
+    round_trips: u32,
+    target: Target,
+}
+
+/// The rows of one statement of a batch.
+pub type Rows = Vec<PgRow>;
+
+impl Session {
+    /// Connects. What the session should assume is for its first batch to say.
+    ///
+    /// # Errors
+    /// No connection within the time that the target allows.
+    pub async fn connect(target: &Target) -> Result<Self, LiveError> {
+        let connection = target.connect().await?;
+        Ok(Self { connection, round_trips: 0, target: target.clone() })
+    }
+
+    /// A second connection to the same place, to look on while this one works.
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub async fn another(&self) -> Result<Self, LiveError> {
+        Self::connect(&self.target).await
+    }
+
+    /// Runs statements in one round trip, by the simple query protocol: all of them, or none after the first error.
+    /// The text must come from the writer of `core` or be a constant; parameters do not exist here.
+    ///
+    /// # Errors
+    /// The server refused a statement, or the connection broke.
+    pub async fn batch(&mut self, sql: &str) -> Result<Vec<Rows>, LiveError> {
+        self.round_trips += 1;
+        let mut results = Vec::new();
+        let mut rows = Vec::new();
+        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
+        while let Some(item) = stream.try_next().await? {
+            match item {
+                Either::Left(_) => results.push(std::mem::take(&mut rows)),
+                Either::Right(row) => rows.push(row),
+            }
+        }
+        Ok(results)
+    }
+
+    /// How many batches were sent.
+    #[must_use]
+    pub fn round_trips(&self) -> u32 {
+        self.round_trips
+    }
+
+    /// `server_version_num`, which the server told when we connected.
+    #[must_use]
+    pub fn server_version(&self) -> u32 {
+        self.connection.server_version_num().unwrap_or(0)
+    }
+
+    /// Says good-bye to the server.
+    pub async fn close(self) {
+        // The server notices a connection that just ends as well.
+        drop(self.connection.close().await);
+    }
+}
