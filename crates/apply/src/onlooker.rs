@@ -1,0 +1,164 @@
+//! Looks on from a second connection while a statement runs: how far it is, who holds it up; and stops it.
+
+use std::time::Duration;
+
+use reconcile_core::sql::Sql;
+use reconcile_live::{LiveError, Session};
+use sea_orm::sqlx::Row as _;
+
+/// How often it looks.
+pub const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What it saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    /// Where a build is.
+    pub progress: Option<Progress>,
+    /// Who the statement waits for.
+    pub blocker: Option<Blocker>,
+}
+
+/// A row of `pg_stat_progress_create_index` (manual, section 28.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// `building index: scanning table` and the like.
+    pub phase: String,
+    /// Blocks, tuples or lockers done, whichever the phase counts.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
+}
+
+/// A session that a statement waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// Its backend's process.
+    pub pid: i32,
+    /// Its role.
+    pub user: String,
+    /// Its `application_name`.
+    pub application: String,
+    /// What it does, such as `idle in transaction`.
+    pub state: String,
+    /// Its latest query, cut to 200 characters.
+    pub query: String,
+    /// Seconds since its transaction began.
+    pub age: i64,
+}
+
+/// A second connection to the database of an applier.
+#[derive(Debug)]
+pub struct Onlooker {
+    session: Session,
+    pid: i32,
+}
+
+/// Columns of a [`Blocker`].
+const BLOCKER: &str = "a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), \
+    coalesce(a.state, ''), left(coalesce(a.query, ''), 200), \
+    coalesce(extract(epoch FROM clock_timestamp() - a.xact_start)::int8, 0)";
+
+impl Onlooker {
+    /// Connects to where the applier is.
+    ///
+    /// # Errors
+    /// The second connection fails.
+    pub async fn beside(applier: &mut Session) -> Result<Self, LiveError> {
+        let results = applier.batch("SELECT pg_backend_pid()").await?;
+        let pid = results.first().and_then(|rows| rows.first()).map(|row| row.try_get(0)).transpose()?;
+        let pid = pid.ok_or_else(|| LiveError::Connection("the backend has no process".to_owned()))?;
+        Ok(Self { session: applier.another().await?, pid })
+    }
+
+    /// Looks once.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn look(&mut self) -> Result<Sight, LiveError> {
+        let progress = Sql::new(
+            "SELECT phase, CASE WHEN blocks_total > 0 THEN blocks_done WHEN tuples_total > 0 THEN tuples_done \
+             ELSE lockers_done END, CASE WHEN blocks_total > 0 THEN blocks_total WHEN tuples_total > 0 \
+             THEN tuples_total ELSE lockers_total END FROM pg_stat_progress_create_index WHERE pid = ",
+        )
+        .number(i64::from(self.pid));
+        let blocker = format!(
+            "SELECT {BLOCKER} FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids({})) LIMIT 1",
+            self.pid
+        );
+        let results = self.session.batch(&format!("{progress}; {blocker}")).await?;
+        let count = |number: Option<i64>| u64::try_from(number.unwrap_or(0)).unwrap_or(0);
+        let progress = match results.first().and_then(|rows| rows.first()) {
+            Some(row) => {
+                Some(Progress { phase: row.try_get(0)?, done: count(row.try_get(1)?), total: count(row.try_get(2)?) })
+            }
+            None => None,
+        };
+        Ok(Sight { progress, blocker: results.get(1).and_then(|rows| rows.first()).map(read_blocker).transpose()? })
+    }
+
+    /// The oldest of the transactions that a concurrent build or drop on `table` would have to wait for, among
+    /// those that were there at `since`: with a snapshot, or with a lock on the table (TRAPS 8, 9).
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn older(
+        &mut self,
+        table: &reconcile_core::name::QualifiedName,
+        since: &str,
+    ) -> Result<Option<Blocker>, LiveError> {
+        let sql = Sql::new("SELECT ")
+            .raw(BLOCKER)
+            .raw(" FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> ")
+            .number(i64::from(self.pid))
+            .raw(" AND a.pid <> pg_backend_pid() AND a.xact_start <= ")
+            .literal(since)
+            .raw(
+                "::timestamptz AND (a.backend_xmin IS NOT NULL OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid \
+                 AND l.granted AND l.relation = to_regclass(",
+            )
+            .literal(&table.quoted())
+            .raw("))) ORDER BY a.xact_start LIMIT 1");
+        let results = self.session.batch(sql.as_str()).await?;
+        results.first().and_then(|rows| rows.first()).map(read_blocker).transpose()
+    }
+
+    /// The time by the clock of the database.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn now(&mut self) -> Result<String, LiveError> {
+        let results = self.session.batch("SELECT clock_timestamp()::text").await?;
+        let row = results.first().and_then(|rows| rows.first());
+        row.map(|row| Ok(row.try_get(0)?)).unwrap_or_else(|| Err(LiveError::Connection("no clock".to_owned())))
+    }
+
+    /// Cancels what the applier executes.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn cancel(&mut self) -> Result<(), LiveError> {
+        let sql = Sql::new("SELECT pg_cancel_backend(").number(i64::from(self.pid)).raw(")");
+        self.session.batch(sql.as_str()).await.map(drop)
+    }
+}
+
+fn read_blocker(row: &sea_orm::sqlx::postgres::PgRow) -> Result<Blocker, LiveError> {
+    Ok(Blocker {
+        pid: row.try_get(0)?,
+        user: row.try_get(1)?,
+        application: row.try_get(2)?,
+        state: row.try_get(3)?,
+        query: row.try_get(4)?,
+        age: row.try_get(5)?,
+    })
+}
+
+impl std::fmt::Display for Blocker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} of user {}", self.pid, self.user)?;
+        if !self.application.is_empty() {
+            write!(f, " ({})", self.application)?;
+        }
+        write!(f, ", {} for {} s: {}", self.state, self.age, self.query)
+    }
+}
