@@ -1,6 +1,6 @@
 //! The declared side: everything that the project's files ask for, each with the place that asks.
 
-use crate::{digest::Digest, kinds::index::Index, name::QualifiedName, source::Source};
+use crate::{digest::Digest, kinds::index::{Index, spec::Lowered}, name::QualifiedName, source::Source};
 
 /// All that is declared, in the order of relation names.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct DeclaredIndex {
     pub protect: bool,
     /// Its value in the YAML.
     pub at: Source,
+    /// That value is the list of its columns alone.
+    pub short: bool,
     /// Of the declaration, to see whether it changed since it was applied.
     pub digest: Digest,
 }
@@ -40,9 +42,16 @@ pub struct DeclaredIndex {
 impl DeclaredIndex {
     /// Takes the digest of what is declared.
     #[must_use]
-    pub fn new(index: Index, protect: bool, at: Source) -> Self {
+    pub fn new(lowered: Lowered, at: Source) -> Self {
+        let Lowered { index, protect, short } = lowered;
         let digest = Digest::of(&index);
-        Self { index, protect, at, digest }
+        Self { index, protect, at, short, digest }
+    }
+
+    /// The place of one of its key columns, from 0.
+    #[must_use]
+    pub fn column_at(&self, position: usize) -> Source {
+        if self.short { self.at.item(position) } else { self.at.key("columns").item(position) }
     }
 }
 

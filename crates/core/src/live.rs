@@ -95,7 +95,8 @@ pub struct Relation {
     pub columns: Vec<ColumnInfo>,
     /// Its indexes, by name.
     pub indexes: BTreeMap<Ident, LiveIndex>,
-    /// Bytes of its main fork, with its partitions; the planner's figure as of the last VACUUM or ANALYZE.
+    /// Bytes of its main fork, with its partitions. Measured where something is not settled, elsewhere the planner's
+    /// figure as of the last VACUUM or ANALYZE.
     pub bytes: u64,
     /// Rows, with its partitions; an estimate of the same age. `None`: never analysed.
     pub rows: Option<u64>,

@@ -83,7 +83,7 @@ pub struct PlannedChange {
     pub records: Vec<Record>,
 }
 
-/// How big a relation is, as of its last VACUUM or ANALYZE.
+/// How big a relation is: the bytes of now, the rows as of its last VACUUM or ANALYZE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelationSize {
     /// The relation.

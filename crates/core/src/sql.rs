@@ -48,7 +48,10 @@ impl Sql {
     #[must_use]
     pub fn literal(mut self, text: &str) -> Self {
         if text.contains('\\') {
-            self.0.push_str(" E");
+            if !self.0.ends_with(|c: char| c == ' ' || c == '(') {
+                self.0.push(' ');
+            }
+            self.0.push('E');
         }
         self.0.push('\'');
         self.0.push_str(&text.replace('\\', "\\\\").replace('\'', "''"));
@@ -113,7 +116,7 @@ mod tests {
             .name(&QualifiedName::parse(r#""a b"."c""; DROP TABLE t; --""#).unwrap())
             .raw(" IS ")
             .literal("it's \\ here");
-        assert_eq!(sql.as_str(), r#"COMMENT ON INDEX "a b"."c""; DROP TABLE t; --" IS  E'it''s \\ here'"#);
+        assert_eq!(sql.as_str(), r#"COMMENT ON INDEX "a b"."c""; DROP TABLE t; --" IS E'it''s \\ here'"#);
     }
 
     #[test]

@@ -281,7 +281,7 @@ fn path_name(schema: &str, name: &str) -> PathName {
     PathName { schema, name: Ident::from_server(name) }
 }
 
-/// Tells parents their partitions, and adds the partitions' sizes up into the parents'.
+/// Tells parents and partitions of each other.
 fn connect_partitions(
     relations: &mut HashMap<QualifiedName, Relation>,
     by_oid: &HashMap<u32, (QualifiedName, Option<u32>, Columns)>,
@@ -299,6 +299,11 @@ fn connect_partitions(
             relation.partitions.push(child.clone());
         }
     }
+    add_up_partitions(relations);
+}
+
+/// Gives partitioned tables the sizes of their partitions together.
+pub(crate) fn add_up_partitions(relations: &mut HashMap<QualifiedName, Relation>) {
     let roots: Vec<_> = relations.values().filter(|r| r.is_partitioned() && r.parent.is_none()).collect();
     let roots: Vec<_> = roots.into_iter().map(|relation| relation.name.clone()).collect();
     for root in roots {

@@ -5,13 +5,18 @@ use std::{env, path::PathBuf, str::FromStr as _, time::Duration};
 
 use sea_orm::sqlx::{
     ConnectOptions as _, PgConnection,
-    postgres::{PgConnectOptions, PgSslMode},
+    postgres::PgConnectOptions,
 };
 
 use crate::error::LiveError;
 
 /// Where libpq looks for a server when no host is given.
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// What sqlx knows of libpq's keys. The others tune what sqlx does not have; a session works without them.
+const KNOWN: [&str; 11] = [
+    "host", "hostaddr", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "options",
+];
 
 /// A database to connect to.
 #[derive(Clone, Debug)]
@@ -27,39 +32,44 @@ impl Target {
     /// The text is neither, or a service is named that no service file has.
     pub fn parse(text: Option<&str>) -> Result<Self, LiveError> {
         let text = text.unwrap_or_default().trim();
-        let mut options = PgConnectOptions::new_without_pgpass();
-        let mut timeout = env::var("PGCONNECT_TIMEOUT").ok().and_then(|seconds| seconds.parse().ok());
+        let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        let (base, mut pairs) = if is_url {
+            take_apart(text)
+        } else if text.is_empty() {
+            ("postgres://".to_owned(), Pairs::new())
+        } else {
+            ("postgres://".to_owned(), key_values(text)?)
+        };
+        let mut timeout = env::var("PGCONNECT_TIMEOUT").ok();
         let mut service = env::var("PGSERVICE").ok();
-        let mut pairs = Vec::new();
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let (url, extra) = take_apart(text);
-            options = PgConnectOptions::from_str(&url).map_err(|error| LiveError::Url(error.to_string()))?;
-            pairs = extra;
-        } else if !text.is_empty() {
-            pairs = key_values(text)?;
-        }
         pairs.retain(|(key, value)| match key.as_str() {
             "service" => {
                 service = Some(value.clone());
                 false
             }
             "connect_timeout" => {
-                timeout = value.parse().ok();
+                timeout = Some(value.clone());
                 false
             }
-            _ => true,
+            key => KNOWN.contains(&key) || key.starts_with("options["),
         });
         if let Some(service) = service {
             let mut of_service = service_pairs(&service)?;
+            of_service.retain(|(key, _)| KNOWN.contains(&key.as_str()));
             of_service.extend(pairs);
             pairs = of_service;
         }
-        for (key, value) in pairs {
-            options = with(options, &key, &value)?;
+        let names_user = base.contains('@') || pairs.iter().any(|(key, _)| key == "user");
+        if let (false, Some(user)) = (names_user, system_user()) {
+            pairs.insert(0, ("user".to_owned(), user));
         }
-        let timeout = Duration::from_secs(timeout.filter(|seconds| *seconds > 0).unwrap_or(30));
+        // As one URL, so that sqlx looks the password up for what all of it together says.
+        let query: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
+        let url = format!("{}?{}", if base.ends_with("//") { base + "/" } else { base }, query.join("&"));
+        let options = PgConnectOptions::from_str(&url).map_err(|error| LiveError::Url(error.to_string()))?;
+        let timeout = timeout.and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0).unwrap_or(30);
         let options = options.application_name("reconcile").statement_cache_capacity(0);
-        Ok(Self { options: options.disable_statement_logging(), timeout })
+        Ok(Self { options: options.disable_statement_logging(), timeout: Duration::from_secs(timeout) })
     }
 
     /// Host, port and database, for people.
@@ -95,7 +105,7 @@ impl Target {
 
 type Pairs = Vec<(String, String)>;
 
-/// What sqlx reads of a URL, and the pairs of its query that only we read. An authority without a host, as in
+/// The URL up to its query, and the query's pairs. An authority without a host, as in
 /// `postgres://user@/db?host=/run`, is libpq's way to say "a socket".
 fn take_apart(url: &str) -> (String, Pairs) {
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
@@ -104,27 +114,55 @@ fn take_apart(url: &str) -> (String, Pairs) {
         Some(slash) => rest.split_at(slash),
         None => (rest, ""),
     };
-    let mut ours = Pairs::new();
-    let mut theirs = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some((key @ ("connect_timeout" | "service" | "application_name" | "fallback_application_name"), value)) => {
-                ours.push((key.to_owned(), value.to_owned()));
+    let mut pairs: Pairs = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (key.to_owned(), decoded(value)))
+        .collect();
+    let hostless = authority.ends_with('@') || authority.contains("@:");
+    if !hostless {
+        return (base.to_owned(), pairs);
+    }
+    if !pairs.iter().any(|(key, _)| key == "host") {
+        pairs.push(("host".to_owned(), default_socket()));
+    }
+    (format!("{scheme}://{}{path}", authority.replacen('@', "@localhost", 1)), pairs)
+}
+
+/// A value as a URL's query holds it.
+fn encoded(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
+        match (first, code) {
+            (b'%', Some(code)) => {
+                bytes.push(code);
+                rest = &tail[2..];
             }
-            _ => theirs.push(pair),
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
         }
     }
-    let hostless = authority.ends_with('@') || authority.contains("@:");
-    let authority = if hostless {
-        if !theirs.iter().any(|pair| pair.starts_with("host=")) {
-            ours.push(("host".to_owned(), default_socket()));
-        }
-        authority.replacen('@', "@localhost", 1)
-    } else {
-        authority.to_owned()
-    };
-    let query = if theirs.is_empty() { String::new() } else { format!("?{}", theirs.join("&")) };
-    (format!("{scheme}://{authority}{path}{query}"), ours)
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The role when nobody names one: `PGUSER`, then the user of the system, as libpq has it.
+fn system_user() -> Option<String> {
+    let named = |name| env::var(name).ok().filter(|user| !user.is_empty());
+    ["PGUSER", "USER", "LOGNAME"].into_iter().find_map(named)
 }
 
 fn default_socket() -> String {
@@ -178,29 +216,6 @@ fn service_pairs(service: &str) -> Result<Pairs, LiveError> {
         }
     }
     Err(LiveError::Url(format!("no service file has a section [{service}]")))
-}
-
-fn with(options: PgConnectOptions, key: &str, value: &str) -> Result<PgConnectOptions, LiveError> {
-    Ok(match key {
-        "host" if value.starts_with('/') => options.socket(value),
-        "host" | "hostaddr" => options.host(value),
-        "port" => match value.parse() {
-            Ok(port) => options.port(port),
-            Err(_) => return Err(LiveError::Url(format!("`{value}` is no port"))),
-        },
-        "user" => options.username(value),
-        "password" => options.password(value),
-        "dbname" => options.database(value),
-        "sslmode" => match PgSslMode::from_str(value) {
-            Ok(mode) => options.ssl_mode(mode),
-            Err(_) => return Err(LiveError::Url(format!("`{value}` is no sslmode"))),
-        },
-        "sslrootcert" => options.ssl_root_cert(value),
-        "sslcert" => options.ssl_client_cert(value),
-        "sslkey" => options.ssl_client_key(value),
-        // libpq's other keys tune what sqlx does not have; a session works without them.
-        _ => options,
-    })
 }
 
 #[cfg(test)]

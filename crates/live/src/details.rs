@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use reconcile_core::{
     desired::Desired,
     kinds::index::settle,
-    live::{Live, Taken},
+    live::{Live, Relation, Taken},
     name::{Ident, QualifiedName},
     sql::Sql,
 };
 use sea_orm::sqlx::Row as _;
 use sea_schema::postgres::{def::ColumnInfo, parser::parse_column_query_result, query::ColumnQueryResult};
 
-use crate::{LiveError, Session, session::Rows};
+use crate::{LiveError, Session, catalog, session::Rows};
 
 /// Completes the picture in the same snapshot, in one round trip, or none.
 ///
@@ -34,6 +34,7 @@ pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live)
     }
     if !relations.is_empty() {
         batch.push(columns_sql(relations.iter().filter_map(|name| live.relations.get(name)).map(|r| r.oid)));
+        batch.push(sizes_sql(relations.iter().flat_map(|name| tables(name, live)).map(|r| r.oid)));
     }
     if desired.relations.iter().any(|relation| !live.relations.contains_key(&relation.name)) {
         batch.push(RELATIONS.to_owned());
@@ -48,6 +49,7 @@ pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live)
     }
     if !relations.is_empty() {
         read_columns(&next(), live)?;
+        read_sizes(&next(), live)?;
     }
     live.vocabulary.relations = next().iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     Ok(())
@@ -94,6 +96,41 @@ fn columns_sql(oids: impl Iterator<Item = u32>) -> String {
     .raw(") ORDER BY a.attrelid, a.attnum")
     .as_str()
     .to_owned()
+}
+
+/// The tables with rows of their own at and below a relation.
+fn tables<'a>(name: &QualifiedName, live: &'a Live) -> Vec<&'a Relation> {
+    match live.relations.get(name) {
+        Some(relation) if relation.is_partitioned() => {
+            relation.partitions.iter().flat_map(|partition| tables(partition, live)).collect()
+        }
+        Some(relation) => vec![relation],
+        None => Vec::new(),
+    }
+}
+
+/// `relpages` is as old as the last VACUUM; this is what a build will read.
+fn sizes_sql(oids: impl Iterator<Item = u32>) -> String {
+    Sql::new(
+        "SELECT n.nspname::text, c.relname::text, pg_relation_size(c.oid) FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') AND c.oid IN (0, ",
+    )
+    .list(oids.map(Some).chain([None]), ", ", |sql, oid| sql.number(i64::from(oid.unwrap_or(0))))
+    .raw(")")
+    .as_str()
+    .to_owned()
+}
+
+fn read_sizes(rows: &Rows, live: &mut Live) -> Result<(), LiveError> {
+    for row in rows {
+        let name = QualifiedName::new(Ident::from_server(row.try_get(0)?), Ident::from_server(row.try_get(1)?));
+        let bytes = row.try_get::<Option<i64>, _>(2)?.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+        if let Some(relation) = live.relations.get_mut(&name) {
+            relation.bytes = bytes;
+        }
+    }
+    catalog::add_up_partitions(&mut live.relations);
+    Ok(())
 }
 
 fn read_columns(rows: &Rows, live: &mut Live) -> Result<(), LiveError> {

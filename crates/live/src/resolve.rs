@@ -269,7 +269,7 @@ fn place(declared: &DeclaredIndex, refusal: &Refusal) -> Option<(FragmentPlace, 
 
 fn fragment_at(declared: &DeclaredIndex, place: FragmentPlace) -> reconcile_core::source::Source {
     match place {
-        FragmentPlace::Key(position) => declared.at.key("columns").item(position).key("expression"),
+        FragmentPlace::Key(position) => declared.column_at(position).key("expression"),
         FragmentPlace::Predicate => declared.at.key("where"),
     }
 }
@@ -278,7 +278,7 @@ fn fragment_at(declared: &DeclaredIndex, place: FragmentPlace) -> reconcile_core
 fn named_at(declared: &DeclaredIndex, message: &str) -> reconcile_core::source::Source {
     let says = |name: &str| message.contains(&format!("\"{name}\""));
     for (position, key) in declared.index.definition.columns.iter().enumerate() {
-        let at = || declared.at.key("columns").item(position);
+        let at = || declared.column_at(position);
         if key.opclass.as_ref().is_some_and(|opclass| says(opclass.name.as_str())) {
             return at().key("opclass");
         }

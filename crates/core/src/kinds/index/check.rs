@@ -78,7 +78,7 @@ fn columns(declared: &DeclaredIndex, relation: &Relation) -> Vec<Problem> {
 
 fn column_at(declared: &DeclaredIndex, place: ColumnPlace) -> Source {
     match place {
-        ColumnPlace::Key(position) => declared.at.key("columns").item(position).key("column"),
+        ColumnPlace::Key(position) => declared.column_at(position).key("column"),
         ColumnPlace::Include(position) => declared.at.key("include").item(position),
     }
 }

@@ -129,6 +129,8 @@ pub struct Lowered {
     pub index: Index,
     /// Never dropped or replaced.
     pub protect: bool,
+    /// It was written as the list of its columns alone.
+    pub short: bool,
 }
 
 /// Reads the specification of the index `name` on `table`.
@@ -185,7 +187,7 @@ pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -
         predicate,
     };
     let index = Index { table: table.clone(), name, definition, with, tablespace, comment: full.comment.clone() };
-    Ok(Lowered { index, protect: full.protect })
+    Ok(Lowered { index, protect: full.protect, short: matches!(spec, IndexSpec::Columns(_)) })
 }
 
 fn lower_column(spec: &ColumnSpec, at: &Source, problems: &mut Vec<Problem>) -> Option<Key> {
