@@ -1,6 +1,11 @@
 //! The declared side: everything that the project's files ask for, each with the place that asks.
 
-use crate::{digest::Digest, kinds::index::{Index, spec::Lowered}, name::QualifiedName, source::Source};
+use crate::{
+    digest::Digest,
+    kinds::index::{Index, spec::Lowered},
+    name::QualifiedName,
+    source::Source,
+};
 
 /// All that is declared, in the order of relation names.
 #[derive(Clone, Debug)]

@@ -173,6 +173,15 @@ impl Relation {
     }
 }
 
+impl Live {
+    /// Whether a foreign table is among the partitions of a relation. It takes no index.
+    #[must_use]
+    pub fn has_foreign_partition(&self, relation: &Relation) -> bool {
+        let mut below = relation.partitions.iter().filter_map(|name| self.relations.get(name));
+        below.any(|partition| partition.kind == RelationKind::Foreign || self.has_foreign_partition(partition))
+    }
+}
+
 impl LiveIndex {
     /// Whether it belongs to something else that decides about it.
     #[must_use]

@@ -82,10 +82,12 @@ impl Problem {
 /// The known name most like the written one, if it is like it at all.
 #[must_use]
 pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let written = written.to_lowercase();
+    let lower = written.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&written, &name.to_lowercase()), name))
+        // What is there by that very name is wrong for another reason.
+        .filter(|name| *name != written)
+        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name)

@@ -3,10 +3,7 @@
 
 use std::{env, path::PathBuf, str::FromStr as _, time::Duration};
 
-use sea_orm::sqlx::{
-    ConnectOptions as _, PgConnection,
-    postgres::PgConnectOptions,
-};
+use sea_orm::sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
 use crate::error::LiveError;
 
@@ -15,7 +12,17 @@ const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// What sqlx knows of libpq's keys. The others tune what sqlx does not have; a session works without them.
 const KNOWN: [&str; 11] = [
-    "host", "hostaddr", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "options",
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "password",
+    "dbname",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "options",
 ];
 
 /// A database to connect to.
@@ -144,7 +151,8 @@ fn decoded(value: &str) -> String {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
+        let code =
+            tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
         match (first, code) {
             (b'%', Some(code)) => {
                 bytes.push(code);

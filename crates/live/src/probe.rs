@@ -49,12 +49,10 @@ pub async fn ask(
     if questions.is_empty() {
         return Ok(Vec::new());
     }
-    session.batch("BEGIN").await?;
     let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
     for batch in batches(questions) {
         ask_batch(session, questions, batch, options, &mut answers).await?;
     }
-    session.batch("ROLLBACK").await?;
     answers
         .into_iter()
         .map(|answer| answer.ok_or_else(|| LiveError::Connection("a probe has no answer".into())))
@@ -94,7 +92,8 @@ async fn ask_batch(
             Ok(results) => read_answers(questions, &batch, results, answers)?,
             Err(LiveError::Server(error)) if is_about_us(&error) => return Err(LiveError::Server(error)),
             Err(LiveError::Server(error)) => {
-                session.batch("ROLLBACK TO SAVEPOINT probe").await?;
+                // Where the server did not even parse the batch, there is no transaction; it says so and that is all.
+                session.batch("ROLLBACK").await?;
                 match batch.as_slice() {
                     [position] => answers[*position] = Some(Err(script.refusal(*error))),
                     _ => {
@@ -130,7 +129,7 @@ fn read_answers(
     results: Vec<crate::session::Rows>,
     answers: &mut [Option<Answer>],
 ) -> Result<(), LiveError> {
-    // The catalog's four results stand before that of the final ROLLBACK TO.
+    // The catalog's four results stand before that of the final ROLLBACK.
     let from = results.len().saturating_sub(5);
     let relations = catalog::temporary(results.into_iter().skip(from))?;
     let mut definitions: HashMap<Ident, Definition> = relations
@@ -162,7 +161,7 @@ impl Script {
     fn new(questions: &[Question], batch: &[usize], server_version: u32, options: &ReadOptions) -> Self {
         let path = Sql::new("SET LOCAL search_path = ").list(&options.search_path, ", ", Sql::ident);
         let path = if options.search_path.is_empty() { Sql::new("SET LOCAL search_path = ''") } else { path };
-        let mut script = Self { text: format!("SAVEPOINT probe; {path}; "), statements: Vec::new() };
+        let mut script = Self { text: format!("BEGIN; {path}; "), statements: Vec::new() };
         let mut tables: Vec<&QualifiedName> = batch.iter().map(|position| &questions[*position].table).collect();
         tables.sort();
         tables.dedup();
@@ -183,7 +182,7 @@ impl Script {
         let copies: Vec<_> = tables.iter().map(|table| temporary(&table.name)).collect();
         script.text.push_str("SET LOCAL search_path = ''; ");
         script.text.push_str(&catalog::statements(&catalog::asked(copies.iter(), None), server_version));
-        script.text.push_str("; ROLLBACK TO SAVEPOINT probe");
+        script.text.push_str("; ROLLBACK");
         script
     }
 

@@ -241,7 +241,7 @@ impl Refused<'_> {
         let message = format!("the server does not accept this index: {}{detail}", error.message);
         let problem = match place(declared, &self.refusal) {
             Some((place, offset)) => Problem::new(&fragment_at(declared, place), message).on_text(offset),
-            None => Problem::new(&named_at(declared, &error.message), message),
+            None => named_at(declared, &error.message, message),
         };
         let columns = self.relation.columns.iter().map(|column| column.name.as_str());
         match (&error.hint, quoted(&error.message)) {
@@ -256,10 +256,15 @@ impl Refused<'_> {
 fn place(declared: &DeclaredIndex, refusal: &Refusal) -> Option<(FragmentPlace, usize)> {
     let offset = refusal.offset?;
     let statement = refusal.statement.as_str();
-    let mut from = 0;
+    // The names before it may hold the same letters; a fragment stands in brackets of its own.
+    let mut from = statement.find(" USING ")?;
     for (place, fragment) in declared.index.definition.fragments() {
-        let start = from + statement.get(from..)?.find(fragment.as_str())?;
-        from = start + fragment.as_str().len();
+        let text = fragment.as_str();
+        let start = match place {
+            FragmentPlace::Key(_) => from + statement.get(from..)?.find(&format!("({text}"))? + 1,
+            FragmentPlace::Predicate => statement.rfind(&format!("({text}"))? + 1,
+        };
+        from = start + text.len();
         if (start..=from).contains(&offset) {
             return Some((place, offset - start));
         }
@@ -274,24 +279,36 @@ fn fragment_at(declared: &DeclaredIndex, place: FragmentPlace) -> reconcile_core
     }
 }
 
-/// Without a position: the node whose value the message quotes.
-fn named_at(declared: &DeclaredIndex, message: &str) -> reconcile_core::source::Source {
+/// Without a position: a problem at the node whose value the server quotes.
+fn named_at(declared: &DeclaredIndex, message: &str, said: String) -> Problem {
     let says = |name: &str| message.contains(&format!("\"{name}\""));
+    // What the server says of volatile functions names the clause instead.
+    let mut fragments = declared.index.definition.fragments().map(|(place, _)| place);
+    let clause = if message.contains("index predicate") {
+        fragments.find(|place| *place == FragmentPlace::Predicate)
+    } else if message.contains("index expression") {
+        fragments.next()
+    } else {
+        None
+    };
+    if let Some(place) = clause {
+        return Problem::new(&fragment_at(declared, place), said);
+    }
     for (position, key) in declared.index.definition.columns.iter().enumerate() {
         let at = || declared.column_at(position);
+        if let Some(name) = key.opclass_parameters.keys().find(|name| says(name.as_str())) {
+            return Problem::new(&at().key("opclass_parameters").key(name.as_str()), said).on_key();
+        }
         if key.opclass.as_ref().is_some_and(|opclass| says(opclass.name.as_str())) {
-            return at().key("opclass");
+            return Problem::new(&at().key("opclass"), said);
         }
         if key.collation.as_ref().is_some_and(|collation| says(collation.name.as_str())) {
-            return at().key("collation");
-        }
-        if key.opclass_parameters.keys().any(|name| says(name.as_str())) {
-            return at().key("opclass_parameters");
+            return Problem::new(&at().key("collation"), said);
         }
     }
     match declared.index.with.iter().flatten().find(|(name, _)| says(name.as_str())) {
-        Some((name, _)) => declared.at.key("with").key(name.as_str()),
-        None => declared.at.clone(),
+        Some((name, _)) => Problem::new(&declared.at.key("with").key(name.as_str()), said).on_key(),
+        None => Problem::new(&declared.at, said).on_key(),
     }
 }
 

@@ -51,6 +51,10 @@ pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<
         problems.push(Problem::new(&at.key("nulls_not_distinct"), message));
     }
     problems.extend(partition_key(declared, relation));
+    if definition.unique && live.has_foreign_partition(relation) {
+        let message = format!("a partition of `{}` is a foreign table, which no unique index can cover", relation.name);
+        problems.push(Problem::new(&at.key("unique"), message));
+    }
     if let Some(taken) = live.taken.get(&declared.index.relation()) {
         let message = format!("the name `{}` is taken by the {}", declared.index.relation(), taken.what);
         let problem = Problem::new(at, message).on_key();

@@ -215,11 +215,11 @@ impl<'a> Decider<'a> {
 
     fn invalid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: &Verdict) {
         match (self.relation.is_partitioned(), verdict) {
-            (true, Verdict::Same | Verdict::Alter(_)) => {
+            (true, Verdict::Same | Verdict::Alter(_)) if !self.live.has_foreign_partition(self.relation) => {
                 let reason = "partitions are missing from it".to_owned();
                 self.change(wanted, reason, What::Complete(wanted, own));
             }
-            (true, Verdict::Replace(_)) | (false, _) => {
+            (true | false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
                 let reason = "it is INVALID: a build was interrupted or failed".to_owned();
                 self.change(wanted, reason, What::Rebuild(wanted, own));
             }

@@ -132,7 +132,9 @@ impl<'a> Steps<'a> {
     }
 
     fn build(&mut self, index: &Index, name: &Ident, relation: &Relation) {
-        if relation.is_partitioned() {
+        if relation.is_partitioned() && self.live.has_foreign_partition(relation) {
+            self.build_over_foreign(index, name, relation);
+        } else if relation.is_partitioned() {
             self.build_parent(index, name, relation);
             self.build_partitions(index, name, relation, None);
         } else {
@@ -157,6 +159,19 @@ impl<'a> Steps<'a> {
     fn build_parent(&mut self, index: &Index, name: &Ident, relation: &Relation) {
         let sql = index.create_on(name, &relation.name, BuildMode::OnlyParent);
         let step = self.brief(sql, Lock::ShareLock);
+        let undo = Sql::new("DROP INDEX ").name(&relation.name.sibling(name.clone()));
+        self.steps.push(Step { undo: Some(undo), ..step });
+    }
+
+    /// The server counts foreign partitions among those that a parent waits for, unless it makes the parent itself:
+    /// so the parts are built first, and it finds them.
+    fn build_over_foreign(&mut self, index: &Index, name: &Ident, relation: &Relation) {
+        for partition in relation.partitions.iter().filter_map(|partition| self.live.relations.get(partition)) {
+            if partition.kind != RelationKind::Foreign {
+                self.part(index, name, partition);
+            }
+        }
+        let step = self.brief(index.create_on(name, &relation.name, BuildMode::Plain), Lock::ShareLock);
         let undo = Sql::new("DROP INDEX ").name(&relation.name.sibling(name.clone()));
         self.steps.push(Step { undo: Some(undo), ..step });
     }

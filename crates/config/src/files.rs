@@ -1,0 +1,117 @@
+//! The texts of the files that were read, and what is wrong in them. Finding places in them is left to `locate`,
+//! showing them to `render`.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+use reconcile_core::{problem::Problem, source::FileId};
+
+use crate::{load::Project, tree::Tree};
+
+/// The texts of the files that were read, to show problems in.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    pub(crate) files: Vec<Arc<File>>,
+}
+
+/// One file.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// Its path as the user would type it.
+    pub(crate) name: String,
+    /// Where it was read from.
+    pub(crate) path: PathBuf,
+    /// What stands in it; empty where it could not be read.
+    pub(crate) text: String,
+    tree: OnceLock<Tree>,
+    line_starts: OnceLock<Vec<usize>>,
+}
+
+impl File {
+    pub(crate) fn new(name: String, path: PathBuf, text: String) -> Self {
+        Self { name, path, text, tree: OnceLock::new(), line_starts: OnceLock::new() }
+    }
+
+    /// Its nodes, read when a problem is to be shown for the first time.
+    pub(crate) fn tree(&self) -> &Tree {
+        self.tree.get_or_init(|| Tree::parse(&self.text))
+    }
+
+    /// Line and column of a byte, both from 1, the column in characters.
+    pub(crate) fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let starts = self.line_starts.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect()
+        });
+        let line = starts.partition_point(|start| *start <= offset);
+        let before = self.text.get(starts[line - 1]..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
+}
+
+impl Files {
+    pub(crate) fn get(&self, file: FileId) -> Option<&File> {
+        self.files.get(usize::try_from(file.0).ok()?).map(Arc::as_ref)
+    }
+
+    /// Adds a file and gives it its number.
+    pub(crate) fn add(&mut self, file: File) -> FileId {
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        self.files.push(Arc::new(file));
+        id
+    }
+
+    /// The paths of the files, in the order of their numbers, as the user would type them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
+    }
+}
+
+/// All that is wrong in a project, in the order of files and lines.
+#[derive(Debug)]
+pub struct Problems {
+    /// The files that were read.
+    pub files: Files,
+    /// What stands in the way of loading; never empty.
+    pub problems: Vec<Problem>,
+    /// What does not.
+    pub warnings: Vec<Problem>,
+    /// What of the project is intact, without files: never to be acted on, but it may have mistakes of other sorts.
+    pub intact: Option<Box<Project>>,
+}
+
+impl Problems {
+    /// Brings mistakes into the order of files and lines.
+    #[must_use]
+    pub fn new(files: Files, problems: Vec<Problem>) -> Self {
+        let problems = in_order(&files, problems);
+        Self { files, problems, warnings: Vec::new(), intact: None }
+    }
+
+    /// Adds mistakes that were found later.
+    #[must_use]
+    pub fn and(self, found: Vec<Problem>) -> Self {
+        let problems = in_order(&self.files, self.problems.into_iter().chain(found).collect());
+        Self { problems, ..self }
+    }
+}
+
+/// Problems by file and place; what aliases repeat is said once.
+fn in_order(files: &Files, problems: Vec<Problem>) -> Vec<Problem> {
+    let place = |problem: &Problem| problem.at.as_ref().map(|at| (at.file, files.offset(at, problem.mark)));
+    let mut placed: Vec<_> = problems.into_iter().map(|problem| (place(&problem), problem)).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.dedup_by(|(a, one), (b, other)| a.is_some() && a == b && one.message == other.message);
+    placed.into_iter().map(|(_, problem)| problem).collect()
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.files.render(&self.problems, false))
+    }
+}
+
+impl std::error::Error for Problems {}

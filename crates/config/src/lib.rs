@@ -1,0 +1,36 @@
+//! Reads a project's YAML files into what they declare, each declaration with its place, and shows what is wrong in
+//! them. What the declarations mean for a database is left to `core`; no database is ever asked.
+//!
+//! A file that is right is read straight into its types (`stream`, `shape`). Only when something is wrong is it read again, as a
+//! tree that knows the place of every node (`tree`), held against the JSON Schema of the types (`check`), and shown
+//! (`render`).
+
+mod check;
+mod de;
+mod declare;
+mod discover;
+mod expand;
+mod files;
+mod init;
+mod load;
+mod locate;
+mod mask;
+mod options;
+mod parse;
+mod render;
+mod scalar;
+mod schema;
+mod settings;
+mod shape;
+mod stream;
+mod tree;
+pub mod write;
+
+pub use files::{Files, Problems};
+pub use init::starting_project;
+pub use load::{Project, load};
+pub use locate::Position;
+pub use options::LoadOptions;
+pub use schema::json_schema;
+pub use settings::Settings;
+pub use shape::Scheduler;

@@ -1,0 +1,273 @@
+//! Loads a project: the project file, the files it includes, what they declare, how reconcile works in it. Each step
+//! goes on past mistakes, so that a run shows all of them.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use reconcile_core::{
+    desired::Desired,
+    problem::Problem,
+    source::{FileId, Source},
+};
+
+use crate::{
+    declare::Declarations,
+    discover::{Discovered, discover, reason},
+    files::{File, Files, Problems},
+    options::LoadOptions,
+    parse::{Parsed, Variables, parse},
+    settings::{Sections, Settings},
+};
+
+/// The project file of a folder.
+const PROJECT_FILE: &str = "reconcile.yaml";
+
+/// What is read where no project file says otherwise.
+const INCLUDES: [&str; 2] = ["schema/**/*.yaml", "policies/**/*.yaml"];
+
+/// Larger files are refused; the indexes of a hundred thousand tables need less.
+const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Problems that are kept; who has more starts with these.
+const MAX_PROBLEMS: usize = 1000;
+
+/// Below this much text, more threads cost more than they save.
+const THREAD_BYTES: usize = 64 * 1024;
+
+/// A project that was loaded.
+#[derive(Debug)]
+pub struct Project {
+    /// The files that were read, to show later problems in.
+    pub files: Files,
+    /// How reconcile works in this project.
+    pub settings: Settings,
+    /// What the files declare.
+    pub desired: Desired,
+    /// What is odd, but in nobody's way.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads the project that `options` name.
+///
+/// # Errors
+/// All mistakes in its files, together.
+pub fn load(options: &LoadOptions) -> Result<Project, Problems> {
+    let mut loading = Loading { options, files: Files::default(), problems: Vec::new(), warnings: Vec::new() };
+    let mut parsed = Vec::new();
+    let base = match loading.project_file() {
+        Some(path) => {
+            let variables = Variables { env: &options.env, target: options.target.as_deref() };
+            parsed.push(loading.read_project(path.clone(), variables));
+            path.parent().map(Path::to_path_buf).unwrap_or_default()
+        }
+        None => options.directory.clone(),
+    };
+    let written = parsed.first_mut().map(|(id, parsed)| (*id, parsed.spec.include.take()));
+    let paths = loading.includes(&base, written);
+    parsed.extend(loading.read(paths));
+    loading.finish(parsed)
+}
+
+struct Loading<'a> {
+    options: &'a LoadOptions,
+    files: Files,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Loading<'_> {
+    fn project_file(&self) -> Option<PathBuf> {
+        let directory = &self.options.directory;
+        match &self.options.config {
+            Some(config) => Some(directory.join(config)),
+            None => Some(directory.join(PROJECT_FILE)).filter(|path| path.symlink_metadata().is_ok()),
+        }
+    }
+
+    fn read_project(&mut self, path: PathBuf, variables: Variables<'_>) -> (FileId, Parsed) {
+        let text = read_text(&path);
+        let id = self.add(path, text);
+        let parsed = match self.files.get(id) {
+            Some(file) if self.problems.is_empty() => parse(&file.text, id, Some(variables)),
+            _ => Parsed::default(),
+        };
+        (id, parsed)
+    }
+
+    /// The files to read beside the project file.
+    fn includes(&mut self, base: &Path, project: Option<(FileId, Option<Vec<String>>)>) -> Vec<PathBuf> {
+        let (at, written) = match project {
+            Some((id, written)) => (Some(Source::file(id).key("include")), written),
+            None => (None, None),
+        };
+        let given = written.is_some();
+        let includes = written.unwrap_or_else(|| INCLUDES.map(str::to_owned).to_vec());
+        if at.is_none() && !["schema", "policies"].iter().any(|folder| base.join(folder).is_dir()) {
+            let message = format!("no project in `{}`", self.options.directory.display());
+            let hint = "it would have `reconcile.yaml`, or a folder `schema`; `reconcile init` starts one";
+            self.problems.push(Problem::nowhere(message).hint(hint));
+            return Vec::new();
+        }
+        let project = self.files.files.first().map(|file| file.path.clone());
+        let Discovered { files, problems, unmatched } = discover(base, &includes, project.as_deref());
+        let place = |include: usize| at.as_ref().filter(|_| given).map(|at| at.item(include));
+        for problem in problems {
+            let located = match place(problem.include) {
+                Some(at) => Problem::new(&at, problem.message),
+                None => Problem::nowhere(problem.message),
+            };
+            self.problems.push(Problem { hint: problem.hint, ..located });
+        }
+        for at in unmatched.into_iter().filter_map(place) {
+            self.warnings.push(Problem::new(&at, "no file matches this pattern"));
+        }
+        files
+    }
+
+    /// Reads and parses files, on several threads where there is much to do.
+    fn read(&mut self, paths: Vec<PathBuf>) -> Vec<(FileId, Parsed)> {
+        let texts: Vec<_> = paths.iter().map(|path| read_text(path)).collect();
+        let before = self.files.files.len();
+        let mut sound = Vec::new();
+        for (path, text) in paths.into_iter().zip(texts) {
+            let is_sound = text.is_ok();
+            let id = self.add(path, text);
+            if is_sound {
+                sound.push(id);
+            }
+        }
+        let bytes: usize = self.files.files[before..].iter().map(|file| file.text.len()).sum();
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(1 + bytes / THREAD_BYTES);
+        let files = &self.files;
+        let parse_all = |ids: Vec<FileId>| -> Vec<(FileId, Parsed)> {
+            ids.into_iter()
+                .map(|id| (id, files.get(id).map(|file| parse(&file.text, id, None)).unwrap_or_default()))
+                .collect()
+        };
+        if threads == 1 {
+            return parse_all(sound);
+        }
+        let mut parsed: Vec<_> = thread::scope(|scope| {
+            let started: Vec<_> =
+                self.shares(&sound, threads).into_iter().map(|share| scope.spawn(move || parse_all(share))).collect();
+            started
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        parsed.sort_by_key(|(id, _)| *id);
+        parsed
+    }
+
+    /// Deals the files out so that each thread has about as much text.
+    fn shares(&self, files: &[FileId], threads: usize) -> Vec<Vec<FileId>> {
+        let mut shares = vec![(0, Vec::new()); threads];
+        for id in files {
+            if let Some(smallest) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
+                smallest.0 += self.files.get(*id).map_or(0, |file| file.text.len());
+                smallest.1.push(*id);
+            }
+        }
+        shares.into_iter().map(|(_, ids)| ids).collect()
+    }
+
+    fn add(&mut self, path: PathBuf, text: Result<String, Unreadable>) -> FileId {
+        let name = shown(&path);
+        let (text, unreadable) = match text {
+            Ok(text) => (text, None),
+            Err(unreadable) => (unreadable.text.clone(), Some(unreadable)),
+        };
+        let id = self.files.add(File::new(name, path, text));
+        if let Some(unreadable) = unreadable {
+            let problem = Problem::new(&Source::file(id), unreadable.message);
+            self.problems.push(problem.on_text(unreadable.offset));
+        }
+        id
+    }
+
+    fn finish(mut self, parsed: Vec<(FileId, Parsed)>) -> Result<Project, Problems> {
+        let mut sections = Sections::default();
+        let mut declarations = Declarations::default();
+        let mut urls = Vec::new();
+        let project = self.project_file().is_some();
+        for (position, (id, mut parsed)) in parsed.into_iter().enumerate() {
+            self.problems.append(&mut parsed.problems);
+            urls.append(&mut parsed.urls);
+            let root = Source::file(id);
+            if parsed.spec.include.is_some() && !(project && position == 0) {
+                let problem = Problem::new(&root.key("include"), "only the project file includes others").on_key();
+                self.problems.push(problem);
+            }
+            sections.add(&root, &mut parsed.spec);
+            if let Some(tables) = parsed.spec.tables {
+                declarations.add_tables(id, tables);
+            }
+        }
+        let structure_is_sound = self.problems.is_empty();
+        let (mut settings, mut problems) = sections.finish(self.options.target.as_deref());
+        settings.leave_out_urls(urls);
+        // A section that is broken was left out: that its targets are missing is no mistake of its own.
+        problems.retain(|problem| structure_is_sound || problem.at.is_some());
+        self.problems.append(&mut problems);
+        let (desired, mut problems) = declarations.finish();
+        self.problems.append(&mut problems);
+        let mut project = Project { files: self.files, settings, desired, warnings: self.warnings };
+        if self.problems.is_empty() {
+            return Ok(project);
+        }
+        self.problems.truncate(MAX_PROBLEMS);
+        let files = std::mem::take(&mut project.files);
+        let warnings = std::mem::take(&mut project.warnings);
+        Err(Problems { warnings, intact: Some(Box::new(project)), ..Problems::new(files, self.problems) })
+    }
+}
+
+/// A path as the user would type it.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+/// Why a file's text is not to be had.
+struct Unreadable {
+    message: String,
+    /// What of it can be shown, and where the mistake is in that.
+    text: String,
+    offset: usize,
+}
+
+impl Unreadable {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), text: String::new(), offset: 0 }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, Unreadable> {
+    let cannot = |error: std::io::Error| Unreadable::new(format!("cannot be read: {}", reason(&error)));
+    let found = fs::metadata(path).map_err(cannot)?;
+    if found.is_dir() {
+        return Err(Unreadable::new("is a folder, not a file"));
+    }
+    // Opening a pipe would wait for somebody to write into it.
+    if !found.is_file() {
+        return Err(Unreadable::new("is no regular file"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(MAX_FILE_BYTES)).unwrap_or_default() + 1);
+    let mut file = fs::File::open(path).map_err(cannot)?.take(MAX_FILE_BYTES + 1);
+    file.read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Unreadable::new("is larger than 64 MiB"));
+    }
+    // Editors on Windows put a byte order mark in front, which is no part of the text.
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(.."\u{feff}".len());
+    }
+    String::from_utf8(bytes).map_err(|error| Unreadable {
+        message: "this is not UTF-8".to_owned(),
+        offset: error.utf8_error().valid_up_to(),
+        text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}

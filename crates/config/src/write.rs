@@ -1,0 +1,152 @@
+//! Writes declarations as YAML that reads back as the same declarations, in the shortest form there is. Which of them
+//! to write is left to `import`.
+
+use reconcile_core::{
+    desired::{DeclaredIndex, DesiredRelation},
+    fragment::Fragment,
+    kinds::index::{
+        DEFAULT_METHOD, Index, Key, Nulls, Order, Parameters, PathName, Term,
+        spec::{ColumnSpec, IndexSpec, lower},
+    },
+    name::Ident,
+    source::{FileId, Source},
+};
+
+use serde_yaml::{Mapping, Value};
+
+/// Relations with their indexes, as the text of a file.
+#[must_use]
+pub fn tables_yaml(relations: &[DesiredRelation]) -> String {
+    let tables: Mapping =
+        relations.iter().map(|relation| (Value::from(relation.name.to_string()), table(relation))).collect();
+    let file = Mapping::from_iter([(Value::from("tables"), Value::from(tables))]);
+    match serde_yaml::to_string(&file) {
+        // An index may be called `<<`, which bare would bring in another map. Nothing else is indented like it.
+        Ok(yaml) => yaml.replace("\n      <<:", "\n      '<<':"),
+        Err(error) => panic!("declarations are not YAML: {error}"),
+    }
+}
+
+fn table(relation: &DesiredRelation) -> Value {
+    let mut table = Map::default();
+    table.put_if(relation.prune, "prune", true);
+    let indexes: Mapping =
+        relation.indexes.iter().map(|declared| (Value::from(declared.index.name.as_str()), index(declared))).collect();
+    table.put_if(!indexes.is_empty(), "indexes", indexes);
+    table.finish()
+}
+
+/// The list of its columns where that says all, a map elsewhere.
+fn index(declared: &DeclaredIndex) -> Value {
+    let index = &declared.index;
+    let definition = &index.definition;
+    let columns: Vec<_> = definition.columns.iter().map(|key| column(index, key)).collect();
+    let mut map = Map::default();
+    let method = definition.method.as_str();
+    map.put_if(method != DEFAULT_METHOD, "method", method);
+    map.put_if(definition.unique, "unique", true);
+    map.put_if(definition.nulls_not_distinct, "nulls_not_distinct", true);
+    let include: Vec<_> = definition.include.iter().map(|column| Value::from(column.as_str())).collect();
+    map.put_if(!include.is_empty(), "include", include);
+    map.put_some("where", definition.predicate.as_ref().map(Fragment::as_str));
+    map.put_some("with", index.with.as_ref().map(parameters));
+    map.put_some("tablespace", index.tablespace.as_ref().map(Ident::as_str));
+    map.put_some("comment", index.comment.as_deref());
+    map.put_if(declared.protect, "protect", true);
+    if map.0.is_empty() {
+        return Value::from(columns);
+    }
+    let mut full = Map::default();
+    full.put_if(true, "columns", columns);
+    full.0.extend(map.0);
+    full.finish()
+}
+
+/// A key as text where that reads back as the same key, as a map elsewhere.
+fn column(index: &Index, key: &Key) -> Value {
+    if let Some(text) = text_form(key)
+        && reads_back(index, key, &text)
+    {
+        return Value::from(text);
+    }
+    let mut map = Map::default();
+    match &key.term {
+        Term::Column(column) => map.put_if(true, "column", column.as_str()),
+        Term::Expression(expression) => map.put_if(true, "expression", expression.as_str()),
+    }
+    map.put_if(key.order == Order::Desc, "order", "desc");
+    map.put_if(key.nulls != key.order.default_nulls(), "nulls", nulls(key.nulls));
+    map.put_some("opclass", key.opclass.as_ref().map(path_name));
+    let of_class = &key.opclass_parameters;
+    map.put_if(!of_class.is_empty(), "opclass_parameters", parameters(of_class));
+    map.put_some("collation", key.collation.as_ref().map(path_name));
+    map.finish()
+}
+
+/// A map with only what has to be said.
+#[derive(Default)]
+struct Map(Mapping);
+
+impl Map {
+    fn put_if(&mut self, needed: bool, key: &'static str, value: impl Into<Value>) {
+        if needed {
+            self.0.insert(Value::from(key), value.into());
+        }
+    }
+
+    fn put_some(&mut self, key: &'static str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.put_if(true, key, value);
+        }
+    }
+
+    fn finish(self) -> Value {
+        Value::from(self.0)
+    }
+}
+
+fn text_form(key: &Key) -> Option<String> {
+    let Term::Column(column) = &key.term else { return None };
+    let mut text = column.as_str().to_owned();
+    match key.order {
+        Order::Asc => {}
+        Order::Desc => text.push_str(" desc"),
+    }
+    if key.nulls != key.order.default_nulls() {
+        text.push_str(" nulls ");
+        text.push_str(nulls(key.nulls));
+    }
+    Some(text)
+}
+
+fn nulls(nulls: Nulls) -> &'static str {
+    match nulls {
+        Nulls::First => "first",
+        Nulls::Last => "last",
+    }
+}
+
+/// Asks the reader itself, which knows what it would take for `desc`.
+fn reads_back(index: &Index, key: &Key, text: &str) -> bool {
+    let spec = IndexSpec::Columns(vec![ColumnSpec::Text(text.to_owned())]);
+    let lowered = lower(&index.table, index.name.as_str(), &spec, &Source::file(FileId(0)));
+    lowered.is_ok_and(|lowered| lowered.index.definition.columns == [key.clone()])
+}
+
+fn parameters(parameters: &Parameters) -> Value {
+    let one = |(name, value): (&Ident, &String)| (Value::from(name.as_str()), parameter(value));
+    Value::from(parameters.iter().map(one).collect::<Mapping>())
+}
+
+/// A parameter's value; a number stands bare where it would be kept as it is.
+fn parameter(value: &str) -> Value {
+    let number = value.parse::<i64>().ok().filter(|number| number.to_string() == value);
+    number.map_or_else(|| Value::from(value), Value::from)
+}
+
+fn path_name(name: &PathName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{schema}.{}", name.name),
+        None => name.name.to_string(),
+    }
+}

@@ -1,0 +1,238 @@
+//! What `import` writes is read back as it was, whatever the names.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use reconcile_config::{LoadOptions, load, write::tables_yaml};
+use reconcile_core::{
+    desired::{DeclaredIndex, Desired, DesiredRelation},
+    fragment::Fragment,
+    kinds::index::{Definition, Index, Key, Nulls, Order, Parameters, PathName, Term, spec::Lowered},
+    name::{Ident, QualifiedName},
+    source::{FileId, Source},
+};
+
+const NASTY: [&str; 42] = [
+    "a",
+    "status",
+    "null",
+    "Null",
+    "~",
+    "yes",
+    "NO",
+    "on",
+    "true",
+    "y",
+    "5",
+    "0x1F",
+    "1e3",
+    "-1",
+    ".5",
+    ".inf",
+    "<<",
+    "a b",
+    " a",
+    "a ",
+    "a desc",
+    "a nulls first",
+    "DESC",
+    "desc",
+    "a\tdesc",
+    "\"a\"",
+    "\"",
+    "'",
+    "it's",
+    "a\nb",
+    "\n",
+    "a: b",
+    "a #b",
+    "# a",
+    "- a",
+    "[a]",
+    "{a}",
+    "ünï.cödé",
+    "a.b",
+    "\u{1b}[31m",
+    "\u{feff}\u{85}\u{2028}",
+    "😀\u{10ffff}",
+];
+
+fn ident() -> impl Strategy<Value = Ident> {
+    let nasty = select(NASTY.to_vec()).prop_map(str::to_owned);
+    let any = "[^\\x00]{1,15}";
+    let long = "[a-zA-Z \"'.:#,]{63}";
+    prop_oneof![4 => "[a-z_][a-z0-9_]{0,10}", 4 => nasty, 2 => any, 1 => long]
+        .prop_map(|name| Ident::new(name).unwrap())
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        select(NASTY.to_vec()).prop_map(str::to_owned),
+        "[^\\x00]{0,30}",
+        Just(String::new()),
+        "[a-z']{0,20}: [a-z]{600}"
+    ]
+}
+
+fn fragment() -> impl Strategy<Value = Fragment> {
+    let known = select(vec![
+        "lower(a)",
+        "a = 'x: y' -- c",
+        "a ->> '#'",
+        "\"B\" IS NOT NULL\n  AND b @> '{1}'",
+        "(a), (b)",
+        "NULL",
+        "a::text",
+    ]);
+    prop_oneof![
+        known.prop_map(|text| Fragment::new(text).unwrap()),
+        text().prop_filter_map("no fragment", |text| Fragment::new(text).ok())
+    ]
+}
+
+fn path_name() -> impl Strategy<Value = PathName> {
+    (option::of(ident()), ident()).prop_map(|(schema, name)| PathName { schema, name })
+}
+
+fn parameters(least: usize) -> impl Strategy<Value = Parameters> {
+    let value = prop_oneof![
+        text(),
+        select(vec!["90", "090", "0.5", "on", "-1", "1_0", "99999999999999999999"]).prop_map(str::to_owned)
+    ];
+    // No server has a parameter of the name that brings in other maps.
+    let name = ident().prop_filter("no parameter", |name| name.as_str() != "<<");
+    vec((name, value), least..3).prop_map(|parameters| parameters.into_iter().collect())
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    let term = prop_oneof![3 => ident().prop_map(Term::Column), 1 => fragment().prop_map(Term::Expression)];
+    let opclass = option::of((path_name(), option::of(parameters(1))));
+    let order = select(vec![Order::Asc, Order::Desc]);
+    let nulls = select(vec![Nulls::First, Nulls::Last]);
+    (term, option::weighted(0.2, path_name()), opclass, order, nulls).prop_map(
+        |(term, collation, opclass, order, nulls)| {
+            let (opclass, opclass_parameters) =
+                opclass.map_or((None, None), |(name, parameters)| (Some(name), parameters));
+            Key { term, collation, opclass, opclass_parameters: opclass_parameters.unwrap_or_default(), order, nulls }
+        },
+    )
+}
+
+fn definition() -> impl Strategy<Value = Definition> {
+    let method = prop_oneof![Just(Ident::new("btree").unwrap()), ident()];
+    (method, any::<(bool, bool)>(), vec(key(), 1..4), vec(ident(), 0..3), option::weighted(0.3, fragment())).prop_map(
+        |(method, (unique, nulls), columns, include, predicate)| Definition {
+            method,
+            unique,
+            nulls_not_distinct: unique && nulls,
+            columns,
+            include,
+            predicate,
+        },
+    )
+}
+
+/// A relation, whether it is pruned, and its indexes with whether they are protected.
+type Generated = (QualifiedName, bool, Vec<(Index, bool)>);
+
+fn relation() -> impl Strategy<Value = Generated> {
+    let name = (ident(), ident()).prop_map(|(schema, name)| QualifiedName::new(schema, name));
+    let properties = (
+        option::weighted(0.3, parameters(0)),
+        option::weighted(0.2, ident()),
+        option::weighted(0.2, text()),
+        any::<bool>(),
+    );
+    let index = (ident(), definition(), properties);
+    (name, any::<bool>(), vec(index, 0..4)).prop_map(|(table, prune, indexes)| {
+        let indexes = indexes.into_iter().map(|(name, definition, (with, tablespace, comment, protect))| {
+            (Index { table: table.clone(), name, definition, with, tablespace, comment }, protect)
+        });
+        let indexes = indexes.collect();
+        (table, prune, indexes)
+    })
+}
+
+fn declared(index: Index, protect: bool, at: &Source) -> DeclaredIndex {
+    DeclaredIndex::new(Lowered { index, protect, short: false }, at.clone())
+}
+
+/// Makes names that must differ differ.
+fn desired(relations: Vec<Generated>) -> Vec<DesiredRelation> {
+    let at = Source::file(FileId(0));
+    let mut taken: std::collections::BTreeSet<QualifiedName> =
+        relations.iter().map(|(name, ..)| name.clone()).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    let unique = relations.into_iter().filter(|(name, ..)| seen.insert(name.clone()));
+    let relations = unique.map(|(name, prune, indexes)| {
+        let indexes = indexes.into_iter().filter(|(index, _)| taken.insert(index.relation()));
+        let indexes = indexes.map(|(index, protect)| declared(index, protect, &at)).collect();
+        DesiredRelation { name, at: at.clone(), prune, indexes }
+    });
+    Desired::new(relations.collect()).relations
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reads_back_what_it_wrote(relations in vec(relation(), 0..4)) {
+        let relations = desired(relations);
+        let yaml = tables_yaml(&relations);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("schema")).unwrap();
+        std::fs::write(folder.path().join("schema/a.yaml"), &yaml).unwrap();
+        let project = load(&LoadOptions::new(folder.path())).map_err(|problems| {
+            TestCaseError::fail(format!("{problems}\n{yaml}"))
+        })?;
+        prop_assert_eq!(&project.desired.digest, &Desired::new(relations.clone()).digest, "{}", yaml);
+        let indexes = |relations: &[DesiredRelation]| -> Vec<_> {
+            relations.iter().flat_map(|r| r.indexes.iter().map(|i| (i.index.clone(), i.protect))).collect()
+        };
+        prop_assert_eq!(indexes(&project.desired.relations), indexes(&relations), "{}", yaml);
+    }
+}
+
+#[test]
+fn writes_the_shortest_form() {
+    let ident = |name: &str| Ident::new(name).unwrap();
+    let column = |name: &str, order, nulls| Key {
+        term: Term::Column(ident(name)),
+        collation: None,
+        opclass: None,
+        opclass_parameters: Parameters::new(),
+        order,
+        nulls,
+    };
+    let columns = vec![
+        column("a", Order::Asc, Nulls::Last),
+        column("b", Order::Desc, Nulls::Last),
+        column("c desc", Order::Asc, Nulls::First),
+        column("d desc", Order::Asc, Nulls::Last),
+        column("\"e\"", Order::Asc, Nulls::Last),
+        column("null", Order::Asc, Nulls::Last),
+    ];
+    let method = ident("btree");
+    let definition =
+        Definition { method, unique: false, nulls_not_distinct: false, columns, include: Vec::new(), predicate: None };
+    let table = QualifiedName::new(ident("a.b"), ident("T"));
+    let index =
+        Index { table: table.clone(), name: ident("i"), definition, with: None, tablespace: None, comment: None };
+    let at = Source::file(FileId(0));
+    let indexes = vec![declared(index, false, &at)];
+    let yaml = tables_yaml(&[DesiredRelation { name: table, at, prune: true, indexes }]);
+    let expected = r#"tables:
+  '"a.b".T':
+    prune: true
+    indexes:
+      i:
+      - a
+      - b desc nulls last
+      - column: c desc
+        nulls: first
+      - column: d desc
+      - column: '"e"'
+      - 'null'
+"#;
+    assert_eq!(yaml, expected);
+}
