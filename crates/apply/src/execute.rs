@@ -133,9 +133,9 @@ pub async fn apply(
     let mut executor = Executor { session, onlooker, options, run, stop, observer, position: 0, of };
     let mut done = Vec::new();
     let mut stopped = None;
-    for change in &plan.changes {
-        match executor.change(change).await {
-            Ok(()) => done.push(change.address.clone()),
+    for changes in together(&plan.changes) {
+        match executor.changes(changes).await {
+            Ok(()) => done.extend(changes.iter().map(|change| change.address.clone())),
             Err(why) => {
                 stopped = Some(why);
                 break;
@@ -154,6 +154,12 @@ pub async fn apply(
     Ok(Report { run, done, remaining, stopped })
 }
 
+/// Each change by itself; those without steps, such as adoptions, up to 500 together.
+fn together(changes: &[PlannedChange]) -> impl Iterator<Item = &[PlannedChange]> {
+    let alike = |a: &PlannedChange, b: &PlannedChange| a.steps.is_empty() && b.steps.is_empty();
+    changes.chunk_by(alike).flat_map(|changes| changes.chunks(500))
+}
+
 struct Executor<'a, 'o> {
     session: &'a mut Session,
     onlooker: Onlooker,
@@ -166,6 +172,17 @@ struct Executor<'a, 'o> {
 }
 
 impl Executor<'_, '_> {
+    async fn changes(&mut self, changes: &[PlannedChange]) -> Result<(), Stopped> {
+        match changes {
+            [change] => self.change(change).await,
+            // Nothing to execute: only the registry takes note.
+            noted => {
+                let records: Vec<_> = noted.iter().flat_map(|change| change.records.iter().cloned()).collect();
+                self.records(&records).await
+            }
+        }
+    }
+
     async fn change(&mut self, change: &PlannedChange) -> Result<(), Stopped> {
         let mut rest = change.steps.as_slice();
         while let Some(first) = rest.first() {

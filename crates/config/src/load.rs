@@ -107,6 +107,9 @@ impl Loading<'_> {
         let given = written.is_some();
         let includes = written.unwrap_or_else(|| INCLUDES.map(str::to_owned).to_vec());
         if at.is_none() && !["schema", "policies"].iter().any(|folder| base.join(folder).is_dir()) {
+            if self.options.may_be_missing {
+                return Vec::new();
+            }
             let message = format!("no project in `{}`", self.options.directory.display());
             let hint = "it would have `reconcile.yaml`, or a folder `schema`; `reconcile init` starts one";
             self.problems.push(Problem::nowhere(message).hint(hint));

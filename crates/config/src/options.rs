@@ -13,13 +13,15 @@ pub struct LoadOptions {
     pub target: Option<String>,
     /// The environment that `${VAR}` looks into.
     pub env: HashMap<String, String>,
+    /// Whether a folder without a project is one with nothing declared, as for `import`, which starts projects.
+    pub may_be_missing: bool,
 }
 
 impl LoadOptions {
     /// The project in `directory`, with no target and no environment.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), config: None, target: None, env: HashMap::new() }
+        Self { directory: directory.into(), config: None, target: None, env: HashMap::new(), may_be_missing: false }
     }
 
     /// Looks variables up in the environment of this process; those that are not Unicode are left out.

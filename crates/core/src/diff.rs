@@ -155,7 +155,7 @@ fn exchange_names<'a>(changes: &[Change<'a>]) -> Exchange<'a> {
     changes
         .iter()
         .filter_map(|change| match (&change.what, change.relation) {
-            (What::Exchange(wanted, live), Some(relation)) => Some((*live, &wanted.declared.index, relation)),
+            (What::Exchange(wanted, live, _), Some(relation)) => Some((*live, &wanted.declared.index, relation)),
             _ => None,
         })
         .collect()
@@ -203,11 +203,16 @@ fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Relation, 
         What::Create(wanted) => steps.create(&wanted.declared.index, relation),
         What::Alter(_, live, alterations) => steps.alter(&live.index, alterations),
         What::Replace(wanted, live, ready) => steps.replace(&wanted.declared.index, live, relation, *ready),
-        What::Rename(wanted, live) => steps.rename(live, &wanted.declared.index.name, relation),
-        What::Exchange(_, live) => {
+        What::Rename(wanted, live, alterations) => {
+            let name = &wanted.declared.index.name;
+            steps.rename(live, name, relation);
+            steps.alter(&Index { name: name.clone(), ..live.index.clone() }, alterations);
+        }
+        What::Exchange(wanted, live, alterations) => {
             if exchange.first().is_some_and(|(first, ..)| first.oid == live.oid) {
                 steps.exchange(exchange);
             }
+            steps.alter(&Index { name: wanted.declared.index.name.clone(), ..live.index.clone() }, alterations);
         }
         What::Rebuild(wanted, live) => {
             steps.drop(live, relation, HazardSet::new());
@@ -228,7 +233,7 @@ fn sides<'a>(what: &What<'a>) -> (Action, Option<&'a LiveIndex>, Option<Wanted<'
         What::Create(wanted) => (Action::Create, None, Some(*wanted)),
         What::Alter(wanted, live, _) => (Action::Update, Some(live), Some(*wanted)),
         What::Replace(wanted, live, _) => (Action::Replace, Some(live), Some(*wanted)),
-        What::Rename(wanted, live) | What::Exchange(wanted, live) => (Action::Rename, Some(live), Some(*wanted)),
+        What::Rename(wanted, live, _) | What::Exchange(wanted, live, _) => (Action::Rename, Some(live), Some(*wanted)),
         What::Adopt(wanted, live) => (Action::Adopt, Some(live), Some(*wanted)),
         What::Rebuild(wanted, live) | What::Complete(wanted, live) | What::CleanUp(wanted, live) => {
             (Action::Repair, Some(live), Some(*wanted))

@@ -1,6 +1,6 @@
 //! The live side: what the catalogs and the registry said, in one snapshot. Reading it is left to the `live` crate.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_schema::postgres::def::ColumnInfo;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub struct Live {
     pub taken: HashMap<QualifiedName, Taken>,
     /// The names that exist, to check declarations against and to suggest from.
     pub vocabulary: Vocabulary,
+    /// The indexes, by object identifier, that are what the registry recorded, and declared as it recorded.
+    pub recorded: HashSet<u32>,
 }
 
 /// What the registry says is reconcile's own.

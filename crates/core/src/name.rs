@@ -22,7 +22,7 @@ pub enum NameError {
     #[error("a name is empty")]
     Empty,
     /// PostgreSQL would cut the name and so mean another object.
-    #[error("the name `{name}` has {bytes} bytes; PostgreSQL keeps {MAX_NAME_BYTES}")]
+    #[error("the name `{}…` has {bytes} bytes; PostgreSQL keeps {MAX_NAME_BYTES}", .name.chars().take(MAX_NAME_BYTES).collect::<String>())]
     TooLong {
         /// The name as written.
         name: String,

@@ -267,6 +267,22 @@ impl Plan {
         !self.changes.is_empty() || !self.records.is_empty()
     }
 
+    /// Whether a plan made now says the same as this one. Sizes grow and estimates are renewed while a plan waits;
+    /// they change nothing in what will run.
+    #[must_use]
+    pub fn says_the_same_as(&self, fresh: &Self) -> bool {
+        let without_sizes = |changes: &[PlannedChange]| -> Vec<PlannedChange> {
+            let relation = |of: &RelationSize| RelationSize { name: of.name.clone(), bytes: 0, rows: None };
+            changes.iter().map(|c| PlannedChange { relation: relation(&c.relation), ..c.clone() }).collect()
+        };
+        self.fingerprint == fresh.fingerprint
+            && self.summary == fresh.summary
+            && self.session == fresh.session
+            && self.records == fresh.records
+            && self.notes == fresh.notes
+            && without_sizes(&self.changes) == without_sizes(&fresh.changes)
+    }
+
     /// The hazards that are not allowed, each with the objects that bring it.
     #[must_use]
     pub fn unapproved(&self, approval: &Approval) -> Vec<(crate::hazard::Hazard, Vec<&Address>)> {

@@ -7,7 +7,7 @@ use reconcile_core::{
     digest::Digest,
     kinds::index::{
         PathName,
-        catalog::{self, CATALOG_SQL, Column, IndexRow, Names, OpClass},
+        catalog::{self, CATALOG_SQL, Column, IndexRow, NAMES_FROM, Names, OpClass},
     },
     live::{Live, LiveIndex, Managed, Registry, Relation, RelationKind, Vocabulary},
     name::{Ident, QualifiedName},
@@ -29,7 +29,7 @@ pub async fn read(
     desired: &Desired,
     hello: &Hello,
     options: &ReadOptions,
-) -> Result<Live, LiveError> {
+) -> Result<(Live, Names), LiveError> {
     let readable = hello.registry_exists && hello.registry_readable;
     let registry =
         readable.then(|| QualifiedName::new(options.registry_schema.clone(), Ident::from_server("resource")));
@@ -42,8 +42,10 @@ pub async fn read(
     batch.push_str(&statements(&asked, session.server_version()));
     let mut results = session.batch(&batch).await?.into_iter();
     let managed = if readable { managed(&results.next().unwrap_or_default())? } else { BTreeMap::new() };
-    let relations = relations(results)?;
-    Ok(Live {
+    let (relation_rows, index_rows) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());
+    let names = names(&results.next().unwrap_or_default(), &results.next().unwrap_or_default())?;
+    let relations = relations(&relation_rows, index_rows, &names)?;
+    let live = Live {
         database: hello.database.clone(),
         relations,
         registry: Registry { exists: hello.registry_exists, unreadable: hello.registry_exists && !readable, managed },
@@ -53,7 +55,9 @@ pub async fn read(
             tablespaces: hello.tablespaces.clone(),
             ..Vocabulary::default()
         },
-    })
+        recorded: std::collections::HashSet::new(),
+    };
+    Ok((live, names))
 }
 
 /// Every relation of some schemas that can carry indexes, for `import`.
@@ -85,7 +89,10 @@ pub async fn read_all(
         sql.raw(" AND (n.nspname, c.relname) IN (").list(&selection.relations, ", ", pair).raw(")")
     };
     let batch = statements(sql.as_str(), session.server_version());
-    relations(session.batch(&batch).await?.into_iter())
+    let mut results = session.batch(&batch).await?.into_iter();
+    let mut next = || results.next().unwrap_or_default();
+    let (relation_rows, index_rows) = (next(), next());
+    relations(&relation_rows, index_rows, &names(&next(), &next())?)
 }
 
 /// Which relations `import` asks for.
@@ -99,14 +106,6 @@ pub struct Selection {
     pub relations: Vec<QualifiedName>,
 }
 
-/// The indexes of our own temporary tables of these names, by name.
-///
-/// # Errors
-/// The rows are not what `catalog.sql` promises.
-pub(crate) fn temporary(results: impl Iterator<Item = Rows>) -> Result<HashMap<QualifiedName, Relation>, LiveError> {
-    relations(results)
-}
-
 /// The statements of `catalog.sql` for rows of (schema, name).
 pub(crate) fn statements(asked: &str, server_version: u32) -> String {
     let sql = CATALOG_SQL.replace("/*asked*/", asked);
@@ -115,6 +114,13 @@ pub(crate) fn statements(asked: &str, server_version: u32) -> String {
     } else {
         sql
     }
+}
+
+/// Those of the statements that read relations and indexes, for who knows the names already.
+pub(crate) fn statements_without_names(asked: &str, server_version: u32) -> String {
+    let sql = statements(asked, server_version);
+    let end = sql.find(NAMES_FROM).unwrap_or(sql.len());
+    sql[..end].trim_end().trim_end_matches(';').to_owned()
 }
 
 /// The relations to read, as a query of (schema, name).
@@ -151,13 +157,18 @@ fn managed(rows: &[PgRow]) -> Result<BTreeMap<reconcile_core::address::Address, 
         .collect()
 }
 
-fn relations(mut results: impl Iterator<Item = Rows>) -> Result<HashMap<QualifiedName, Relation>, LiveError> {
-    let mut next = || results.next().unwrap_or_default();
-    let (relation_rows, index_rows, opclasses, collations) = (next(), next(), next(), next());
-    let names = names(&opclasses, &collations)?;
+/// Puts the rows of relations and indexes together.
+///
+/// # Errors
+/// The rows are not what `catalog.sql` promises.
+pub(crate) fn relations(
+    relation_rows: &Rows,
+    index_rows: Rows,
+    names: &Names,
+) -> Result<HashMap<QualifiedName, Relation>, LiveError> {
     let mut relations = HashMap::with_capacity(relation_rows.len());
     let mut by_oid = HashMap::with_capacity(relation_rows.len());
-    for row in &relation_rows {
+    for row in relation_rows {
         let (oid, parent, relation, columns) = relation(row)?;
         by_oid.insert(oid, (relation.name.clone(), parent, columns));
         relations.insert(relation.name.clone(), relation);
@@ -165,7 +176,7 @@ fn relations(mut results: impl Iterator<Item = Rows>) -> Result<HashMap<Qualifie
     for row in index_rows {
         let row = index_row(&row)?;
         let Some((table, _, columns)) = by_oid.get(&row.table_oid) else { continue };
-        let live: LiveIndex = catalog::decode(row, table, columns, &names);
+        let live: LiveIndex = catalog::decode(row, table, columns, names);
         if let Some(relation) = relations.get_mut(table) {
             relation.indexes.insert(live.index.name.clone(), live);
         }

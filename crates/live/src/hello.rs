@@ -9,7 +9,8 @@ use crate::{LiveError, ReadOptions, Session};
 const SETTINGS: &str = "SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
     SET IntervalStyle = 'postgres'; SET quote_all_identifiers = off; SET standard_conforming_strings = on; \
     SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_min_messages = warning; \
-    SET lock_timeout = '2s'; SET statement_timeout = '5min'; SET jit = off; ";
+    SET lock_timeout = '2s'; SET statement_timeout = '5min'; SET jit = off; \
+    SET work_mem = '64MB'; SET max_parallel_workers_per_gather = 0; ";
 
 /// From this many relations on, hash joins over whole catalogs beat a probe for each relation.
 const BULK_RELATIONS: usize = 500;

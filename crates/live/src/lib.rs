@@ -8,6 +8,7 @@ pub mod details;
 pub mod error;
 pub mod explain;
 pub mod hello;
+pub mod planner;
 pub mod probe;
 pub mod resolve;
 pub mod session;
@@ -16,7 +17,15 @@ pub use connect::Target;
 pub use error::LiveError;
 pub use session::Session;
 
-use reconcile_core::{desired::Desired, kinds::index::settle::Canonical, live::Live, name::Ident, problem::Problem};
+use crate::resolve::Server;
+
+use reconcile_core::{
+    desired::Desired,
+    kinds::index::settle::{self, Canonical},
+    live::Live,
+    name::Ident,
+    problem::Problem,
+};
 
 /// What reading a database needs to know of the project.
 #[derive(Clone, Debug)]
@@ -45,9 +54,11 @@ pub struct Picture {
 /// The connection fails, or a query of ours does.
 pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOptions) -> Result<Picture, LiveError> {
     let hello = hello::begin(session, options, desired.relations.len()).await?;
-    let mut live = catalog::read(session, desired, &hello, options).await?;
+    let (mut live, names) = catalog::read(session, desired, &hello, options).await?;
+    live.recorded = settle::recorded(desired, &live);
     details::complete(session, desired, &mut live).await?;
     session.batch("COMMIT").await?;
-    let resolved = resolve::canonical(session, desired, &live, &hello, options).await?;
+    let resolved =
+        resolve::canonical(session, desired, &live, &Server { hello: &hello, names: &names, options }).await?;
     Ok(Picture { live, canonical: resolved.canonical, problems: resolved.problems })
 }

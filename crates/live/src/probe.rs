@@ -9,7 +9,7 @@ use reconcile_core::{
     sql::Sql,
 };
 
-use crate::{LiveError, ReadOptions, Session, catalog, error::ServerError};
+use crate::{LiveError, Session, catalog, error::ServerError, resolve::Server};
 
 /// Indexes per batch. Each takes a few locks, and the lock table of the whole server is finite.
 const BATCH: usize = 60;
@@ -41,17 +41,13 @@ pub struct Refusal {
 ///
 /// # Errors
 /// The connection fails, or this role may not create temporary tables here (SQLSTATE 42501 or 25006).
-pub async fn ask(
-    session: &mut Session,
-    questions: &[Question],
-    options: &ReadOptions,
-) -> Result<Vec<Answer>, LiveError> {
+pub async fn ask(session: &mut Session, questions: &[Question], server: &Server<'_>) -> Result<Vec<Answer>, LiveError> {
     if questions.is_empty() {
         return Ok(Vec::new());
     }
     let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
     for batch in batches(questions) {
-        ask_batch(session, questions, batch, options, &mut answers).await?;
+        ask_batch(session, questions, batch, server, &mut answers).await?;
     }
     answers
         .into_iter()
@@ -82,14 +78,14 @@ async fn ask_batch(
     session: &mut Session,
     questions: &[Question],
     first: Vec<usize>,
-    options: &ReadOptions,
+    server: &Server<'_>,
     answers: &mut [Option<Answer>],
 ) -> Result<(), LiveError> {
     let mut waiting = vec![first];
     while let Some(batch) = waiting.pop() {
-        let script = Script::new(questions, &batch, session.server_version(), options);
+        let script = Script::new(questions, &batch, session.server_version(), server);
         match session.batch(&script.text).await {
-            Ok(results) => read_answers(questions, &batch, results, answers)?,
+            Ok(results) => read_answers(questions, &batch, results, server, answers)?,
             Err(LiveError::Server(error)) if is_about_us(&error) => return Err(LiveError::Server(error)),
             Err(LiveError::Server(error)) => {
                 // Where the server did not even parse the batch, there is no transaction; it says so and that is all.
@@ -112,14 +108,12 @@ async fn ask_batch(
 /// Insufficient privilege for temporary tables, a read-only transaction, a lock that was not to be had: these say
 /// nothing about the definition.
 fn is_about_us(error: &ServerError) -> bool {
-    matches!(error.code.as_str(), "25006" | "55P03" | "57014" | "53200") || error.is_missing_temporary_privilege()
-}
-
-impl ServerError {
-    /// Whether the role may not create temporary tables in this database.
-    #[must_use]
-    pub fn is_missing_temporary_privilege(&self) -> bool {
-        self.code == "42501" && self.message.contains("temporary")
+    let about_our_rights = ["temporary", "schema", "table", "relation"];
+    match error.code.as_str() {
+        "25006" | "55P03" | "57014" | "53200" => true,
+        // What a role may not do with a function or type is a matter of the definition.
+        "42501" => about_our_rights.iter().any(|what| error.message.contains(what)),
+        _ => false,
     }
 }
 
@@ -127,11 +121,13 @@ fn read_answers(
     questions: &[Question],
     batch: &[usize],
     results: Vec<crate::session::Rows>,
+    server: &Server<'_>,
     answers: &mut [Option<Answer>],
 ) -> Result<(), LiveError> {
-    // The catalog's four results stand before that of the final ROLLBACK.
-    let from = results.len().saturating_sub(5);
-    let relations = catalog::temporary(results.into_iter().skip(from))?;
+    // The two of the catalog stand before that of the final ROLLBACK.
+    let mut rows = results.into_iter().rev().skip(1);
+    let (index_rows, relation_rows) = (rows.next().unwrap_or_default(), rows.next().unwrap_or_default());
+    let relations = catalog::relations(&relation_rows, index_rows, server.names)?;
     let mut definitions: HashMap<Ident, Definition> = relations
         .into_values()
         .flat_map(|relation| relation.indexes)
@@ -158,10 +154,11 @@ struct Script {
 }
 
 impl Script {
-    fn new(questions: &[Question], batch: &[usize], server_version: u32, options: &ReadOptions) -> Self {
-        let path = Sql::new("SET LOCAL search_path = ").list(&options.search_path, ", ", Sql::ident);
-        let path = if options.search_path.is_empty() { Sql::new("SET LOCAL search_path = ''") } else { path };
-        let mut script = Self { text: format!("BEGIN; {path}; "), statements: Vec::new() };
+    fn new(questions: &[Question], batch: &[usize], server_version: u32, server: &Server<'_>) -> Self {
+        let path = Sql::new("SET LOCAL search_path = ").list(&server.options.search_path, ", ", Sql::ident);
+        let path = if server.options.search_path.is_empty() { Sql::new("SET LOCAL search_path = ''") } else { path };
+        let mut script =
+            Self { text: format!("BEGIN; SET LOCAL enable_nestloop = on; {path}; "), statements: Vec::new() };
         let mut tables: Vec<&QualifiedName> = batch.iter().map(|position| &questions[*position].table).collect();
         tables.sort();
         tables.dedup();
@@ -181,7 +178,7 @@ impl Script {
         }
         let copies: Vec<_> = tables.iter().map(|table| temporary(&table.name)).collect();
         script.text.push_str("SET LOCAL search_path = ''; ");
-        script.text.push_str(&catalog::statements(&catalog::asked(copies.iter(), None), server_version));
+        script.text.push_str(&catalog::statements_without_names(&catalog::asked(copies.iter(), None), server_version));
         script.text.push_str("; ROLLBACK");
         script
     }

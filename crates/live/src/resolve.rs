@@ -3,7 +3,9 @@
 use reconcile_core::{
     desired::{DeclaredIndex, Desired},
     kinds::index::{
-        Definition, FragmentPlace, Index, check,
+        Definition, FragmentPlace, Index,
+        catalog::Names,
+        check,
         compare::same_shape,
         settle::{self, Canonical},
     },
@@ -16,11 +18,23 @@ use sea_orm::sqlx::Row as _;
 use crate::{
     LiveError, ReadOptions, Session,
     hello::Hello,
+    planner,
     probe::{self, Answer, Question, Refusal},
 };
 
 /// Printing and parsing again settles after this many trips, or it never does.
 const TRIPS: usize = 3;
+
+/// What is known of the server when its definitions are read.
+#[derive(Debug)]
+pub struct Server<'a> {
+    /// What it said of itself.
+    pub hello: &'a Hello,
+    /// Its operator classes and collations.
+    pub names: &'a Names,
+    /// How the project wants it read.
+    pub options: &'a ReadOptions,
+}
 
 /// What the server made of the declared definitions.
 #[derive(Debug, Default)]
@@ -39,8 +53,7 @@ pub async fn canonical(
     session: &mut Session,
     desired: &Desired,
     live: &Live,
-    hello: &Hello,
-    options: &ReadOptions,
+    server: &Server<'_>,
 ) -> Result<Resolved, LiveError> {
     let unsettled: Vec<_> = settle::unsettled(desired, live)
         .into_iter()
@@ -49,10 +62,10 @@ pub async fn canonical(
     if unsettled.is_empty() {
         return Ok(Resolved::default());
     }
-    let judged = if hello.read_only || !hello.temporary {
-        explained(session, &unsettled, options).await?
+    let judged = if server.hello.read_only || !server.hello.temporary {
+        explained(session, &unsettled, server).await?
     } else {
-        probed(session, &unsettled, options).await?
+        probed(session, &unsettled, server).await?
     };
     let mut resolved = Resolved { canonical: judged.canonical, problems: Vec::new() };
     if !judged.refused.is_empty() {
@@ -81,10 +94,10 @@ type Unsettled<'a> = (&'a DeclaredIndex, &'a Relation);
 async fn probed<'a>(
     session: &mut Session,
     unsettled: &[Unsettled<'a>],
-    options: &ReadOptions,
+    server: &Server<'_>,
 ) -> Result<Judged<'a>, LiveError> {
     let questions: Vec<_> = unsettled.iter().map(|(declared, relation)| question(relation, &declared.index)).collect();
-    let answers = probe::ask(session, &questions, options).await?;
+    let answers = probe::ask(session, &questions, server).await?;
     let mut judged = Judged::default();
     let mut open = Vec::new();
     for (&(declared, relation), answer) in unsettled.iter().zip(answers) {
@@ -98,7 +111,7 @@ async fn probed<'a>(
             Err(refusal) => judged.refused.push(Refused { declared, relation, refusal }),
         }
     }
-    for (address, definition) in follow(session, open, options).await? {
+    for (address, definition) in follow(session, open, server).await? {
         judged.canonical.insert(address, definition);
     }
     Ok(judged)
@@ -144,6 +157,12 @@ impl<'a> Trail<'a> {
         self.ours.last().into_iter().chain(self.candidates.iter().filter_map(|candidate| candidate.trail.last()))
     }
 
+    /// Nothing moves any more: these are different definitions.
+    fn has_settled(&self) -> bool {
+        let mut trails = std::iter::once(&self.ours).chain(self.candidates.iter().map(|candidate| &candidate.trail));
+        trails.all(|trail| matches!(trail.as_slice(), [.., before, last] if before == last))
+    }
+
     fn walk(&mut self, answers: &mut impl Iterator<Item = Answer>) {
         let trails = std::iter::once(&mut self.ours).chain(self.candidates.iter_mut().map(|c| &mut c.trail));
         for (trail, answer) in trails.zip(answers) {
@@ -156,7 +175,7 @@ impl<'a> Trail<'a> {
 async fn follow(
     session: &mut Session,
     mut open: Vec<Trail<'_>>,
-    options: &ReadOptions,
+    server: &Server<'_>,
 ) -> Result<Vec<(reconcile_core::address::Address, Definition)>, LiveError> {
     let mut met = Vec::new();
     for _ in 0..TRIPS {
@@ -168,7 +187,7 @@ async fn follow(
                 trail.latest().map(move |definition| question(trail.relation, &index(definition)))
             })
             .collect();
-        let mut answers = probe::ask(session, &questions, options).await?.into_iter();
+        let mut answers = probe::ask(session, &questions, server).await?.into_iter();
         for trail in &mut open {
             trail.walk(&mut answers);
         }
@@ -177,60 +196,33 @@ async fn follow(
                 met.push((trail.declared.index.address(), live.clone()));
                 false
             }
-            None => true,
+            None => !trail.has_settled(),
         });
     }
     Ok(met)
 }
 
-/// Where no temporary table can be made (a standby, a role without TEMPORARY): the planner prints both sides, and
-/// what it prints alike means the same. It needs no more than SELECT.
+/// Where no temporary table can be made (a standby, a role without TEMPORARY), the planner stands in.
 async fn explained<'a>(
     session: &mut Session,
     unsettled: &[Unsettled<'a>],
-    options: &ReadOptions,
+    server: &Server<'_>,
 ) -> Result<Judged<'a>, LiveError> {
     let mut judged = Judged::default();
     for &(declared, relation) in unsettled {
-        let definition = &declared.index.definition;
-        let alike = relation.indexes.values().map(|live| &live.index.definition).filter(|l| same_shape(l, definition));
-        let mut canonical = definition.clone();
-        if definition.has_fragments() {
-            let ours = match explain(session, relation, definition, options).await {
-                Ok(ours) => ours,
-                Err(LiveError::Server(error)) => {
-                    session.batch("ROLLBACK").await?;
-                    let refusal = Refusal { error: *error, statement: Sql::default(), offset: None };
-                    judged.refused.push(Refused { declared, relation, refusal });
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            for live in alike {
-                if explain(session, relation, live, options).await? == ours {
-                    canonical = live.clone();
-                    break;
-                }
+        match planner::canonical(session, &declared.index.definition, relation, server).await {
+            Ok(definition) => {
+                judged.canonical.insert(declared.index.address(), definition);
             }
+            Err(LiveError::Server(error)) => {
+                session.batch("ROLLBACK").await?;
+                let refusal = Refusal { error: *error, statement: Sql::default(), offset: None };
+                judged.refused.push(Refused { declared, relation, refusal });
+            }
+            Err(error) => return Err(error),
         }
-        judged.canonical.insert(declared.index.address(), canonical);
     }
     Ok(judged)
-}
-
-async fn explain(
-    session: &mut Session,
-    relation: &Relation,
-    definition: &Definition,
-    options: &ReadOptions,
-) -> Result<Vec<String>, LiveError> {
-    let path = Sql::new("SET LOCAL search_path = ").list(&options.search_path, ", ", Sql::ident);
-    let sql = Sql::new("EXPLAIN (VERBOSE, COSTS OFF) SELECT ")
-        .list(definition.fragments(), ", ", |sql, (_, fragment)| sql.parenthesised(fragment))
-        .raw(" FROM ONLY ")
-        .name(&relation.name);
-    let results = session.batch(&format!("BEGIN READ ONLY; {path}; {sql}; COMMIT")).await?;
-    results.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 impl Refused<'_> {

@@ -13,6 +13,9 @@ use crate::{
 /// The queries: relations, indexes and the names of their classes and collations, in this order.
 pub const CATALOG_SQL: &str = include_str!("catalog.sql");
 
+/// Where in [`CATALOG_SQL`] the names begin, which need to be read only once.
+pub const NAMES_FROM: &str = "-- operator classes";
+
 /// One row of the second query of `catalog.sql`. Vectors run over the index's columns, keys first.
 #[derive(Clone, Debug)]
 pub struct IndexRow {
@@ -119,6 +122,15 @@ impl Names {
         self.opclasses.insert(oid, opclass);
     }
 
+    /// Whether a class of this name is the default one of some type. With its name alone there is no better answer.
+    #[must_use]
+    pub fn is_default(&self, name: &PathName, method: &str) -> bool {
+        self.opclasses.values().any(|class| {
+            let of_schema = name.schema.is_none() || name.schema == class.name.schema;
+            class.default && class.method == method && class.name.name == name.name && of_schema
+        })
+    }
+
     /// The class by name, or `None` where it is the default of the type (`GetDefaultOpClass`): the class made for
     /// the very type, or else one that takes it as binary-compatible or polymorphic.
     fn opclass(&self, oid: u32, type_oid: u32, method: &str, forced: bool) -> Option<PathName> {
@@ -140,10 +152,10 @@ pub fn decode(row: IndexRow, table: &QualifiedName, columns: &HashMap<i16, Colum
         .map(|position| {
             let column = columns.get(&row.columns[position]);
             let (term, type_oid, own_collation) = match column {
-                Some(column) => (Term::Column(column.name.clone()), column.type_oid, column.collation),
+                Some(column) => (Term::Column(column.name.clone()), column.type_oid, Some(column.collation)),
                 None => match expressions.next() {
                     Some((text, type_oid)) => {
-                        (Term::Expression(Fragment::from_server(text)), *type_oid, DEFAULT_COLLATION)
+                        (Term::Expression(Fragment::from_server(text)), *type_oid, derived_collation(text, columns))
                     }
                     None => panic!("index {} has a key that is neither column nor expression", row.name),
                 },
@@ -154,7 +166,7 @@ pub fn decode(row: IndexRow, table: &QualifiedName, columns: &HashMap<i16, Colum
             let option = row.options.get(position).copied().unwrap_or(0);
             Key {
                 term,
-                collation: names.collations.get(&collation).filter(|_| collation != own_collation).cloned(),
+                collation: names.collations.get(&collation).filter(|_| Some(collation) != own_collation).cloned(),
                 opclass: names.opclass(row.opclasses[position], type_oid, &row.method, !parameters.is_empty()),
                 opclass_parameters: parameters,
                 order: if option & 1 == 0 { Order::Asc } else { Order::Desc },
@@ -200,6 +212,14 @@ pub fn decode(row: IndexRow, table: &QualifiedName, columns: &HashMap<i16, Colum
         clustered: row.clustered,
         statistics: statistics.collect(),
     }
+}
+
+/// The collation that an expression has by itself. The catalogs do not say it; it can only be another than the
+/// default where a column or a COLLATE brings one in, and then the index's is always spelled out.
+fn derived_collation(expression: &str, columns: &HashMap<i16, Column>) -> Option<u32> {
+    let brings_one_in = |column: &Column| !matches!(column.collation, 0 | DEFAULT_COLLATION);
+    let may_differ = expression.contains("COLLATE") || columns.values().any(brings_one_in);
+    if may_differ { None } else { Some(DEFAULT_COLLATION) }
 }
 
 fn parameters_of<'a>(pairs: impl Iterator<Item = &'a str>) -> Parameters {

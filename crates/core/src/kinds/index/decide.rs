@@ -55,10 +55,10 @@ pub enum What<'a> {
     Alter(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
     /// Build it beside the old one and swap. The flag: the new one stands already.
     Replace(Wanted<'a>, &'a LiveIndex, bool),
-    /// Give the live one the declared name.
-    Rename(Wanted<'a>, &'a LiveIndex),
-    /// Give several live ones each other's names.
-    Exchange(Wanted<'a>, &'a LiveIndex),
+    /// Give the live one the declared name, then change properties in place.
+    Rename(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
+    /// Give several live ones each other's names, then change properties in place.
+    Exchange(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
     /// Take it into the registry.
     Adopt(Wanted<'a>, &'a LiveIndex),
     /// Drop the INVALID one and build it.
@@ -94,6 +94,7 @@ pub fn decide<'a>(
     let mut decider = Decider {
         relation,
         live,
+        has_leftovers: relation.indexes.values().any(is_leftover),
         names: declared.iter().map(|declared| &declared.index.name).collect(),
         used: BTreeSet::new(),
         out: Decisions::default(),
@@ -115,6 +116,8 @@ pub fn decide<'a>(
 struct Decider<'a> {
     relation: &'a Relation,
     live: &'a Live,
+    /// Interrupted runs left something here, of whatever index.
+    has_leftovers: bool,
     /// The names that are declared.
     names: BTreeSet<&'a Ident>,
     /// Live indexes that serve a declaration, so that nothing else is decided about them.
@@ -188,7 +191,7 @@ impl<'a> Decider<'a> {
             self.change(wanted, reason, What::CleanUp(wanted, own));
         } else if !self.is_managed(&wanted.declared.index.address()) {
             self.change(wanted, "it exists as declared".to_owned(), What::Adopt(wanted, own));
-        } else if !settle::is_recorded(wanted.declared, own, self.live) {
+        } else if !self.live.recorded.contains(&own.oid) {
             self.out.outdated.push((wanted.declared, own));
         }
     }
@@ -242,7 +245,8 @@ impl<'a> Decider<'a> {
             Some(live) if self.is_ours(live) && !live.is_owned_elsewhere() => {
                 self.used.insert(&live.index.name);
                 let reason = format!("`{}` is the same index under another name", live.index.name);
-                self.change(wanted, reason, What::Rename(wanted, live));
+                let alterations = alterations(wanted, live);
+                self.change(wanted, reason, What::Rename(wanted, live, alterations));
             }
             Some(live) => {
                 self.used.insert(&live.index.name);
@@ -262,7 +266,8 @@ impl<'a> Decider<'a> {
             all.iter().find_map(|other| {
                 let live = self.relation.indexes.get(&other.declared.index.name)?;
                 let free = live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect;
-                let moves = live.index.definition != *other.definition && live.index.definition == *wanted.definition;
+                let fits = compare::compare(&live.index, &wanted.declared.index, wanted.definition);
+                let moves = live.index.definition != *other.definition && !matches!(fits, Verdict::Replace(_));
                 (free && moves).then_some(live)
             })
         };
@@ -283,7 +288,7 @@ impl<'a> Decider<'a> {
         for (wanted, live) in moves {
             self.used.insert(&live.index.name);
             let reason = format!("`{}` is the same index under another name", live.index.name);
-            self.change(wanted, reason, What::Exchange(wanted, live));
+            self.change(wanted, reason, What::Exchange(wanted, live, alterations(wanted, live)));
         }
     }
 
@@ -346,8 +351,8 @@ impl<'a> Decider<'a> {
             What::Create(wanted)
             | What::Alter(wanted, ..)
             | What::Replace(wanted, _, false)
-            | What::Rename(wanted, _)
-            | What::Exchange(wanted, _)
+            | What::Rename(wanted, ..)
+            | What::Exchange(wanted, ..)
             | What::Adopt(wanted, _)
             | What::Rebuild(wanted, _)
             | What::Complete(wanted, _)
@@ -359,6 +364,9 @@ impl<'a> Decider<'a> {
 
     /// What an interrupted replacement of this index left: names that only reconcile gives.
     fn leftovers(&self, index: &Index) -> Vec<&'a LiveIndex> {
+        if !self.has_leftovers {
+            return Vec::new();
+        }
         let names = [building_name(index), retired_name(index)];
         names.iter().filter_map(|name| self.relation.indexes.get(name)).collect()
     }
@@ -373,6 +381,14 @@ impl<'a> Decider<'a> {
 
     fn is_ours(&self, live: &LiveIndex) -> bool {
         self.is_managed(&live.index.address())
+    }
+}
+
+/// What remains to be changed in place once a live index has the declared name.
+fn alterations(wanted: Wanted<'_>, live: &LiveIndex) -> Vec<Alteration> {
+    match compare::compare(&live.index, &wanted.declared.index, wanted.definition) {
+        Verdict::Alter(alterations) => alterations,
+        Verdict::Same | Verdict::Replace(_) => Vec::new(),
     }
 }
 

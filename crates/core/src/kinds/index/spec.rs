@@ -159,7 +159,7 @@ pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -
     let keys: Vec<_> = columns
         .iter()
         .enumerate()
-        .filter_map(|(position, column)| lower_column(column, &columns_at.item(position), &mut problems))
+        .filter_map(|(position, column)| lower_column(column, &|| columns_at.item(position), &mut problems))
         .collect();
     let include = full.include.iter().enumerate().filter_map(|(position, column)| {
         checked(Ident::new(column), || at.key("include").item(position), &mut problems, |p| p)
@@ -167,8 +167,9 @@ pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -
     let include: Vec<_> = include.collect();
     let method = full.method.as_deref().unwrap_or(DEFAULT_METHOD);
     let method = checked(Ident::new(method), || at.key("method"), &mut problems, |p| p);
-    let predicate = full.predicate.as_ref().and_then(|text| lower_fragment(text, &at.key("where"), &mut problems));
-    let with = full.with.as_ref().map(|with| lower_parameters(with, &at.key("with"), &mut problems));
+    let predicate = full.predicate.as_ref();
+    let predicate = predicate.and_then(|text| lower_fragment(text, &|| at.key("where"), &mut problems));
+    let with = full.with.as_ref().map(|with| lower_parameters(with, &|| at.key("with"), &mut problems));
     let tablespace = full.tablespace.as_ref();
     let tablespace =
         tablespace.and_then(|name| checked(Ident::new(name), || at.key("tablespace"), &mut problems, |p| p));
@@ -190,31 +191,35 @@ pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -
     Ok(Lowered { index, protect: full.protect, short: matches!(spec, IndexSpec::Columns(_)) })
 }
 
-fn lower_column(spec: &ColumnSpec, at: &Source, problems: &mut Vec<Problem>) -> Option<Key> {
+/// A place that is put together only for a problem: a large project has a hundred thousand of them.
+type At<'a> = &'a dyn Fn() -> Source;
+
+fn lower_column(spec: &ColumnSpec, at: At<'_>, problems: &mut Vec<Problem>) -> Option<Key> {
     let full = match spec {
         ColumnSpec::Text(text) => return lower_text_column(text, at, problems),
         ColumnSpec::Full(full) => full,
     };
     let term = match (&full.column, &full.expression) {
-        (Some(column), None) => checked(Ident::new(column), || at.key("column"), problems, |p| p).map(Term::Column),
-        (None, Some(text)) => lower_fragment(text, &at.key("expression"), problems).map(Term::Expression),
+        (Some(column), None) => checked(Ident::new(column), || at().key("column"), problems, |p| p).map(Term::Column),
+        (None, Some(text)) => lower_fragment(text, &|| at().key("expression"), problems).map(Term::Expression),
         (None, None) => {
-            problems.push(Problem::new(at, "a column needs `column` or `expression`"));
+            problems.push(Problem::new(&at(), "a column needs `column` or `expression`"));
             None
         }
         (Some(_), Some(_)) => {
-            problems.push(Problem::new(at, "a column has either `column` or `expression`, not both"));
+            problems.push(Problem::new(&at(), "a column has either `column` or `expression`, not both"));
             None
         }
     };
     let order = full.order.unwrap_or_default();
-    let opclass_parameters = lower_parameters(&full.opclass_parameters, &at.key("opclass_parameters"), problems);
+    let opclass_parameters = lower_parameters(&full.opclass_parameters, &|| at().key("opclass_parameters"), problems);
     if full.opclass.is_none() && !opclass_parameters.is_empty() {
-        let problem = Problem::new(&at.key("opclass_parameters"), "parameters need the operator class they belong to");
+        let problem =
+            Problem::new(&at().key("opclass_parameters"), "parameters need the operator class they belong to");
         problems.push(problem.hint("add `opclass:`; SQL has no way to give them to the default class"));
     }
-    let opclass = lower_path_name(full.opclass.as_deref(), &at.key("opclass"), problems);
-    let collation = lower_path_name(full.collation.as_deref(), &at.key("collation"), problems);
+    let opclass = lower_path_name(full.opclass.as_deref(), &|| at().key("opclass"), problems);
+    let collation = lower_path_name(full.collation.as_deref(), &|| at().key("collation"), problems);
     Some(Key {
         term: term?,
         collation,
@@ -226,7 +231,7 @@ fn lower_column(spec: &ColumnSpec, at: &Source, problems: &mut Vec<Problem>) -> 
 }
 
 /// Reads `name [asc|desc] [nulls first|last]` from its right end, so that a name may hold spaces.
-fn lower_text_column(text: &str, at: &Source, problems: &mut Vec<Problem>) -> Option<Key> {
+fn lower_text_column(text: &str, at: At<'_>, problems: &mut Vec<Problem>) -> Option<Key> {
     let mut rest = text.trim();
     let mut take = |word: &str| {
         let cut = rest.len().checked_sub(word.len())?;
@@ -255,7 +260,7 @@ fn lower_text_column(text: &str, at: &Source, problems: &mut Vec<Problem>) -> Op
     } else {
         Ident::new(rest)
     };
-    let column = checked(column, || at.clone(), problems, |p| p)?;
+    let column = checked(column, at, problems, |p| p)?;
     Some(Key {
         term: Term::Column(column),
         collation: None,
@@ -266,34 +271,34 @@ fn lower_text_column(text: &str, at: &Source, problems: &mut Vec<Problem>) -> Op
     })
 }
 
-fn lower_fragment(text: &str, at: &Source, problems: &mut Vec<Problem>) -> Option<Fragment> {
+fn lower_fragment(text: &str, at: At<'_>, problems: &mut Vec<Problem>) -> Option<Fragment> {
     match Fragment::new(text) {
         Ok(fragment) => Some(fragment),
         Err(error) => {
-            let problem = Problem::new(at, error.message).on_text(error.offset);
+            let problem = Problem::new(&at(), error.message).on_text(error.offset);
             problems.push(problem.hint("a fragment is one whole SQL expression"));
             None
         }
     }
 }
 
-fn lower_parameters(specs: &BTreeMap<String, ParameterSpec>, at: &Source, problems: &mut Vec<Problem>) -> Parameters {
+fn lower_parameters(specs: &BTreeMap<String, ParameterSpec>, at: At<'_>, problems: &mut Vec<Problem>) -> Parameters {
     let mut parameters = Parameters::new();
     for (name, value) in specs {
-        if let Some(name) = checked(Ident::new(name), || at.key(name), problems, Problem::on_key) {
+        if let Some(name) = checked(Ident::new(name), || at().key(name), problems, Problem::on_key) {
             parameters.insert(name, value.text());
         }
     }
     parameters
 }
 
-fn lower_path_name(text: Option<&str>, at: &Source, problems: &mut Vec<Problem>) -> Option<PathName> {
-    let parts = checked(split_parts(text?), || at.clone(), problems, |p| p)?;
+fn lower_path_name(text: Option<&str>, at: At<'_>, problems: &mut Vec<Problem>) -> Option<PathName> {
+    let parts = checked(split_parts(text?), at, problems, |p| p)?;
     match <[Ident; 2]>::try_from(parts) {
         Ok([schema, name]) => Some(PathName { schema: Some(schema), name }),
         Err(mut parts) if parts.len() == 1 => Some(PathName { schema: None, name: parts.remove(0) }),
         Err(_) => {
-            problems.push(Problem::new(at, "expected `name` or `schema.name`"));
+            problems.push(Problem::new(&at(), "expected `name` or `schema.name`"));
             None
         }
     }

@@ -1,0 +1,151 @@
+//! Compares declared and live definitions with nothing but SELECT, where no temporary copy can be made: what the
+//! planner prints alike under EXPLAIN means the same. Coarser than `probe`: it folds constants and inlines functions.
+
+use reconcile_core::{
+    fragment::Fragment,
+    kinds::index::{Definition, Key, PathName, Term, catalog::Names, compare::same_shape},
+    live::Relation,
+    name::{Ident, split_parts},
+    sql::Sql,
+};
+use sea_orm::sqlx::Row as _;
+
+use crate::{LiveError, Session, resolve::Server};
+
+/// What the planner prints of its own print settles at once; one more for good measure.
+const TRIPS: usize = 2;
+
+/// The live definition that the declared one equals; without one, the declared one as far as it can be simplified.
+///
+/// # Errors
+/// The server refuses a fragment, or the connection fails.
+pub async fn canonical(
+    session: &mut Session,
+    declared: &Definition,
+    relation: &Relation,
+    server: &Server<'_>,
+) -> Result<Definition, LiveError> {
+    let ours = simplified(declared, relation, server.names);
+    let our_prints = prints(session, relation, &ours, server).await?;
+    for live in relation.indexes.values().map(|live| &live.index.definition) {
+        if !same_shape(&without_collations(&ours), &without_collations(live))
+            || !collations_agree(session, relation, &ours, live).await?
+        {
+            continue;
+        }
+        let their_prints = prints(session, relation, live, server).await?;
+        if our_prints.iter().any(|print| their_prints.contains(print)) {
+            return Ok(live.clone());
+        }
+    }
+    Ok(ours)
+}
+
+/// Leaves out what says only what would be so anyway.
+fn simplified(definition: &Definition, relation: &Relation, names: &Names) -> Definition {
+    let simple = |key: &Key| {
+        let opclass = key.opclass.clone().filter(|opclass| {
+            !key.opclass_parameters.is_empty() || !names.is_default(opclass, definition.method.as_str())
+        });
+        let term = match &key.term {
+            Term::Expression(expression) => bare_column(expression, relation).map_or(key.term.clone(), Term::Column),
+            Term::Column(_) => key.term.clone(),
+        };
+        Key { term, opclass, ..key.clone() }
+    };
+    Definition { columns: definition.columns.iter().map(simple).collect(), ..definition.clone() }
+}
+
+/// The column that an expression is nothing but; the server stores it as one.
+fn bare_column(expression: &Fragment, relation: &Relation) -> Option<Ident> {
+    let mut text = expression.as_str().trim();
+    while let Some(inside) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
+        text = inside.trim();
+    }
+    let name =
+        if text.starts_with('"') { split_parts(text).ok()?.pop()? } else { Ident::new(text.to_lowercase()).ok()? };
+    relation.columns.iter().any(|column| column.name == name.as_str()).then_some(name)
+}
+
+fn without_collations(definition: &Definition) -> Definition {
+    let without = |key: &Key| Key { collation: None, ..key.clone() };
+    Definition { columns: definition.columns.iter().map(without).collect(), ..definition.clone() }
+}
+
+/// Whether the keys collate alike, asking for the collation that a term has by itself where one side leaves it out.
+async fn collations_agree(
+    session: &mut Session,
+    relation: &Relation,
+    ours: &Definition,
+    live: &Definition,
+) -> Result<bool, LiveError> {
+    for (our, their) in ours.columns.iter().zip(&live.columns) {
+        let agree = match (&our.collation, &their.collation) {
+            (None, None) => true,
+            (Some(our), Some(their)) => our.name == their.name,
+            (Some(given), None) | (None, Some(given)) => {
+                derived(session, relation, &their.term).await?.is_some_and(|derived| derived.name == given.name)
+            }
+        };
+        if !agree {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The collation that a term has by itself.
+async fn derived(session: &mut Session, relation: &Relation, term: &Term) -> Result<Option<PathName>, LiveError> {
+    let sql = Sql::new("SELECT pg_collation_for(");
+    let sql = match term {
+        Term::Column(column) => sql.ident(column),
+        Term::Expression(expression) => sql.parenthesised(expression),
+    };
+    // The join gives one row of NULLs, whatever the table holds.
+    let sql = sql.raw(") FROM (VALUES (0)) one(row) LEFT JOIN ONLY ").name(&relation.name).raw(" ON false");
+    let results = session.batch(sql.as_str()).await?;
+    let name: Option<String> = results.iter().flatten().next().map(|row| row.try_get(0)).transpose()?.flatten();
+    let parts = name.and_then(|name| split_parts(&name).ok());
+    Ok(parts.and_then(|mut parts| Some(PathName { name: parts.pop()?, schema: parts.pop() })))
+}
+
+/// What the planner prints of the fragments, and of that print, and so on.
+async fn prints(
+    session: &mut Session,
+    relation: &Relation,
+    definition: &Definition,
+    server: &Server<'_>,
+) -> Result<Vec<Vec<String>>, LiveError> {
+    let mut fragments: Vec<Fragment> = definition.fragments().map(|(_, fragment)| fragment.clone()).collect();
+    let mut prints = Vec::new();
+    for _ in 0..TRIPS {
+        if fragments.is_empty() {
+            return Ok(vec![Vec::new()]);
+        }
+        let print = printed(session, relation, &fragments, server).await?;
+        fragments = print.iter().map(|text| Fragment::from_server(text)).collect();
+        prints.push(print);
+    }
+    Ok(prints)
+}
+
+async fn printed(
+    session: &mut Session,
+    relation: &Relation,
+    fragments: &[Fragment],
+    server: &Server<'_>,
+) -> Result<Vec<String>, LiveError> {
+    let path = Sql::new("SET LOCAL search_path = ").list(&server.options.search_path, ", ", Sql::ident);
+    let path = if server.options.search_path.is_empty() { Sql::new("SET LOCAL search_path = ''") } else { path };
+    let sql = Sql::new("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT ")
+        .list(fragments, ", ", Sql::parenthesised)
+        .raw(" FROM ONLY ")
+        .name(&relation.name);
+    let results = session.batch(&format!("BEGIN READ ONLY; {path}; {sql}; COMMIT")).await?;
+    let unreadable = || LiveError::Connection("EXPLAIN answered in an unknown form".to_owned());
+    let row = results.iter().flatten().next().ok_or_else(unreadable)?;
+    let text: String = row.try_get_unchecked(0)?;
+    let plan: serde_json::Value = serde_json::from_str(&text).map_err(|_| unreadable())?;
+    let output = plan.pointer("/0/Plan/Output").and_then(serde_json::Value::as_array).ok_or_else(unreadable)?;
+    Ok(output.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
+}
