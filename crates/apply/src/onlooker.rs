@@ -129,7 +129,7 @@ impl Onlooker {
     pub async fn now(&mut self) -> Result<String, LiveError> {
         let results = self.session.batch("SELECT clock_timestamp()::text").await?;
         let row = results.first().and_then(|rows| rows.first());
-        row.map(|row| Ok(row.try_get(0)?)).unwrap_or_else(|| Err(LiveError::Connection("no clock".to_owned())))
+        row.map_or_else(|| Err(LiveError::Connection("no clock".to_owned())), |row| Ok(row.try_get(0)?))
     }
 
     /// Cancels what the applier executes.

@@ -84,6 +84,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
         changes,
         records,
         notes: decisions.notes,
+        left_alone: decisions.left_alone,
     })
 }
 
@@ -93,6 +94,7 @@ fn decide<'a>(desired: &'a Desired, live: &'a Live, canonical: &'a Canonical) ->
         all.changes.extend(decisions.changes);
         all.outdated.extend(decisions.outdated);
         all.notes.extend(decisions.notes);
+        all.left_alone += decisions.left_alone;
         all.problems.extend(decisions.problems);
     };
     for relation in &desired.relations {
@@ -202,7 +204,9 @@ fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Relation, 
     match &change.what {
         What::Create(wanted) => steps.create(&wanted.declared.index, relation),
         What::Alter(_, live, alterations) => steps.alter(&live.index, alterations),
-        What::Replace(wanted, live, ready) => steps.replace(&wanted.declared.index, live, relation, *ready),
+        What::Replace(wanted, live, ready) => {
+            steps.replace(&wanted.declared.index, live, relation, ready.map(|ready| &ready.index.name))
+        }
         What::Rename(wanted, live, alterations) => {
             let name = &wanted.declared.index.name;
             steps.rename(live, name, relation);

@@ -91,8 +91,8 @@ pub struct Relation {
     pub parent: Option<QualifiedName>,
     /// Its direct partitions.
     pub partitions: Vec<QualifiedName>,
-    /// The columns of its partition key that are plain columns; empty where it is not partitioned.
-    pub partition_key: Vec<Ident>,
+    /// Its partition key, `None` for an expression; empty where it is not partitioned.
+    pub partition_key: Vec<Option<Ident>>,
     /// Its columns, in order; read only where a declaration has to be checked against them.
     pub columns: Vec<ColumnInfo>,
     /// Its indexes, by name.

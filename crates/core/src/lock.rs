@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 /// The strongest table lock that a statement takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "the names that pg_locks shows")]
 pub enum Lock {
     /// Blocks other maintenance of the table, neither reads nor writes.
     ShareUpdateExclusiveLock,

@@ -201,12 +201,11 @@ pub fn split_parts(text: &str) -> Result<Vec<Ident>, NameError> {
     let mut parts = Vec::new();
     let mut rest = text;
     loop {
-        let (part, tail) = match rest.strip_prefix('"') {
-            Some(quoted) => take_quoted(quoted).ok_or_else(|| NameError::Quote(text.to_owned()))?,
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                (rest[..end].to_owned(), &rest[end..])
-            }
+        let (part, tail) = if let Some(quoted) = rest.strip_prefix('"') {
+            take_quoted(quoted).ok_or_else(|| NameError::Quote(text.to_owned()))?
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            (rest[..end].to_owned(), &rest[end..])
         };
         parts.push(Ident::new(part)?);
         if tail.is_empty() {

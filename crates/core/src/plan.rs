@@ -48,6 +48,9 @@ pub struct Plan {
     /// What a reader should know that changes nothing.
     #[serde(default)]
     pub notes: Vec<Note>,
+    /// How many indexes of declared relations nobody declared; they stay as they are.
+    #[serde(default)]
+    pub left_alone: usize,
 }
 
 /// How a session must be set up for the steps to mean what they say.

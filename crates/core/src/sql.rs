@@ -48,7 +48,7 @@ impl Sql {
     #[must_use]
     pub fn literal(mut self, text: &str) -> Self {
         if text.contains('\\') {
-            if !self.0.ends_with(|c: char| c == ' ' || c == '(') {
+            if !self.0.ends_with([' ', '(']) {
                 self.0.push(' ');
             }
             self.0.push('E');

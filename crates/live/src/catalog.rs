@@ -7,7 +7,7 @@ use reconcile_core::{
     digest::Digest,
     kinds::index::{
         PathName,
-        catalog::{self, CATALOG_SQL, Column, IndexRow, NAMES_FROM, Names, OpClass},
+        catalog::{self, CATALOG_SQL, Column, Columns, IndexRow, NAMES_FROM, Names, OpClass},
     },
     live::{Live, LiveIndex, Managed, Registry, Relation, RelationKind, Vocabulary},
     name::{Ident, QualifiedName},
@@ -185,8 +185,6 @@ pub(crate) fn relations(
     Ok(relations)
 }
 
-type Columns = HashMap<i16, Column>;
-
 fn relation(row: &PgRow) -> Result<(u32, Option<u32>, Relation, Columns), sqlx::Error> {
     let oid: Oid = row.try_get(0)?;
     let kind = match row.try_get::<&str, _>(3)? {
@@ -215,7 +213,7 @@ fn relation(row: &PgRow) -> Result<(u32, Option<u32>, Relation, Columns), sqlx::
         kind,
         parent: None,
         partitions: Vec::new(),
-        partition_key: key.iter().filter_map(|number| columns.get(number)).map(|c| c.name.clone()).collect(),
+        partition_key: key.iter().map(|number| columns.get(number).map(|column| column.name.clone())).collect(),
         columns: Vec::new(),
         indexes: BTreeMap::new(),
         bytes: u64::try_from(row.try_get::<i64, _>(9)?).unwrap_or(0),

@@ -102,8 +102,9 @@ impl Target {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(failed(match LiveError::from(error) {
                 LiveError::Server(error) => error.message,
-                LiveError::Connection(message) => message,
-                LiveError::Url(message) | LiveError::Connect { message, .. } => message,
+                LiveError::Connection(message) | LiveError::Url(message) | LiveError::Connect { message, .. } => {
+                    message
+                }
             })),
             Err(_) => Err(failed(format!("no answer within {} s", self.timeout.as_secs()))),
         }
@@ -153,15 +154,12 @@ fn decoded(value: &str) -> String {
     while let Some((first, tail)) = rest.split_first() {
         let code =
             tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (first, code) {
-            (b'%', Some(code)) => {
-                bytes.push(code);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let (b'%', Some(code)) = (first, code) {
+            bytes.push(code);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

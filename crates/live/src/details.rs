@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use reconcile_core::{
     desired::Desired,
-    kinds::index::settle,
+    kinds::index::{settle, steps::part_names},
     live::{Live, Relation, Taken},
     name::{Ident, QualifiedName},
     sql::Sql,
@@ -25,7 +25,10 @@ pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live)
     let wanted: Vec<_> = unsettled
         .iter()
         .filter(|(declared, relation)| !relation.indexes.contains_key(&declared.index.name))
-        .map(|(declared, _)| declared.index.relation())
+        .flat_map(|(declared, relation)| {
+            let parts = part_names(&declared.index.name, relation, live);
+            parts.into_iter().chain([declared.index.relation()])
+        })
         .collect();
     let mut relations: Vec<_> = unsettled.iter().map(|(_, relation)| relation.name.clone()).collect();
     relations.dedup();

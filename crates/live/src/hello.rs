@@ -17,6 +17,7 @@ const BULK_RELATIONS: usize = 500;
 
 /// What the server said about itself and us.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by itself")]
 pub struct Hello {
     /// The database.
     pub database: DatabaseId,

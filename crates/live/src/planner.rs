@@ -103,7 +103,11 @@ async fn derived(session: &mut Session, relation: &Relation, term: &Term) -> Res
     };
     // The join gives one row of NULLs, whatever the table holds.
     let sql = sql.raw(") FROM (VALUES (0)) one(row) LEFT JOIN ONLY ").name(&relation.name).raw(" ON false");
-    let results = session.batch(sql.as_str()).await?;
+    let results = match session.batch(sql.as_str()).await {
+        // "collations are not supported by type integer"
+        Err(LiveError::Server(error)) if error.code == "42804" => return Ok(None),
+        results => results?,
+    };
     let name: Option<String> = results.iter().flatten().next().map(|row| row.try_get(0)).transpose()?.flatten();
     let parts = name.and_then(|name| split_parts(&name).ok());
     Ok(parts.and_then(|mut parts| Some(PathName { name: parts.pop()?, schema: parts.pop() })))

@@ -90,13 +90,12 @@ async fn ask_batch(
             Err(LiveError::Server(error)) => {
                 // Where the server did not even parse the batch, there is no transaction; it says so and that is all.
                 session.batch("ROLLBACK").await?;
-                match batch.as_slice() {
-                    [position] => answers[*position] = Some(Err(script.refusal(*error))),
-                    _ => {
-                        let (left, right) = batch.split_at(batch.len() / 2);
-                        waiting.push(right.to_vec());
-                        waiting.push(left.to_vec());
-                    }
+                if let [position] = batch.as_slice() {
+                    answers[*position] = Some(Err(script.refusal(*error)))
+                } else {
+                    let (left, right) = batch.split_at(batch.len() / 2);
+                    waiting.push(right.to_vec());
+                    waiting.push(left.to_vec());
                 }
             }
             Err(error) => return Err(error),
@@ -107,7 +106,7 @@ async fn ask_batch(
 
 /// Insufficient privilege for temporary tables, a read-only transaction, a lock that was not to be had: these say
 /// nothing about the definition.
-fn is_about_us(error: &ServerError) -> bool {
+pub(crate) fn is_about_us(error: &ServerError) -> bool {
     let about_our_rights = ["temporary", "schema", "table", "relation"];
     match error.code.as_str() {
         "25006" | "55P03" | "57014" | "53200" => true,

@@ -108,6 +108,18 @@ async fn probed<'a>(
                 }
                 judged.canonical.insert(declared.index.address(), definition);
             }
+            Err(refusal) if needs_the_table_itself(&refusal) => {
+                match planner::canonical(session, &declared.index.definition, relation, server).await {
+                    Ok(definition) => {
+                        judged.canonical.insert(declared.index.address(), definition);
+                    }
+                    Err(LiveError::Server(_)) => {
+                        session.batch("ROLLBACK").await?;
+                        judged.refused.push(Refused { declared, relation, refusal });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
             Err(refusal) => judged.refused.push(Refused { declared, relation, refusal }),
         }
     }
@@ -115,6 +127,11 @@ async fn probed<'a>(
         judged.canonical.insert(address, definition);
     }
     Ok(judged)
+}
+
+/// A fragment that names the table with its schema, or calls a function of its row type, means nothing on a copy.
+fn needs_the_table_itself(refusal: &Refusal) -> bool {
+    matches!(refusal.error.code.as_str(), "42P01" | "42883")
 }
 
 fn question(relation: &Relation, index: &Index) -> Question {
@@ -214,6 +231,7 @@ async fn explained<'a>(
             Ok(definition) => {
                 judged.canonical.insert(declared.index.address(), definition);
             }
+            Err(LiveError::Server(error)) if probe::is_about_us(&error) => return Err(LiveError::Server(error)),
             Err(LiveError::Server(error)) => {
                 session.batch("ROLLBACK").await?;
                 let refusal = Refusal { error: *error, statement: Sql::default(), offset: None };

@@ -1,7 +1,7 @@
 //! An index as the catalogs hold it. The rows come from `catalog.sql`, which the `live` crate runs; what they
 //! mean is decided here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Definition, Index, Key, Nulls, Order, Parameters, PathName, Term};
 use crate::{
@@ -16,8 +16,12 @@ pub const CATALOG_SQL: &str = include_str!("catalog.sql");
 /// Where in [`CATALOG_SQL`] the names begin, which need to be read only once.
 pub const NAMES_FROM: &str = "-- operator classes";
 
+/// The columns of a relation, by number.
+pub type Columns = BTreeMap<i16, Column>;
+
 /// One row of the second query of `catalog.sql`. Vectors run over the index's columns, keys first.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a row has the columns that the catalog has")]
 pub struct IndexRow {
     /// The index.
     pub oid: u32,
@@ -146,7 +150,7 @@ impl Names {
 /// # Panics
 /// The row contradicts itself, which would be an error in `catalog.sql`.
 #[must_use]
-pub fn decode(row: IndexRow, table: &QualifiedName, columns: &HashMap<i16, Column>, names: &Names) -> LiveIndex {
+pub fn decode(row: IndexRow, table: &QualifiedName, columns: &Columns, names: &Names) -> LiveIndex {
     let mut expressions = row.expressions.iter().zip(&row.expression_types);
     let keys = (0..row.keys)
         .map(|position| {
@@ -216,7 +220,7 @@ pub fn decode(row: IndexRow, table: &QualifiedName, columns: &HashMap<i16, Colum
 
 /// The collation that an expression has by itself. The catalogs do not say it; it can only be another than the
 /// default where a column or a COLLATE brings one in, and then the index's is always spelled out.
-fn derived_collation(expression: &str, columns: &HashMap<i16, Column>) -> Option<u32> {
+fn derived_collation(expression: &str, columns: &Columns) -> Option<u32> {
     let brings_one_in = |column: &Column| !matches!(column.collation, 0 | DEFAULT_COLLATION);
     let may_differ = expression.contains("COLLATE") || columns.values().any(brings_one_in);
     if may_differ { None } else { Some(DEFAULT_COLLATION) }

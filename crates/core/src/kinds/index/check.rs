@@ -1,7 +1,7 @@
 //! Whether a declared index can exist where it is declared, as far as names tell. What its expressions mean is
 //! left to the server.
 
-use super::{ColumnPlace, Term};
+use super::{ColumnPlace, Term, steps::part_names};
 use crate::{
     desired::{DeclaredIndex, DesiredRelation},
     live::{Live, Relation, RelationKind},
@@ -58,7 +58,16 @@ pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<
     if let Some(taken) = live.taken.get(&declared.index.relation()) {
         let message = format!("the name `{}` is taken by the {}", declared.index.relation(), taken.what);
         let problem = Problem::new(at, message).on_key();
-        problems.push(problem.hint("names of tables, views and indexes are unique within a schema"));
+        let hint = "names of tables, views and indexes are unique within a schema";
+        let moved = "if the index has moved here, apply its removal there first: names are unique within a schema";
+        problems.push(problem.hint(if taken.what.starts_with("index of") { moved } else { hint }));
+    }
+    let parts = part_names(&declared.index.name, relation, live);
+    if let Some((name, taken)) =
+        parts.into_iter().find_map(|name| Some((live.taken.get(&name)?, name)).map(|(t, n)| (n, t)))
+    {
+        let message = format!("its part on a partition would be called `{name}`, which is taken by the {}", taken.what);
+        problems.push(Problem::new(at, message).on_key().hint("rename one of the two"));
     }
     problems
 }
@@ -92,8 +101,12 @@ fn partition_key(declared: &DeclaredIndex, relation: &Relation) -> Option<Proble
     if !relation.is_partitioned() || !declared.index.definition.unique {
         return None;
     }
+    if relation.partition_key.contains(&None) {
+        let message = format!("`{}` is partitioned by an expression, which no unique index can hold", relation.name);
+        return Some(Problem::new(&declared.at.key("unique"), message));
+    }
     let keys = &declared.index.definition.columns;
-    let missing = relation.partition_key.iter().find(|column| {
+    let missing = relation.partition_key.iter().flatten().find(|column| {
         !keys.iter().any(|key| match &key.term {
             Term::Column(name) => name == *column,
             Term::Expression(_) => false,

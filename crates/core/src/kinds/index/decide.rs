@@ -27,6 +27,8 @@ pub struct Decisions<'a> {
     pub outdated: Vec<(&'a DeclaredIndex, &'a LiveIndex)>,
     /// What changes nothing and is worth knowing.
     pub notes: Vec<Note>,
+    /// Indexes of declared relations that nobody declared, and that stay as they are.
+    pub left_alone: usize,
     /// The user's mistakes.
     pub problems: Vec<Problem>,
 }
@@ -53,8 +55,8 @@ pub enum What<'a> {
     Create(Wanted<'a>),
     /// Change properties in place.
     Alter(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
-    /// Build it beside the old one and swap. The flag: the new one stands already.
-    Replace(Wanted<'a>, &'a LiveIndex, bool),
+    /// Build it beside the old one and swap; or only swap, where the new one stands already under some other name.
+    Replace(Wanted<'a>, &'a LiveIndex, Option<&'a LiveIndex>),
     /// Give the live one the declared name, then change properties in place.
     Rename(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
     /// Give several live ones each other's names, then change properties in place.
@@ -96,19 +98,27 @@ pub fn decide<'a>(
         live,
         has_leftovers: relation.indexes.values().any(is_leftover),
         names: declared.iter().map(|declared| &declared.index.name).collect(),
+        given_up: BTreeSet::new(),
         used: BTreeSet::new(),
+        exchanged: BTreeSet::new(),
         out: Decisions::default(),
     };
     let wanted = decider.wanted(declared, canonical);
     decider.exchange(&wanted);
-    for wanted in wanted {
-        if !decider.used.contains(&wanted.declared.index.name) {
+    decider.give_up(&wanted);
+    // Those without an index of their name first: they may take the index of a name that is given up.
+    let (named, missing): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|wanted| relation.indexes.contains_key(&wanted.declared.index.name));
+    for wanted in missing.into_iter().chain(named) {
+        if !decider.exchanged.contains(&wanted.declared.index.name) {
             decider.declared(wanted);
         }
     }
     decider.undeclared_but_managed();
-    if desired.is_some_and(|desired| desired.prune) {
-        decider.prune();
+    match desired {
+        Some(desired) if desired.prune => decider.prune(),
+        Some(_) => decider.out.left_alone = decider.strangers().count(),
+        None => {}
     }
     decider.out
 }
@@ -120,8 +130,12 @@ struct Decider<'a> {
     has_leftovers: bool,
     /// The names that are declared.
     names: BTreeSet<&'a Ident>,
+    /// Declared names whose live index is to be another one, so that its present definition is free for other names.
+    given_up: BTreeSet<&'a Ident>,
     /// Live indexes that serve a declaration, so that nothing else is decided about them.
     used: BTreeSet<&'a Ident>,
+    /// Declared names that an exchange brings their indexes.
+    exchanged: BTreeSet<&'a Ident>,
     out: Decisions<'a>,
 }
 
@@ -142,8 +156,20 @@ impl<'a> Decider<'a> {
         all
     }
 
+    fn give_up(&mut self, all: &[Wanted<'a>]) {
+        for wanted in all.iter().filter(|wanted| !wanted.declared.protect) {
+            let name = &wanted.declared.index.name;
+            let Some(own) = self.relation.indexes.get(name) else { continue };
+            let verdict = compare::compare(&own.index, &wanted.declared.index, wanted.definition);
+            if matches!(verdict, Verdict::Replace(_)) && own.needed_by.is_empty() && !own.is_owned_elsewhere() {
+                self.given_up.insert(name);
+            }
+        }
+    }
+
     fn declared(&mut self, wanted: Wanted<'a>) {
-        match self.relation.indexes.get(&wanted.declared.index.name) {
+        let name = &wanted.declared.index.name;
+        match self.relation.indexes.get(name).filter(|_| !self.used.contains(name)) {
             Some(own) => self.named_alike(wanted, own),
             None => self.missing(wanted),
         }
@@ -208,12 +234,30 @@ impl<'a> Decider<'a> {
             self.out.problems.push(problem.hint(hint));
             return;
         }
-        let new = self.relation.indexes.get(&building_name(&wanted.declared.index));
-        let ready = new.is_some_and(|new| {
-            new.state == IndexState::Valid
-                && compare::compare(&new.index, &wanted.declared.index, wanted.definition) == Verdict::Same
-        });
+        let ready = self.standing(wanted);
+        if let Some(ready) = ready.filter(|ready| self.is_ours(ready)) {
+            self.used.insert(&ready.index.name);
+            let reason = format!("it takes the name `{}`", wanted.declared.index.name);
+            self.push(ready.index.address(), reason, What::Forget);
+        }
         self.change(wanted, format!("differs in {differences}"), What::Replace(wanted, own, ready));
+    }
+
+    /// What a replacement would have to build and that stands already: from an interrupted run, or as an index of
+    /// ours that is no longer declared.
+    fn standing(&self, wanted: Wanted<'a>) -> Option<&'a LiveIndex> {
+        let building = building_name(&wanted.declared.index);
+        self.relation.indexes.values().find(|live| {
+            let name = &live.index.name;
+            let free = *name == building
+                || (self.is_ours(live)
+                    && !self.names.contains(name)
+                    && !self.used.contains(name)
+                    && live.needed_by.is_empty());
+            free && live.state == IndexState::Valid
+                && !live.is_owned_elsewhere()
+                && compare::compare(&live.index, &wanted.declared.index, wanted.definition) == Verdict::Same
+        })
     }
 
     fn invalid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: &Verdict) {
@@ -232,7 +276,7 @@ impl<'a> Decider<'a> {
     fn missing(&mut self, wanted: Wanted<'a>) {
         let alike = |live: &&'a LiveIndex| {
             live.state == IndexState::Valid
-                && !self.names.contains(&live.index.name)
+                && (!self.names.contains(&live.index.name) || self.given_up.contains(&live.index.name))
                 && !self.used.contains(&live.index.name)
                 && live.index.definition == *wanted.definition
                 && wanted.declared.index.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
@@ -240,9 +284,9 @@ impl<'a> Decider<'a> {
         };
         let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
         // One of ours is renamed; of the others, one that no constraint can take away is named first.
-        alike.sort_by_key(|live| (!self.is_ours(live), live.is_owned_elsewhere()));
+        alike.sort_by_key(|live| (!self.is_free(live), live.is_owned_elsewhere()));
         match alike.first() {
-            Some(live) if self.is_ours(live) && !live.is_owned_elsewhere() => {
+            Some(live) if self.is_free(live) => {
                 self.used.insert(&live.index.name);
                 let reason = format!("`{}` is the same index under another name", live.index.name);
                 let alterations = alterations(wanted, live);
@@ -287,6 +331,7 @@ impl<'a> Decider<'a> {
         }
         for (wanted, live) in moves {
             self.used.insert(&live.index.name);
+            self.exchanged.insert(&wanted.declared.index.name);
             let reason = format!("`{}` is the same index under another name", live.index.name);
             self.change(wanted, reason, What::Exchange(wanted, live, alterations(wanted, live)));
         }
@@ -315,12 +360,9 @@ impl<'a> Decider<'a> {
     }
 
     fn prune(&mut self) {
-        for live in self.relation.indexes.values() {
-            let (name, address) = (&live.index.name, live.index.address());
-            let spoken_for = self.names.contains(name) || self.used.contains(name) || self.is_managed(&address);
-            if spoken_for || live.is_owned_elsewhere() || is_leftover(live) {
-                continue;
-            }
+        let strangers: Vec<_> = self.strangers().collect();
+        for live in strangers {
+            let address = live.index.address();
             match (&live.state, live.needed_by.first()) {
                 (IndexState::Building { pid }, _) => {
                     let text = format!("not pruned: process {pid} is building it now");
@@ -337,20 +379,29 @@ impl<'a> Decider<'a> {
         }
     }
 
+    /// Live indexes that are neither declared, nor managed, nor somebody else's.
+    fn strangers(&self) -> impl Iterator<Item = &'a LiveIndex> {
+        self.relation.indexes.values().filter(|live| {
+            let name = &live.index.name;
+            let spoken_for = self.names.contains(name) || self.used.contains(name) || self.is_ours(live);
+            !spoken_for && !live.is_owned_elsewhere() && !is_leftover(live)
+        })
+    }
+
     fn change(&mut self, wanted: Wanted<'a>, reason: String, what: What<'a>) {
         self.push(wanted.declared.index.address(), reason, what);
     }
 
     fn push(&mut self, address: Address, reason: String, what: What<'a>) {
         let leftovers = match &what {
-            What::Replace(wanted, _, true) => {
+            What::Replace(wanted, _, Some(_)) => {
                 let retired = retired_name(&wanted.declared.index);
                 self.relation.indexes.get(&retired).into_iter().collect()
             }
             What::Drop(live) => self.leftovers(&live.index),
             What::Create(wanted)
             | What::Alter(wanted, ..)
-            | What::Replace(wanted, _, false)
+            | What::Replace(wanted, _, None)
             | What::Rename(wanted, ..)
             | What::Exchange(wanted, ..)
             | What::Adopt(wanted, _)
@@ -377,6 +428,11 @@ impl<'a> Decider<'a> {
 
     fn is_managed(&self, address: &Address) -> bool {
         self.live.registry.managed.contains_key(address)
+    }
+
+    /// Ours to rename: managed, or declared under a name that another definition takes.
+    fn is_free(&self, live: &LiveIndex) -> bool {
+        (self.is_ours(live) || self.given_up.contains(&live.index.name)) && !live.is_owned_elsewhere()
     }
 
     fn is_ours(&self, live: &LiveIndex) -> bool {

@@ -318,9 +318,8 @@ impl ParameterSpec {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) | Self::Number(Float(text)) => text.clone(),
             Self::Integer(number) => number.to_string(),
-            Self::Number(Float(text)) => text.clone(),
             Self::Boolean(true) => "on".to_owned(),
             Self::Boolean(false) => "off".to_owned(),
         }

@@ -18,7 +18,7 @@ use crate::{
 pub struct Steps<'a> {
     live: &'a Live,
     limits: TimeLimits,
-    steps: Vec<Step>,
+    collected: Vec<Step>,
 }
 
 /// The name that a replacement is built under. It depends only on what is declared, so that a later run finds it.
@@ -41,17 +41,32 @@ pub fn partition_index_name(index: &Ident, partition: &QualifiedName) -> Ident {
         .unwrap_or_else(|_| Ident::fitted(&name, &format!("_{}", Digest::of(&(index, partition)).short(8))))
 }
 
+/// The names of all parts that a partitioned index needs and that do not stand on their partitions yet.
+#[must_use]
+pub fn part_names(index: &Ident, relation: &Relation, live: &Live) -> Vec<QualifiedName> {
+    let partitions = relation.partitions.iter().filter_map(|name| live.relations.get(name));
+    let mut names = Vec::new();
+    for partition in partitions.filter(|partition| partition.kind != RelationKind::Foreign) {
+        let part = partition_index_name(index, &partition.name);
+        names.extend(part_names(&part, partition, live));
+        if !partition.indexes.contains_key(&part) {
+            names.push(partition.name.sibling(part));
+        }
+    }
+    names
+}
+
 impl<'a> Steps<'a> {
     /// Starts with nothing.
     #[must_use]
     pub fn new(live: &'a Live, limits: TimeLimits) -> Self {
-        Self { live, limits, steps: Vec::new() }
+        Self { live, limits, collected: Vec::new() }
     }
 
     /// What was collected.
     #[must_use]
     pub fn finish(self) -> Vec<Step> {
-        self.steps
+        self.collected
     }
 
     /// Builds the index under its own name.
@@ -60,11 +75,11 @@ impl<'a> Steps<'a> {
     }
 
     /// Builds it beside the old one, swaps the names, drops the old one (TRAPS 11).
-    /// `ready` says that the new one stands already, from a run that was interrupted.
-    pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, ready: bool) {
-        let (building, retired) = (building_name(index), retired_name(index));
+    /// `ready` is the name of the new one where that stands already.
+    pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, ready: Option<&Ident>) {
+        let (building, retired) = (ready.cloned().unwrap_or(building_name(index)), retired_name(index));
         let index = &carried_over(index, &old.index);
-        if !ready {
+        if ready.is_none() {
             self.build(index, &building, relation);
         }
         for (column, target) in &old.statistics {
@@ -81,12 +96,12 @@ impl<'a> Steps<'a> {
             // PostgreSQL has no concurrent drop of a partitioned index.
             hazards.insert(Hazard::AccessExclusiveLock);
             let step = self.brief(Sql::new("DROP INDEX ").name(&old.index.relation()), Lock::AccessExclusiveLock);
-            self.steps.push(Step { hazards, ..step });
+            self.collected.push(Step { hazards, ..step });
             return;
         }
         let undo = old.index.create(BuildMode::Concurrently);
         let step = self.online(old.index.drop_concurrently());
-        self.steps.push(Step { hazards, undo: Some(undo).filter(|_| old.state == IndexState::Valid), ..step });
+        self.collected.push(Step { hazards, undo: Some(undo).filter(|_| old.state == IndexState::Valid), ..step });
     }
 
     /// Gives it another name.
@@ -94,7 +109,7 @@ impl<'a> Steps<'a> {
         let renames = self.renames(&old.index.name, to, relation, old);
         for (from, to) in renames {
             let step = self.rename_step(&from, &to);
-            self.steps.push(Step { transaction: Some(0), ..step });
+            self.collected.push(Step { transaction: Some(0), ..step });
         }
     }
 
@@ -109,7 +124,7 @@ impl<'a> Steps<'a> {
         }
         for (from, to) in second {
             let step = self.rename_step(&from, &to);
-            self.steps.push(Step { transaction: Some(0), ..step });
+            self.collected.push(Step { transaction: Some(0), ..step });
         }
     }
 
@@ -148,7 +163,7 @@ impl<'a> Steps<'a> {
     fn build_concurrently(&mut self, index: &Index, name: &Ident, table: &QualifiedName) {
         let built = table.sibling(name.clone());
         let step = self.online(index.create_on(name, table, BuildMode::Concurrently));
-        self.steps.push(Step {
+        self.collected.push(Step {
             hazards: HazardSet::from([Hazard::IndexBuild]),
             undo: Some(Sql::new("DROP INDEX CONCURRENTLY ").name(&built)),
             leaves: Some(built),
@@ -160,7 +175,7 @@ impl<'a> Steps<'a> {
         let sql = index.create_on(name, &relation.name, BuildMode::OnlyParent);
         let step = self.brief(sql, Lock::ShareLock);
         let undo = Sql::new("DROP INDEX ").name(&relation.name.sibling(name.clone()));
-        self.steps.push(Step { undo: Some(undo), ..step });
+        self.collected.push(Step { undo: Some(undo), ..step });
     }
 
     /// The server counts foreign partitions among those that a parent waits for, unless it makes the parent itself:
@@ -173,7 +188,7 @@ impl<'a> Steps<'a> {
         }
         let step = self.brief(index.create_on(name, &relation.name, BuildMode::Plain), Lock::ShareLock);
         let undo = Sql::new("DROP INDEX ").name(&relation.name.sibling(name.clone()));
-        self.steps.push(Step { undo: Some(undo), ..step });
+        self.collected.push(Step { undo: Some(undo), ..step });
     }
 
     /// Builds on each partition and attaches it, skipping what is attached to `existing` already.
@@ -225,7 +240,7 @@ impl<'a> Steps<'a> {
     fn attach(&mut self, parent: &QualifiedName, part: &QualifiedName) {
         let sql = Sql::new("ALTER INDEX ").name(parent).raw(" ATTACH PARTITION ").name(part);
         let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-        self.steps.push(step);
+        self.collected.push(step);
     }
 
     fn swap(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, building: &Ident, retired: &Ident) {
@@ -237,13 +252,13 @@ impl<'a> Steps<'a> {
         }
         for (from, to) in renames {
             let step = self.rename_step(&from, &to);
-            self.steps.push(Step { transaction: Some(0), ..step });
+            self.collected.push(Step { transaction: Some(0), ..step });
         }
         if old.clustered {
             let sql = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(&index.name);
             let undo = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(retired);
             let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-            self.steps.push(Step { transaction: Some(0), undo: Some(undo), ..step });
+            self.collected.push(Step { transaction: Some(0), undo: Some(undo), ..step });
         }
         if old.replica_identity {
             let identity = |name: &Ident| {
@@ -251,7 +266,7 @@ impl<'a> Steps<'a> {
             };
             let step = self.brief(identity(&index.name), Lock::AccessExclusiveLock);
             let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
-            self.steps.push(Step { transaction: Some(0), undo: Some(identity(retired)), hazards, ..step });
+            self.collected.push(Step { transaction: Some(0), undo: Some(identity(retired)), hazards, ..step });
         }
     }
 
@@ -304,7 +319,7 @@ impl<'a> Steps<'a> {
                 continue;
             }
             let (from, to) = (partition_index_name(from, &partition.name), partition_index_name(to, &partition.name));
-            let built = self.steps.iter().any(|step| step.leaves.as_ref().is_some_and(|name| name.name == from))
+            let built = self.collected.iter().any(|step| step.leaves.as_ref().is_some_and(|name| name.name == from))
                 || partition.is_partitioned();
             if built || partition.indexes.contains_key(&from) {
                 renames.push((partition.name.sibling(from.clone()), partition.name.sibling(to.clone())));
@@ -333,19 +348,19 @@ impl<'a> Steps<'a> {
                 alter().raw(" SET ").parameters(&known)
             };
             let step = self.brief(alter().raw(" SET ").parameters(set), Lock::ShareUpdateExclusiveLock);
-            self.steps.push(Step { undo: Some(undo), ..step });
+            self.collected.push(Step { undo: Some(undo), ..step });
         }
         if !reset.is_empty() {
             let before = reset.iter().map(|name| (name.clone(), present[name].clone())).collect();
             let sql = alter().raw(" RESET (").list(reset, ", ", Sql::ident).raw(")");
             let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-            self.steps.push(Step { undo: Some(alter().raw(" SET ").parameters(&before)), ..step });
+            self.collected.push(Step { undo: Some(alter().raw(" SET ").parameters(&before)), ..step });
         }
     }
 
     fn comment(&mut self, index: &Index, name: &Ident, comment: &str, before: &str) {
         let step = self.brief(index.comment_on(name, comment), Lock::ShareUpdateExclusiveLock);
-        self.steps.push(Step { undo: Some(index.comment_on(name, before)), ..step });
+        self.collected.push(Step { undo: Some(index.comment_on(name, before)), ..step });
     }
 
     fn carry_statistics(&mut self, index: &Index, name: &Ident, column: u16, target: i32) {
@@ -356,7 +371,7 @@ impl<'a> Steps<'a> {
             .raw(" SET STATISTICS ")
             .number(i64::from(target));
         let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-        self.steps.push(step);
+        self.collected.push(step);
     }
 
     /// A statement that takes its lock for an instant, and must not make others queue while it waits.

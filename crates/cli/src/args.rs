@@ -1,0 +1,181 @@
+//! The arguments, as the contract has them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use reconcile_core::{address::Address, hazard::Hazard};
+
+/// Declarative indexes for PostgreSQL: plans and applies what makes the live schema the declared one.
+#[derive(Debug, Parser)]
+#[command(name = "reconcile", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// For every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Work in this directory
+    #[arg(short = 'C', global = true, value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// The project file, instead of reconcile.yaml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The database; without it `DATABASE_URL`, then the project file, then the PG* variables
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// A target of the project file
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// Print for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    /// Say more: round trips, what was adopted
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Say only what was asked for, and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented starting project
+    Init,
+    /// Check the files, without a database
+    Validate,
+    /// Write YAML from what is live
+    Import(ImportArgs),
+    /// Show what apply would do
+    Plan(PlanArgs),
+    /// Print a saved plan
+    Show(ShowArgs),
+    /// Apply a saved plan; or plan, ask, and apply
+    Apply(ApplyArgs),
+    /// Walk through the whole cycle on a throwaway PostgreSQL
+    Demo(DemoArgs),
+    /// Print the JSON Schema of the YAML files, for editors
+    JsonSchema,
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// Only this schema; may be repeated
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) schema: Vec<String>,
+    /// Only this table; may be repeated
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Vec<String>,
+    /// Also tables without an index of their own
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Set `prune: true`, so that the files are the whole truth
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// The project directory to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    /// Save the plan for `apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+    /// Exit with 2 where there are changes
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// How to print the plan
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Markdown,
+    Sql,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FilterArgs {
+    /// Only this address; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) only: Vec<Address>,
+    /// All but this address; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) exclude: Vec<Address>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// A plan that `plan --out` wrote
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApplyArgs {
+    /// A plan that `plan --out` wrote
+    pub(crate) file: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    /// Hazards that may happen: their names, or `all`
+    #[arg(long, value_name = "HAZARD", value_delimiter = ',', value_parser = allowed)]
+    pub(crate) allow: Vec<Allow>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+/// What `--allow` takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Allow {
+    All,
+    One(Hazard),
+}
+
+fn allowed(text: &str) -> Result<Allow, String> {
+    if text == "all" { Ok(Allow::All) } else { text.parse().map(Allow::One) }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the server running until Ctrl-C, to look around
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Load a few hundred rows instead of hundreds of thousands
+    #[arg(long)]
+    pub(crate) small: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,136 @@
+//! `demo`: the whole cycle on a throwaway PostgreSQL with the sample database and the repository's own files.
+
+use std::{fs, path::Path, time::Instant};
+
+use reconcile_live::{Session, Target};
+use reconcile_scratch::{Options, ScratchError, Server, sample, sample::Scale};
+
+use crate::{
+    args::{ApplyArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, PlanArgs},
+    commands,
+    error::{Exit, Failure},
+    terminal::Terminal,
+};
+
+/// The repository's declarations of the sample database.
+const FILES: [(&str, &str); 5] = [
+    ("schema/catalog.yaml", include_str!("../../../../schema/catalog.yaml")),
+    ("schema/integration.yaml", include_str!("../../../../schema/integration.yaml")),
+    ("schema/inventory.yaml", include_str!("../../../../schema/inventory.yaml")),
+    ("schema/sales.yaml", include_str!("../../../../schema/sales.yaml")),
+    ("schema/time_series.yaml", include_str!("../../../../schema/time_series.yaml")),
+];
+
+/// The sample's database.
+const DATABASE: &str = "shop";
+
+/// Runs the demonstration.
+pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    heading(terminal, "A throwaway PostgreSQL");
+    let installation = reconcile_scratch::find().map_err(|error| scratch(&error))?;
+    let server = Server::start(&installation, Options::default()).map_err(|error| scratch(&error))?;
+    terminal.print(&format!("PostgreSQL {} from {}\n", installation.version(), installation.bin_dir().display()));
+    let scale = if args.small { Scale::small() } else { Scale::default() };
+    let mut session = load(&server, scale, terminal).await?;
+    let folder = project_folder()?;
+    let global = global(folder.path(), &server);
+
+    heading(terminal, "Before: the planner has no index for these queries");
+    explain(&mut session, terminal).await?;
+    heading(terminal, "reconcile plan --out plan.json");
+    plan(&global, Some("plan.json"), terminal).await?;
+    heading(terminal, "reconcile apply plan.json --auto-approve");
+    let none = FilterArgs { only: Vec::new(), exclude: Vec::new() };
+    let apply = ApplyArgs { file: Some("plan.json".into()), auto_approve: true, allow: Vec::new(), filter: none };
+    commands::apply::run(&global, &apply, terminal).await?;
+    heading(terminal, "reconcile plan --detailed-exitcode, once more");
+    let exit = plan(&global, None, terminal).await?;
+    terminal.print(&format!("(exit code {})\n", exit as u8));
+    heading(terminal, "After: the same queries");
+    session.batch("ANALYZE").await?;
+    explain(&mut session, terminal).await?;
+    session.close().await;
+    conclude(args, &server, terminal).await;
+    Ok(exit)
+}
+
+async fn load(server: &Server, scale: Scale, terminal: &Terminal) -> Result<Session, Failure> {
+    let postgres = Target::parse(Some(&server.url("postgres")))?;
+    let mut session = Session::connect(&postgres).await?;
+    session.batch(sample::CREATE_DATABASE).await?;
+    session.close().await;
+    let began = Instant::now();
+    let mut session = Session::connect(&postgres.database(DATABASE)).await?;
+    for statement in sample::statements(scale) {
+        session.batch(&statement).await?;
+    }
+    let took = began.elapsed().as_secs_f32();
+    terminal.print(&format!("loaded the sample database of a sneaker reseller in {took:.1} s\n"));
+    Ok(session)
+}
+
+fn project_folder() -> Result<tempfile::TempDir, Failure> {
+    let folder = tempfile::tempdir()?;
+    for (path, contents) in FILES {
+        let path = folder.path().join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, contents)?;
+    }
+    Ok(folder)
+}
+
+fn global(folder: &Path, server: &Server) -> Global {
+    Global {
+        directory: folder.to_owned(),
+        config: None,
+        database_url: Some(server.url(DATABASE)),
+        target: None,
+        json: false,
+        color: Color::Auto,
+        verbose: false,
+        quiet: false,
+    }
+}
+
+async fn plan(global: &Global, out: Option<&str>, terminal: &Terminal) -> Result<Exit, Failure> {
+    let filter = FilterArgs { only: Vec::new(), exclude: Vec::new() };
+    let args =
+        PlanArgs { out: out.map(Into::into), format: FormatArgs { format: None }, detailed_exitcode: true, filter };
+    commands::plan::run(global, &args, terminal).await
+}
+
+/// Shows the plan node and the time of each sample query.
+async fn explain(session: &mut Session, terminal: &Terminal) -> Result<(), Failure> {
+    for query in sample::QUERIES {
+        let evidence = reconcile_live::explain::analyze(session, query).await?;
+        terminal.print(&format!("{query}\n  {} in {:.1} ms\n", evidence.scan, evidence.milliseconds));
+    }
+    Ok(())
+}
+
+async fn conclude(args: &DemoArgs, server: &Server, terminal: &Terminal) {
+    heading(terminal, "Where to go next");
+    terminal.print(
+        "reconcile import --out DIR   writes the YAML of your own database\n\
+         reconcile plan               shows what would change; it needs no right to write\n\
+         README.md                    tells the rest; schema/ has the files of this demo\n",
+    );
+    if args.keep {
+        terminal.print(&format!("\nThe server is at {}\nCtrl-C ends it.\n", server.url(DATABASE)));
+        // Without a way to wait for Ctrl-C there is nothing to wait for.
+        drop(tokio::signal::ctrl_c().await);
+    }
+}
+
+fn heading(terminal: &Terminal, text: &str) {
+    terminal.print(&format!("\n== {text}\n"));
+}
+
+fn scratch(error: &ScratchError) -> Failure {
+    match error.hint() {
+        Some(hint) => Failure::said(Exit::Error, error.to_string(), hint),
+        None => Failure::other(error.to_string()),
+    }
+}

@@ -1,0 +1,46 @@
+//! `plan`: what apply would do.
+
+use std::{fs, path::Path};
+
+use reconcile_core::{diff::Filter, plan::Plan};
+
+use crate::{
+    args::{FilterArgs, Format, FormatArgs, Global, PlanArgs},
+    error::{Exit, Failure},
+    project, render,
+    terminal::Terminal,
+};
+
+/// Plans and prints, and saves where asked to.
+pub(crate) async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let mut connected = project::connect(global).await?;
+    let plan = project::plan(&mut connected.session, &connected.project, filter(&args.filter)).await?;
+    let round_trips = connected.session.round_trips();
+    // The server notices; a good-bye would cost one more round trip.
+    drop(connected.session);
+    terminal.detail(&format!("{round_trips} round trips"));
+    if let Some(path) = &args.out {
+        save(&plan, &global.directory.join(path))?;
+        terminal.say(&format!("saved to {}", path.display()));
+    }
+    terminal.print(&render::plan(&plan, format(&args.format, terminal), terminal.colors()));
+    Ok(if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done })
+}
+
+/// `--format`, or JSON under `--json`, or text.
+pub(crate) fn format(args: &FormatArgs, terminal: &Terminal) -> Format {
+    args.format.unwrap_or(if terminal.json { Format::Json } else { Format::Text })
+}
+
+/// `--only` and `--exclude`.
+pub(crate) fn filter(args: &FilterArgs) -> Filter {
+    Filter { only: args.only.clone(), exclude: args.exclude.clone() }
+}
+
+/// Writes the whole file or none of it.
+fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
+    let named = |error: std::io::Error| Failure::other(format!("cannot save to {}: {error}", path.display()));
+    let partial = path.with_extension("partial");
+    fs::write(&partial, render::json(plan)).map_err(named)?;
+    fs::rename(&partial, path).map_err(named)
+}

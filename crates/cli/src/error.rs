@@ -1,0 +1,87 @@
+//! How a command can end: the exit codes of the contract, and what is said with each.
+
+use std::process::ExitCode;
+
+use reconcile_apply::lock::Holder;
+use reconcile_config::Problems;
+use reconcile_live::LiveError;
+
+/// The exit codes of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Error = 1,
+    Changes = 2,
+    Stale = 3,
+    ApprovalNeeded = 4,
+    Incomplete = 5,
+    Locked = 6,
+    Usage = 64,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Mistakes in the files.
+    Problems(Box<Problems>),
+    /// Anything else that is said in a sentence, with what to do about it.
+    Said { exit: Exit, message: String, hint: Option<String> },
+}
+
+impl Failure {
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Self::Said { exit: Exit::Error, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn said(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Said { exit, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    pub(crate) fn locked(holder: &Holder) -> Self {
+        let name = if holder.application.is_empty() { "an unnamed program" } else { &holder.application };
+        let message =
+            format!("another run holds the lock: process {} ({name}), connected since {}", holder.pid, holder.since);
+        Self::said(Exit::Locked, message, "wait for it to end, or end it, and run this again")
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Problems(_) => Exit::Error,
+            Self::Said { exit, .. } => *exit,
+        }
+    }
+}
+
+impl From<LiveError> for Failure {
+    fn from(error: LiveError) -> Self {
+        let hint = match &error {
+            LiveError::Url(_) => {
+                Some("postgres://user@host:5432/database, or host=… dbname=…; see --database-url".to_owned())
+            }
+            LiveError::Connect { .. } => {
+                Some("--database-url, DATABASE_URL, reconcile.yaml or the PG* variables say where it is".to_owned())
+            }
+            LiveError::Server(error) => error.hint.clone(),
+            LiveError::Connection(_) => None,
+        };
+        Self::Said { exit: Exit::Error, message: error.to_string(), hint }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(Box::new(problems))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::other(error.to_string())
+    }
+}

@@ -1,0 +1,59 @@
+//! The command line of reconcile: reads arguments, calls the crates, shows what they say, ends with the exit codes
+//! of the contract. Contains no SQL and makes no decision.
+
+mod args;
+mod commands;
+mod error;
+mod progress;
+mod project;
+mod render;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    args::{Args, Command},
+    error::{Exit, Failure},
+    terminal::Terminal,
+};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing can be done where even this cannot be printed.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let terminal = Terminal::new(&args.global);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(args, &terminal)),
+        Err(error) => Err(Failure::other(format!("cannot start: {error}"))),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal.failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+async fn run(args: Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let global = args.global;
+    match args.command {
+        Command::Init => commands::init::run(&global, terminal),
+        Command::Validate => commands::validate::run(&global, terminal),
+        Command::Import(args) => commands::import::run(&global, &args, terminal).await,
+        Command::Plan(args) => commands::plan::run(&global, &args, terminal).await,
+        Command::Show(args) => commands::show::run(&args, &global, terminal),
+        Command::Apply(args) => commands::apply::run(&global, &args, terminal).await,
+        Command::Demo(args) => commands::demo::run(&args, terminal).await,
+        Command::JsonSchema => commands::json_schema(terminal),
+        Command::Completions(args) => Ok(commands::completions(&args, terminal)),
+    }
+}

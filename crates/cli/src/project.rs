@@ -1,0 +1,136 @@
+//! Loads the project, connects, and plans: what most commands begin with.
+
+use std::env;
+
+use reconcile_config::{LoadOptions, Problems, Project};
+use reconcile_core::{
+    diff::{self, Filter, PlanOptions},
+    plan::{Plan, SessionSettings, TimeLimits},
+};
+use reconcile_live::{LiveError, ReadOptions, Session, Target};
+
+use crate::{args::Global, error::Failure};
+
+/// A project and a connection to its database.
+pub(crate) struct Connected {
+    pub(crate) project: Project,
+    pub(crate) target: Target,
+    pub(crate) session: Session,
+}
+
+pub(crate) fn load(global: &Global) -> Result<Project, Failure> {
+    Ok(reconcile_config::load(&load_options(global))?)
+}
+
+fn load_options(global: &Global) -> LoadOptions {
+    let options = LoadOptions::new(&global.directory).with_process_env();
+    LoadOptions { config: global.config.clone(), target: global.target.clone(), ..options }
+}
+
+/// The project where `import` starts one: there may be none yet.
+pub(crate) fn load_if_any(global: &Global) -> Result<Project, Failure> {
+    Ok(reconcile_config::load(&LoadOptions { may_be_missing: true, ..load_options(global) })?)
+}
+
+/// Loads the files and connects, side by side where the database does not stand in the files.
+pub(crate) async fn connect(global: &Global) -> Result<Connected, Failure> {
+    let options = load_options(global);
+    let loading = tokio::task::spawn_blocking(move || reconcile_config::load(&options));
+    let known = match url_outside_files(global) {
+        Some(url) => {
+            let target = Target::parse(Some(&url))?;
+            let connecting = Session::connect(&target);
+            let (loaded, session) = tokio::join!(loading, connecting);
+            let project = match loaded {
+                Ok(Err(problems)) => return Err(with_those_of_the_database(problems, session.ok()).await),
+                loaded => joined(loaded)?,
+            };
+            return Ok(Connected { project, session: session?, target });
+        }
+        None => joined(loading.await)?,
+    };
+    let target = target_of_files(&known)?;
+    let session = Session::connect(&target).await?;
+    Ok(Connected { project: known, target, session })
+}
+
+/// Adds the mistakes that only the database shows in what is intact of the files.
+async fn with_those_of_the_database(mut problems: Problems, session: Option<Session>) -> Failure {
+    let (Some(mut session), Some(intact)) = (session, problems.intact.take()) else { return problems.into() };
+    match plan(&mut session, &intact, Filter::default()).await {
+        Err(Failure::Problems(more)) => problems.and(more.problems).into(),
+        // What is intact is fine, or cannot be looked at: the mistakes of the files come first.
+        Ok(_) | Err(Failure::Said { .. }) => problems.into(),
+    }
+}
+
+/// The database that `import` reads, with a project file or without.
+pub(crate) fn target(global: &Global, project: &Project) -> Result<Target, Failure> {
+    match url_outside_files(global) {
+        Some(url) => Ok(Target::parse(Some(&url))?),
+        None => target_of_files(project),
+    }
+}
+
+fn target_of_files(project: &Project) -> Result<Target, Failure> {
+    let settings = &project.settings;
+    if let (None, Some(problem)) = (&settings.database_url, &settings.database_url_problem) {
+        return Err(Problems::new(project.files.clone(), vec![(**problem).clone()]).into());
+    }
+    Ok(Target::parse(settings.database_url.as_deref())?)
+}
+
+fn url_outside_files(global: &Global) -> Option<String> {
+    let set = |url: &String| !url.trim().is_empty();
+    global.database_url.clone().or_else(|| env::var("DATABASE_URL").ok()).filter(set)
+}
+
+fn joined<T>(result: Result<Result<T, Problems>, tokio::task::JoinError>) -> Result<T, Failure> {
+    match result {
+        Ok(loaded) => Ok(loaded?),
+        Err(error) => Err(Failure::other(format!("loading the files broke off: {error}"))),
+    }
+}
+
+pub(crate) fn read_options(project: &Project) -> ReadOptions {
+    ReadOptions {
+        registry_schema: project.settings.registry_schema.clone(),
+        search_path: project.settings.search_path.clone(),
+    }
+}
+
+/// Reads the live side and plans.
+pub(crate) async fn plan(session: &mut Session, project: &Project, filter: Filter) -> Result<Plan, Failure> {
+    let options = read_options(project);
+    let picture = reconcile_live::read(session, &project.desired, &options).await.map_err(readable)?;
+    let settings = &project.settings;
+    let options = PlanOptions {
+        limits: TimeLimits { lock_timeout: settings.lock_timeout, build_timeout: settings.build_timeout },
+        session: SessionSettings { search_path: options.search_path, registry_schema: options.registry_schema },
+        created_at: jiff::Timestamp::now().to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        filter,
+    };
+    let planned = diff::plan(&project.desired, &picture.live, &picture.canonical, options);
+    let mut problems = picture.problems;
+    // A hundred thousand small pieces, which the end of the process frees faster than we do.
+    std::mem::forget(picture.live);
+    match planned {
+        Ok(plan) if problems.is_empty() => return Ok(plan),
+        Ok(_) => {}
+        Err(found) => problems.extend(found),
+    }
+    Err(Problems::new(project.files.clone(), problems).into())
+}
+
+/// Adds what to do to the errors of a reading role.
+fn readable(error: LiveError) -> Failure {
+    let denied = error.server().is_some_and(|server| server.code == "42501");
+    let failure = Failure::from(error);
+    match failure {
+        Failure::Said { exit, message, hint: None } if denied => {
+            Failure::said(exit, message, "a plan needs CONNECT, USAGE on the schemas and SELECT on the declared tables")
+        }
+        Failure::Said { .. } | Failure::Problems(_) => failure,
+    }
+}

@@ -1,0 +1,74 @@
+//! A plan as a comment on a pull request.
+
+use reconcile_core::plan::{Plan, PlannedChange};
+
+use super::{diff, printable, size, summary_line};
+
+/// The whole plan.
+pub(crate) fn plan(plan: &Plan) -> String {
+    let mut text = format!("### reconcile: database `{}`\n\n", inline(&plan.database.name));
+    if !plan.changes.is_empty() {
+        text.push_str("| | object | reason | hazards | table |\n|---|---|---|---|---|\n");
+    }
+    for change in &plan.changes {
+        let hazards: Vec<_> = change.hazards.iter().map(|hazard| format!("`{hazard}`")).collect();
+        text.push_str(&format!(
+            "| `{}` | `{}` | {} | {} | {} |\n",
+            change.action.sign(),
+            inline(&change.address.to_string()),
+            cell(&change.reason),
+            hazards.join(" "),
+            size(&change.relation)
+        ));
+    }
+    for change in &plan.changes {
+        text.push_str(&details(change));
+    }
+    for note in &plan.notes {
+        text.push_str(&format!("\n- `{}`: {}", inline(&note.address.to_string()), cell(&note.text)));
+    }
+    text.push_str(&format!("\n**{}**\n", summary_line(plan)));
+    text
+}
+
+fn details(change: &PlannedChange) -> String {
+    if change.steps.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n<details><summary><code>{}</code></summary>\n", html(&change.address.to_string()));
+    let diff = diff(change);
+    if diff.iter().any(|(sign, _)| *sign != ' ') {
+        let lines: Vec<_> = diff.iter().map(|(sign, line)| format!("{sign}{line}")).collect();
+        text.push_str(&fenced("diff", &lines.join("\n")));
+    }
+    let steps: Vec<_> = change
+        .steps
+        .iter()
+        .map(|step| {
+            let lock = step.lock.map(|lock| format!(" -- {lock:?}: {}", lock.effect())).unwrap_or_default();
+            format!("{};{lock}", printable(step.sql.as_str()))
+        })
+        .collect();
+    text.push_str(&fenced("sql", &steps.join("\n")));
+    text + "\n</details>\n"
+}
+
+/// A fence longer than any that the text holds, so that no name can end it.
+fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("\n{fence}{language}\n{text}\n{fence}\n")
+}
+
+fn inline(text: &str) -> String {
+    cell(&text.replace('`', "'"))
+}
+
+fn cell(text: &str) -> String {
+    html(text).replace('|', "\\|")
+}
+
+fn html(text: &str) -> String {
+    let text = printable(text).replace(['\n', '\t'], " ");
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,38 @@
+//! A plan as a script for psql: the statements, with the settings that they rely on.
+
+use reconcile_core::{plan::Plan, sql::Sql};
+
+use super::{printable, summary_line};
+
+/// The whole plan.
+pub(crate) fn plan(plan: &Plan) -> String {
+    let mut text = format!("-- {}\n", summary_line(plan));
+    if plan.changes.iter().all(|change| change.steps.is_empty()) {
+        return text;
+    }
+    let path = Sql::new("SET search_path = ").list(&plan.session.search_path, ", ", Sql::ident);
+    text.push_str(&format!("{path};\n"));
+    for change in plan.changes.iter().filter(|change| !change.steps.is_empty()) {
+        let address = printable(&change.address.to_string()).replace('\n', " ");
+        text.push_str(&format!("\n-- {} {address}: {}\n", change.action.sign(), one_line(&change.reason)));
+        let mut open = None;
+        for step in &change.steps {
+            if step.transaction != open {
+                text.push_str(if step.transaction.is_some() { "BEGIN;\n" } else { "COMMIT;\n" });
+                open = step.transaction;
+            }
+            let lock = step.timeouts.lock_ms.unwrap_or(0);
+            let statement = step.timeouts.statement_ms.unwrap_or(0);
+            text.push_str(&format!("SET lock_timeout = {lock}; SET statement_timeout = {statement};\n{};\n", step.sql));
+        }
+        if open.is_some() {
+            text.push_str("COMMIT;\n");
+        }
+    }
+    text
+}
+
+/// A comment ends with its line.
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', " ")
+}

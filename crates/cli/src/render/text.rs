@@ -1,0 +1,109 @@
+//! A plan for people to read.
+
+use reconcile_core::plan::{Action, Plan, PlannedChange, Step};
+
+use super::{diff, printable, size, summary_line};
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const DIM: &str = "\x1b[2m";
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// The whole plan.
+pub(crate) fn plan(plan: &Plan, colors: bool) -> String {
+    let paint = Paint { colors };
+    let mut text = String::new();
+    for change in &plan.changes {
+        text.push_str(&block(change, &paint));
+    }
+    for note in &plan.notes {
+        let line = format!("  note: {}: {}", note.address, note.text);
+        text.push_str(&format!("{}\n", paint.with(DIM, &printable(&line))));
+    }
+    if plan.left_alone > 0 && plan.has_changes() {
+        let count = plan.left_alone;
+        let line = format!("  note: {count} more indexes of these tables are not declared, and are left alone");
+        text.push_str(&format!("{}\n", paint.with(DIM, &line)));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&format!("{}\n", paint.with(BOLD, &summary_line(plan))));
+    text
+}
+
+fn block(change: &PlannedChange, paint: &Paint) -> String {
+    let head = format!("{:>3} {}", change.action.sign(), printable(&change.address.to_string()));
+    let mut text = format!("{}\n", paint.with(color(change.action), &head));
+    if change.action == Action::Adopt {
+        return text;
+    }
+    text.push_str(&format!("      {}\n", printable(&change.reason)));
+    for (sign, line) in diff(change).into_iter().filter(|_| shows_diff(change.action)) {
+        let line = format!("      {sign} {line}");
+        text.push_str(&match sign {
+            '-' => format!("{}\n", paint.with(RED, &line)),
+            '+' => format!("{}\n", paint.with(GREEN, &line)),
+            _ => format!("{line}\n"),
+        });
+    }
+    let mut transaction = None;
+    for step in &change.steps {
+        if step.transaction != transaction {
+            text.push_str(match (transaction, step.transaction) {
+                (_, Some(_)) => "      BEGIN;\n",
+                (_, None) => "      COMMIT;\n",
+            });
+        }
+        transaction = step.transaction;
+        text.push_str(&statement(step, paint));
+    }
+    if transaction.is_some() {
+        text.push_str("      COMMIT;\n");
+    }
+    if !change.hazards.is_empty() {
+        let hazards: Vec<_> = change.hazards.iter().map(|hazard| hazard.name()).collect();
+        text.push_str(&format!("      hazards: {}\n", paint.with(YELLOW, &hazards.join(", "))));
+    }
+    if change.relation.bytes > 0 || change.relation.rows.is_some() || !change.steps.is_empty() {
+        let relation = printable(&change.relation.name.to_string());
+        text.push_str(&format!("      {relation}: {}\n", size(&change.relation)));
+    }
+    text.push('\n');
+    text
+}
+
+fn statement(step: &Step, paint: &Paint) -> String {
+    let sql = printable(step.sql.as_str()).replace('\n', "\n      ");
+    let lock = step.lock.map(|lock| format!("        -- {lock:?}: {}\n", lock.effect()));
+    format!("      {sql};\n{}", paint.with(DIM, &lock.unwrap_or_default()))
+}
+
+/// A rename has the same definition; its address says all.
+fn shows_diff(action: Action) -> bool {
+    match action {
+        Action::Update | Action::Replace => true,
+        Action::Create | Action::Drop | Action::Rename | Action::Adopt | Action::Repair | Action::Forget => false,
+    }
+}
+
+fn color(action: Action) -> &'static str {
+    match action {
+        Action::Create => GREEN,
+        Action::Drop | Action::Forget => RED,
+        Action::Update | Action::Replace | Action::Rename | Action::Repair => YELLOW,
+        Action::Adopt => DIM,
+    }
+}
+
+struct Paint {
+    colors: bool,
+}
+
+impl Paint {
+    fn with(&self, color: &str, text: &str) -> String {
+        if self.colors && !text.is_empty() { format!("{color}{text}{PLAIN}") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,212 @@
+//! Runs the case folders: `cases/AREA/NAME/`. A new behaviour is a new folder.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `before.sql` | makes the database |
+//! | `first/` | a project that is applied first, with everything allowed |
+//! | `between.sql` | what happens to the database after that |
+//! | `reconcile.yaml`, `schema/` | the project of the case |
+//! | `plan.txt` | what `plan --detailed-exitcode` prints, and its exit code |
+//! | `flags` | the flags of `apply` |
+//! | `apply.txt` | what `apply` says where it does not succeed, and its exit code |
+//! | `after.txt` | every index after an apply that was not refused |
+//! | `notes.txt` | the second plan, where it says more than that nothing changes |
+//! | `later.sql`, `later.txt` | what happens to the database after that, and what the plan then is |
+//! | `versions` | the versions of PostgreSQL to run on, such as `15-18`; the oldest and the newest where it is missing |
+//!
+//! After each apply that succeeds there has to be nothing left to do, no INVALID index that was not there before, and
+//! no remnant. What is refused must leave every index as it was. `UPDATE_CASES=1` writes the expectations; `CASE=text` runs the folders whose
+//! path holds the text; `CASE_VERSION=17` runs one version.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::{env, fs, panic, thread};
+
+use crate::common::{Database, Project, Run, Version, newest, versions, write_below};
+
+const THREADS: usize = 4;
+
+/// Stale, not approved, locked out: nothing was written.
+const REFUSED: [i32; 3] = [3, 4, 6];
+
+/// What an index looks like that no apply may leave.
+const REMNANTS: [&str; 4] = [" INVALID", " NOT READY", "reconcile_new_", "reconcile_old_"];
+
+const NOTHING: &str = "No changes. The database matches the declared state.\n";
+
+#[test]
+fn every_case_comes_out_as_its_folder_says() {
+    let jobs: VecDeque<_> = folders().into_iter().flat_map(|folder| jobs(&folder)).collect();
+    assert!(!jobs.is_empty(), "no case matches CASE and CASE_VERSION");
+    let (count, jobs, failures) = (jobs.len(), Mutex::new(jobs), Mutex::new(Vec::new()));
+    let next = || jobs.lock().unwrap().pop_front();
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(job) = next() {
+                    if let Err(failure) = panic::catch_unwind(|| job.run()) {
+                        let text = failure.downcast_ref::<String>().cloned().unwrap_or_default();
+                        failures.lock().unwrap().push(format!("{}: {text}", job.name()));
+                    }
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().unwrap();
+    failures.sort();
+    assert!(failures.is_empty(), "{} of {count} fail:\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
+}
+
+fn folders() -> Vec<PathBuf> {
+    let below = |dir: &Path| -> Vec<PathBuf> {
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
+    };
+    let mut folders: Vec<_> = below(&root()).iter().flat_map(|area| below(area)).collect();
+    let only = env::var("CASE").unwrap_or_default();
+    folders.retain(|folder| folder.to_string_lossy().contains(&only));
+    folders.sort();
+    folders
+}
+
+fn jobs(folder: &Path) -> Vec<Job> {
+    let only = env::var("CASE_VERSION").ok().map(|major| major.parse::<u32>().unwrap());
+    let range = fs::read_to_string(folder.join("versions")).ok().map(|range| {
+        let (first, last) = range.trim().split_once('-').unwrap();
+        first.parse::<u32>().unwrap()..=last.parse().unwrap()
+    });
+    let ends = [versions()[0].major(), newest().major()];
+    let runs_on = |major: u32| match (&range, only) {
+        (Some(range), only) => range.contains(&major) && only.is_none_or(|only| only == major),
+        (None, Some(only)) => only == major,
+        (None, None) => ends.contains(&major),
+    };
+    let versions = versions().iter().filter(|version| runs_on(version.major()));
+    versions.map(|version| Job { folder: folder.to_owned(), version }).collect()
+}
+
+/// One case on one version.
+struct Job {
+    folder: PathBuf,
+    version: &'static Version,
+}
+
+impl Job {
+    fn name(&self) -> String {
+        let folder = self.folder.strip_prefix(root()).unwrap();
+        format!("{} on PostgreSQL {}", folder.display(), self.version.major())
+    }
+
+    fn run(&self) {
+        let (database, project) = (Database::new(self.version), Project::new());
+        self.prepare(&database, &project);
+        let before = database.indexes();
+        let plan = project.run(&database, &["plan", "--detailed-exitcode"]);
+        self.expect("plan.txt", &said(&plan, &database));
+        match plan.code {
+            // Adoptions and outdated records are no changes, and are still to be written down.
+            0 | 2 => self.apply(&database, &project, &before),
+            _ => assert_eq!(before, database.indexes(), "a plan has changed something"),
+        }
+    }
+
+    fn prepare(&self, database: &Database, project: &Project) {
+        if let Some(sql) = self.read("before.sql") {
+            database.sql(&sql);
+        }
+        let first = self.folder.join("first");
+        if first.exists() {
+            let project = Project::new();
+            copy(&first, project.path());
+            project.apply(database);
+        }
+        if let Some(sql) = self.read("between.sql") {
+            // A build may be meant to fail.
+            let _ = database.try_sql(&sql);
+        }
+        for part in ["schema", "reconcile.yaml"] {
+            copy(&self.folder.join(part), &project.path().join(part));
+        }
+    }
+
+    fn apply(&self, database: &Database, project: &Project, before: &str) {
+        let flags = self.read("flags").unwrap_or_default();
+        let args: Vec<_> = ["apply", "--auto-approve"].into_iter().chain(flags.split_whitespace()).collect();
+        let run = project.run(database, &args);
+        if run.code != 0 {
+            self.expect("apply.txt", &said(&run, database));
+        } else {
+            self.expect_none("apply.txt");
+        }
+        let after = database.indexes();
+        if REFUSED.contains(&run.code) {
+            assert_eq!(before, after, "a refused apply has changed something");
+            return;
+        }
+        self.expect("after.txt", &format!("{after}\n"));
+        for line in after.lines().filter(|line| !before.lines().any(|before| before == *line)) {
+            let remnant = REMNANTS.iter().find(|remnant| line.contains(*remnant));
+            assert!(remnant.is_none(), "a remnant after apply: {line}\n{after}");
+        }
+        if run.code == 0 {
+            self.plan_again(database, project);
+        }
+    }
+
+    fn plan_again(&self, database: &Database, project: &Project) {
+        let after = database.indexes();
+        let second = project.expect_no_changes(database);
+        if second.stdout == NOTHING {
+            self.expect_none("notes.txt");
+        } else {
+            self.expect("notes.txt", &said(&second, database));
+        }
+        assert_eq!(after, database.indexes(), "a second plan has changed something");
+        if let Some(sql) = self.read("later.sql") {
+            database.sql(&sql);
+            self.expect("later.txt", &said(&project.run(database, &["plan", "--detailed-exitcode"]), database));
+        }
+    }
+
+    fn read(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.folder.join(file)).ok()
+    }
+
+    fn expect(&self, file: &str, actual: &str) {
+        let expected = self.read(file);
+        if env::var_os("UPDATE_CASES").is_some() {
+            if expected.as_deref() != Some(actual) {
+                write_below(&self.folder, file, actual);
+            }
+        } else if expected.as_deref() != Some(actual) {
+            panic!("{file} differs; expected\n{}\nactual\n{actual}", expected.unwrap_or_default());
+        }
+    }
+
+    fn expect_none(&self, file: &str) {
+        assert!(self.read(file).is_none(), "{file} is there, and nothing to hold against it");
+    }
+}
+
+/// What a run printed, without what is different each time.
+fn said(run: &Run, database: &Database) -> String {
+    let text = format!("{}{}exit {}\n", run.stdout, run.stderr, run.code);
+    text.replace(&database.name, "DATABASE")
+}
+
+/// Copies a file, or a folder with everything in it; nothing where there is neither.
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else if from.exists() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    }
+}

@@ -1,0 +1,1 @@
+CREATE SCHEMA shop; CREATE TABLE shop.stock (a integer, b text);

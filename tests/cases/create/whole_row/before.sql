@@ -1,0 +1,1 @@
+CREATE TABLE t (a integer, b text); CREATE FUNCTION f(t) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT $1.b $$;

@@ -1,0 +1,6 @@
+CREATE TABLE p (a integer NOT NULL, b text, c timestamptz) PARTITION BY RANGE (a);
+CREATE TABLE p_low PARTITION OF p FOR VALUES FROM (0) TO (10);
+CREATE TABLE "P ""High""" PARTITION OF p FOR VALUES FROM (10) TO (30) PARTITION BY LIST (b);
+CREATE TABLE "P.x" PARTITION OF "P ""High""" FOR VALUES IN ('x');
+CREATE TABLE "rest of them" PARTITION OF "P ""High""" DEFAULT;
+CREATE INDEX own ON p_low (c); CREATE INDEX sub ON "P ""High""" (c); CREATE INDEX "other one" ON "P.x" (b);

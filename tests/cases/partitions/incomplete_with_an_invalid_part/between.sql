@@ -1,0 +1,1 @@
+CREATE INDEX i ON ONLY p (c, a); CREATE UNIQUE INDEX CONCURRENTLY i_p_low ON p_low (a);

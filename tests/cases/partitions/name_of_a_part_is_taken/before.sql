@@ -1,0 +1,1 @@
+CREATE TABLE p (a integer, b text) PARTITION BY RANGE (a); CREATE TABLE p_low PARTITION OF p FOR VALUES FROM (0) TO (10);CREATE TABLE i_p_low (x integer);

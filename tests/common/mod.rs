@@ -1,0 +1,7 @@
+//! What every test needs: a server of each version, a database and a project of its own, and runs of the program.
+
+mod database;
+mod program;
+
+pub(crate) use database::{Database, Version, newest, versions};
+pub(crate) use program::{Project, Run, write_below};

@@ -1,0 +1,17 @@
+//! The tests of the whole program: the real binary against real servers, each version that this machine has.
+//!
+//! `cases` runs the folders of `cases/`; the other modules hold what a folder cannot say. `common` has the servers,
+//! databases and projects that they share. One process, so that each server is started once.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod arrows;
+mod cases;
+mod common;
+mod convergence;
+mod hostile;
+mod import;
+mod keywords;
+mod properties;
+mod readonly;
+mod sample;
+mod saved;
