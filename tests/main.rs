@@ -11,6 +11,7 @@ mod convergence;
 mod hostile;
 mod import;
 mod keywords;
+mod newcomer;
 mod properties;
 mod readonly;
 mod sample;

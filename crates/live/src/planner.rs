@@ -3,7 +3,7 @@
 
 use reconcile_core::{
     fragment::Fragment,
-    kinds::index::{Definition, Key, PathName, Term, catalog::Names, compare::same_shape},
+    kinds::index::{Definition, Index, Key, PathName, Term, catalog::Names, compare::same_shape},
     live::Relation,
     name::{Ident, split_parts},
     sql::Sql,
@@ -21,13 +21,22 @@ const TRIPS: usize = 2;
 /// The server refuses a fragment, or the connection fails.
 pub async fn canonical(
     session: &mut Session,
-    declared: &Definition,
+    declared: &Index,
     relation: &Relation,
     server: &Server<'_>,
 ) -> Result<Definition, LiveError> {
-    let ours = simplified(declared, relation, server.names);
-    let our_prints = prints(session, relation, &ours, server).await?;
-    for live in relation.indexes.values().map(|live| &live.index.definition) {
+    let mut ours = simplified(&declared.definition, relation, server.names);
+    let mut our_prints = prints(session, relation, &ours, server).await?;
+    let says_nothing = |print: &Vec<String>| print.last().is_some_and(|predicate| predicate == "true");
+    if ours.predicate.is_some() && our_prints.last().is_some_and(says_nothing) {
+        // The server keeps no predicate that is always true.
+        ours.predicate = None;
+        our_prints = prints(session, relation, &ours, server).await?;
+    }
+    // Two live indexes may mean the same; its own comes first.
+    let own = relation.indexes.get(&declared.name);
+    let others = relation.indexes.values().filter(|live| live.index.name != declared.name);
+    for live in own.into_iter().chain(others).map(|live| &live.index.definition) {
         if !same_shape(&without_collations(&ours), &without_collations(live))
             || !collations_agree(session, relation, &ours, live).await?
         {
@@ -47,24 +56,39 @@ fn simplified(definition: &Definition, relation: &Relation, names: &Names) -> De
         let opclass = key.opclass.clone().filter(|opclass| {
             !key.opclass_parameters.is_empty() || !names.is_default(opclass, definition.method.as_str())
         });
-        let term = match &key.term {
-            Term::Expression(expression) => bare_column(expression, relation).map_or(key.term.clone(), Term::Column),
-            Term::Column(_) => key.term.clone(),
+        let bare = match &key.term {
+            Term::Expression(expression) => bare_column(expression.as_str(), relation),
+            Term::Column(_) => None,
         };
-        Key { term, opclass, ..key.clone() }
+        match bare {
+            Some((column, collation)) => {
+                let collation = key.collation.clone().or(collation);
+                Key { term: Term::Column(column), collation, opclass, ..key.clone() }
+            }
+            None => Key { opclass, ..key.clone() },
+        }
     };
     Definition { columns: definition.columns.iter().map(simple).collect(), ..definition.clone() }
 }
 
-/// The column that an expression is nothing but; the server stores it as one.
-fn bare_column(expression: &Fragment, relation: &Relation) -> Option<Ident> {
-    let mut text = expression.as_str().trim();
+/// The column that an expression is nothing but, with the collation that it is given; the server stores it so.
+fn bare_column(expression: &str, relation: &Relation) -> Option<(Ident, Option<PathName>)> {
+    let mut text = expression.trim();
     while let Some(inside) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
         text = inside.trim();
     }
+    if let Some((column, collation)) = text.rsplit_once(" COLLATE ") {
+        let (column, _) = bare_column(column, relation)?;
+        return Some((column, path_name(collation)));
+    }
     let name =
         if text.starts_with('"') { split_parts(text).ok()?.pop()? } else { Ident::new(text.to_lowercase()).ok()? };
-    relation.columns.iter().any(|column| column.name == name.as_str()).then_some(name)
+    relation.columns.iter().any(|column| column.name == name.as_str()).then_some((name, None))
+}
+
+fn path_name(text: &str) -> Option<PathName> {
+    let mut parts = split_parts(text).ok()?;
+    Some(PathName { name: parts.pop()?, schema: parts.pop() })
 }
 
 fn without_collations(definition: &Definition) -> Definition {
@@ -109,8 +133,7 @@ async fn derived(session: &mut Session, relation: &Relation, term: &Term) -> Res
         results => results?,
     };
     let name: Option<String> = results.iter().flatten().next().map(|row| row.try_get(0)).transpose()?.flatten();
-    let parts = name.and_then(|name| split_parts(&name).ok());
-    Ok(parts.and_then(|mut parts| Some(PathName { name: parts.pop()?, schema: parts.pop() })))
+    Ok(name.and_then(|name| path_name(&name)))
 }
 
 /// What the planner prints of the fragments, and of that print, and so on.

@@ -109,7 +109,7 @@ async fn probed<'a>(
                 judged.canonical.insert(declared.index.address(), definition);
             }
             Err(refusal) if needs_the_table_itself(&refusal) => {
-                match planner::canonical(session, &declared.index.definition, relation, server).await {
+                match planner::canonical(session, &declared.index, relation, server).await {
                     Ok(definition) => {
                         judged.canonical.insert(declared.index.address(), definition);
                     }
@@ -155,7 +155,10 @@ struct Candidate<'a> {
 impl<'a> Trail<'a> {
     /// `None` where there is nothing to follow: equal already, without SQL, or without a live index of that shape.
     fn new(declared: &'a DeclaredIndex, relation: &'a Relation, definition: &Definition) -> Option<Self> {
-        let live = relation.indexes.values().map(|live| &live.index.definition);
+        // Two live indexes may mean the same; its own comes first.
+        let own = relation.indexes.get(&declared.index.name);
+        let others = relation.indexes.values().filter(|live| live.index.name != declared.index.name);
+        let live = own.into_iter().chain(others).map(|live| &live.index.definition);
         let alike: Vec<_> = live.filter(|live| same_shape(live, definition)).collect();
         if alike.is_empty() || !definition.has_fragments() || alike.contains(&definition) {
             return None;
@@ -227,7 +230,7 @@ async fn explained<'a>(
 ) -> Result<Judged<'a>, LiveError> {
     let mut judged = Judged::default();
     for &(declared, relation) in unsettled {
-        match planner::canonical(session, &declared.index.definition, relation, server).await {
+        match planner::canonical(session, &declared.index, relation, server).await {
             Ok(definition) => {
                 judged.canonical.insert(declared.index.address(), definition);
             }
@@ -254,7 +257,8 @@ impl Refused<'_> {
             None => named_at(declared, &error.message, message),
         };
         let columns = self.relation.columns.iter().map(|column| column.name.as_str());
-        match (&error.hint, quoted(&error.message)) {
+        let missing = error.message.contains("does not exist") || error.message.contains("unrecognized");
+        match (&error.hint, quoted(&error.message).filter(|_| missing)) {
             (Some(hint), _) => problem.hint(hint.clone()),
             (None, Some(word)) => problem.did_you_mean(&word, columns.chain(classes.iter().map(String::as_str))),
             (None, None) => problem,

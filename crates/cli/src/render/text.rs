@@ -24,7 +24,8 @@ pub(crate) fn plan(plan: &Plan, colors: bool) -> String {
     }
     if plan.left_alone > 0 && plan.has_changes() {
         let count = plan.left_alone;
-        let line = format!("  note: {count} more indexes of these tables are not declared, and are left alone");
+        let (indexes, are) = if count == 1 { ("index", "is") } else { ("indexes", "are") };
+        let line = format!("  note: {count} more {indexes} of these tables {are} not declared, and {are} left alone");
         text.push_str(&format!("{}\n", paint.with(DIM, &line)));
     }
     if !text.is_empty() {

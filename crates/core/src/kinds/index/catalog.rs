@@ -130,7 +130,11 @@ impl Names {
     #[must_use]
     pub fn is_default(&self, name: &PathName, method: &str) -> bool {
         self.opclasses.values().any(|class| {
-            let of_schema = name.schema.is_none() || name.schema == class.name.schema;
+            let of_schema = match &name.schema {
+                Some(schema) if schema.as_str() == "pg_catalog" => class.name.schema.is_none(),
+                Some(_) => name.schema == class.name.schema,
+                None => true,
+            };
             class.default && class.method == method && class.name.name == name.name && of_schema
         })
     }
@@ -140,7 +144,9 @@ impl Names {
     fn opclass(&self, oid: u32, type_oid: u32, method: &str, forced: bool) -> Option<PathName> {
         let class = self.opclasses.get(&oid)?;
         let exact = self.exact_defaults.get(&(method.to_owned(), type_oid));
-        let is_default = class.default && (class.stores_other || exact.is_none_or(|default| *default == oid));
+        // A hash index stores hashes, whatever its class says.
+        let stores_other = class.stores_other || method == "hash";
+        let is_default = class.default && (stores_other || exact.is_none_or(|default| *default == oid));
         if is_default && !forced { None } else { Some(class.name.clone()) }
     }
 }
