@@ -205,7 +205,7 @@ fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Relation, 
         What::Create(wanted) => steps.create(&wanted.declared.index, relation),
         What::Alter(_, live, alterations) => steps.alter(&live.index, alterations),
         What::Replace(wanted, live, ready) => {
-            steps.replace(&wanted.declared.index, live, relation, ready.map(|ready| &ready.index.name))
+            steps.replace(&wanted.declared.index, live, relation, ready.map(|ready| &ready.index.name));
         }
         What::Rename(wanted, live, alterations) => {
             let name = &wanted.declared.index.name;

@@ -91,7 +91,7 @@ async fn ask_batch(
                 // Where the server did not even parse the batch, there is no transaction; it says so and that is all.
                 session.batch("ROLLBACK").await?;
                 if let [position] = batch.as_slice() {
-                    answers[*position] = Some(Err(script.refusal(*error)))
+                    answers[*position] = Some(Err(script.refusal(*error)));
                 } else {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     waiting.push(right.to_vec());
