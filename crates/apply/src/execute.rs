@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     onlooker::{Blocker, INTERVAL, Onlooker, Progress},
+    refusal::{Refusal, TIMED_OUT, backoff, is_name_taken, kind},
     registry::{Outcome, Registry, RunId},
 };
 
@@ -382,36 +383,4 @@ impl Executor<'_, '_> {
         }
         self.session.batch("SET lock_timeout = 0; SET statement_timeout = 0").await.map(drop).map_err(failed)
     }
-}
-
-/// SQLSTATE `query_canceled`.
-const TIMED_OUT: &str = "57014";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// A lock was not to be had in time, or two waited for each other.
-    Lock,
-    /// The statement ran out of time, or was cancelled.
-    Time,
-    /// Anything else.
-    Other,
-}
-
-fn kind(error: &LiveError) -> Refusal {
-    match error.server().map(|server| server.code.as_str()) {
-        Some("55P03" | "40P01") => Refusal::Lock,
-        Some(TIMED_OUT) => Refusal::Time,
-        Some(_) | None => Refusal::Other,
-    }
-}
-
-/// The name belongs to something that stood there before: not our remnant.
-fn is_name_taken(error: &LiveError) -> bool {
-    error.server().is_some_and(|server| server.code == "42P07")
-}
-
-/// Twice as long from attempt to attempt, up to 30 s, half of it by chance, so that two who wait do not meet again.
-fn backoff(attempt: u32) -> Duration {
-    let full = 100 * 2_u64.pow(attempt.min(8)).min(300);
-    Duration::from_millis(full / 2 + fastrand::u64(0..=full / 2))
 }

@@ -4,4 +4,5 @@
 pub mod execute;
 pub mod lock;
 pub mod onlooker;
+mod refusal;
 pub mod registry;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use reconcile_core::{
     desired::Desired,
-    kinds::index::{settle, steps::part_names},
+    kinds::index::{generated::part_names, settle},
     live::{Live, Relation, Taken},
     name::{Ident, QualifiedName},
     sql::Sql,

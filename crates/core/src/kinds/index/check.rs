@@ -1,7 +1,7 @@
 //! Whether a declared index can exist where it is declared, as far as names tell. What its expressions mean is
 //! left to the server.
 
-use super::{ColumnPlace, Term, steps::part_names};
+use super::{ColumnPlace, Term, generated::part_names};
 use crate::{
     desired::{DeclaredIndex, DesiredRelation},
     live::{Live, Relation, RelationKind},

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod check;
 pub mod compare;
 pub mod decide;
+pub mod generated;
 pub mod settle;
 pub mod spec;
 pub mod steps;

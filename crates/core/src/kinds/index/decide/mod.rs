@@ -1,13 +1,15 @@
 //! What happens to each index of one relation: the declared ones, the managed ones, the others under `prune`.
 //! The statements that make it happen are in `steps`.
 
+mod names;
+
 use std::collections::BTreeSet;
 
 use super::{
     Definition, Index, check,
     compare::{self, Alteration, Verdict},
+    generated::{building_name, retired_name},
     settle::{self, Canonical},
-    steps::{building_name, retired_name},
 };
 use crate::{
     address::Address,
@@ -156,17 +158,6 @@ impl<'a> Decider<'a> {
         all
     }
 
-    fn give_up(&mut self, all: &[Wanted<'a>]) {
-        for wanted in all.iter().filter(|wanted| !wanted.declared.protect) {
-            let name = &wanted.declared.index.name;
-            let Some(own) = self.relation.indexes.get(name) else { continue };
-            let verdict = compare::compare(&own.index, &wanted.declared.index, wanted.definition);
-            if matches!(verdict, Verdict::Replace(_)) && own.needed_by.is_empty() && !own.is_owned_elsewhere() {
-                self.given_up.insert(name);
-            }
-        }
-    }
-
     fn declared(&mut self, wanted: Wanted<'a>) {
         let name = &wanted.declared.index.name;
         match self.relation.indexes.get(name).filter(|_| !self.used.contains(name)) {
@@ -243,23 +234,6 @@ impl<'a> Decider<'a> {
         self.change(wanted, format!("differs in {differences}"), What::Replace(wanted, own, ready));
     }
 
-    /// What a replacement would have to build and that stands already: from an interrupted run, or as an index of
-    /// ours that is no longer declared.
-    fn standing(&self, wanted: Wanted<'a>) -> Option<&'a LiveIndex> {
-        let building = building_name(&wanted.declared.index);
-        self.relation.indexes.values().find(|live| {
-            let name = &live.index.name;
-            let free = *name == building
-                || (self.is_ours(live)
-                    && !self.names.contains(name)
-                    && !self.used.contains(name)
-                    && live.needed_by.is_empty());
-            free && live.state == IndexState::Valid
-                && !live.is_owned_elsewhere()
-                && compare::compare(&live.index, &wanted.declared.index, wanted.definition) == Verdict::Same
-        })
-    }
-
     fn invalid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: &Verdict) {
         match (self.relation.is_partitioned(), verdict) {
             (true, Verdict::Same | Verdict::Alter(_)) if !self.live.has_foreign_partition(self.relation) => {
@@ -270,70 +244,6 @@ impl<'a> Decider<'a> {
                 let reason = "it is INVALID: a build was interrupted or failed".to_owned();
                 self.change(wanted, reason, What::Rebuild(wanted, own));
             }
-        }
-    }
-
-    fn missing(&mut self, wanted: Wanted<'a>) {
-        let alike = |live: &&'a LiveIndex| {
-            live.state == IndexState::Valid
-                && (!self.names.contains(&live.index.name) || self.given_up.contains(&live.index.name))
-                && !self.used.contains(&live.index.name)
-                && live.index.definition == *wanted.definition
-                && wanted.declared.index.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
-                && !is_leftover(live)
-        };
-        let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
-        // One of ours is renamed; of the others, one that no constraint can take away is named first.
-        alike.sort_by_key(|live| (!self.is_free(live), live.is_owned_elsewhere()));
-        match alike.first() {
-            Some(live) if self.is_free(live) => {
-                self.used.insert(&live.index.name);
-                let reason = format!("`{}` is the same index under another name", live.index.name);
-                let alterations = alterations(wanted, live);
-                self.change(wanted, reason, What::Rename(wanted, live, alterations));
-            }
-            Some(live) => {
-                self.used.insert(&live.index.name);
-                self.note(wanted, format!("satisfied by {}", described(live)));
-            }
-            None => self.change(wanted, "it does not exist".to_owned(), What::Create(wanted)),
-        }
-    }
-
-    /// Finds declared indexes whose definitions stand under each other's names: renamed, not rebuilt.
-    fn exchange(&mut self, all: &[Wanted<'a>]) {
-        let source = |wanted: &Wanted<'a>| {
-            let own = self.relation.indexes.get(&wanted.declared.index.name)?;
-            if own.index.definition == *wanted.definition {
-                return None;
-            }
-            all.iter().find_map(|other| {
-                let live = self.relation.indexes.get(&other.declared.index.name)?;
-                let free = live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect;
-                let fits = compare::compare(&live.index, &wanted.declared.index, wanted.definition);
-                let moves = live.index.definition != *other.definition && !matches!(fits, Verdict::Replace(_));
-                (free && moves).then_some(live)
-            })
-        };
-        let mut moves: Vec<_> = all.iter().filter_map(|wanted| Some((*wanted, source(wanted)?))).collect();
-        // Only closed circles: every name that is given away is taken by another of them, and the reverse.
-        loop {
-            let before = moves.len();
-            let sources: BTreeSet<_> = moves.iter().map(|(_, live)| &live.index.name).collect();
-            let targets: BTreeSet<_> = moves.iter().map(|(wanted, _)| &wanted.declared.index.name).collect();
-            let closed: BTreeSet<_> = sources.intersection(&targets).copied().cloned().collect();
-            moves.retain(|(wanted, live)| {
-                closed.contains(&live.index.name) && closed.contains(&wanted.declared.index.name)
-            });
-            if moves.len() == before {
-                break;
-            }
-        }
-        for (wanted, live) in moves {
-            self.used.insert(&live.index.name);
-            self.exchanged.insert(&wanted.declared.index.name);
-            let reason = format!("`{}` is the same index under another name", live.index.name);
-            self.change(wanted, reason, What::Exchange(wanted, live, alterations(wanted, live)));
         }
     }
 

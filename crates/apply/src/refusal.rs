@@ -1,0 +1,37 @@
+//! What it means that the server refused a statement, and how long to wait before the next attempt.
+
+use std::time::Duration;
+
+use reconcile_live::LiveError;
+
+/// SQLSTATE `query_canceled`.
+pub(crate) const TIMED_OUT: &str = "57014";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A lock was not to be had in time, or two waited for each other.
+    Lock,
+    /// The statement ran out of time, or was cancelled.
+    Time,
+    /// Anything else.
+    Other,
+}
+
+pub(crate) fn kind(error: &LiveError) -> Refusal {
+    match error.server().map(|server| server.code.as_str()) {
+        Some("55P03" | "40P01") => Refusal::Lock,
+        Some(TIMED_OUT) => Refusal::Time,
+        Some(_) | None => Refusal::Other,
+    }
+}
+
+/// The name belongs to something that stood there before: not our remnant.
+pub(crate) fn is_name_taken(error: &LiveError) -> bool {
+    error.server().is_some_and(|server| server.code == "42P07")
+}
+
+/// Twice as long from attempt to attempt, up to 30 s, half of it by chance, so that two who wait do not meet again.
+pub(crate) fn backoff(attempt: u32) -> Duration {
+    let full = 100 * 2_u64.pow(attempt.min(8)).min(300);
+    Duration::from_millis(full / 2 + fastrand::u64(0..=full / 2))
+}
