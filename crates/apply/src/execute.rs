@@ -224,6 +224,7 @@ impl Executor<'_, '_> {
             let mut blocker = None;
             let Err((step, error)) = self.attempt(change, group, &mut blocker).await else { return Ok(()) };
             let statement = step.sql.to_string();
+            let brief = step.timeouts.lock_ms.is_some() || kind(&error) == Refusal::Lock;
             if !is_name_taken(&error) {
                 self.clean_up(step).await?;
             }
@@ -231,7 +232,8 @@ impl Executor<'_, '_> {
                 return Err(Stopped::Interrupted);
             }
             match kind(&error) {
-                Refusal::Lock if attempt < self.options.retries => {
+                // What must be brief runs out of time for want of a lock as well.
+                Refusal::Lock | Refusal::Time if brief && attempt < self.options.retries => {
                     attempt += 1;
                     let pause = backoff(attempt);
                     (self.observer)(Event::Retry { attempt, pause });

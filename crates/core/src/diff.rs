@@ -59,7 +59,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     let mut decisions = decide(desired, live, canonical)?;
     decisions.changes.retain(|change| options.filter.admits(&change.address));
     decisions.notes.retain(|note| options.filter.admits(&note.address));
-    decisions.changes.sort_by(|a, b| rank(&a.what).cmp(&rank(&b.what)).then_with(|| a.address.cmp(&b.address)));
+    decisions.changes.sort_by(|a, b| rank(&a.what).cmp(&rank(&b.what)).then_with(|| in_rank(a, b)));
     decisions.notes.sort_by(|a, b| a.address.cmp(&b.address));
     let fingerprint = fingerprint(&decisions, live);
     let mut transactions = 0;
@@ -135,6 +135,14 @@ fn gone<'a>(table: &'a QualifiedName, live: &'a Live) -> Decisions<'a> {
     Decisions { changes: changes.collect(), ..Decisions::default() }
 }
 
+/// By address; but renames in the order they were found, in which each frees the name that the next one takes.
+fn in_rank(a: &Change<'_>, b: &Change<'_>) -> std::cmp::Ordering {
+    match (&a.what, &b.what) {
+        (What::Rename(..), What::Rename(..)) => std::cmp::Ordering::Equal,
+        _ => a.address.cmp(&b.address),
+    }
+}
+
 /// The order of execution: what frees a name first, what adds before what removes.
 fn rank(what: &What<'_>) -> u8 {
     match what {
@@ -170,7 +178,8 @@ fn planned(
     exchange: &Exchange<'_>,
     transactions: &mut u32,
 ) -> PlannedChange {
-    let mut steps = Steps::new(live, limits);
+    let canonical = sides(&change.what).2.map(|wanted| wanted.definition);
+    let mut steps = Steps::new(live, limits, canonical);
     if let Some(relation) = change.relation {
         for leftover in &change.leftovers {
             steps.drop(leftover, relation, HazardSet::new());

@@ -76,6 +76,8 @@ pub struct Vocabulary {
     pub methods: Vec<String>,
     /// Tablespaces.
     pub tablespaces: Vec<String>,
+    /// The one where the database puts what names none.
+    pub default_tablespace: String,
 }
 
 /// A relation that can carry indexes.
@@ -185,6 +187,13 @@ impl Live {
 }
 
 impl LiveIndex {
+    /// What would break without it, for a sentence; the index is not its own.
+    #[must_use]
+    pub fn dependent(&self) -> Option<String> {
+        let identity = self.replica_identity.then(|| "the replica identity of its table".to_owned());
+        self.needed_by.first().map(|key| format!("the foreign key {key}")).or(identity)
+    }
+
     /// Whether it belongs to something else that decides about it.
     #[must_use]
     pub fn is_owned_elsewhere(&self) -> bool {

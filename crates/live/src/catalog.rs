@@ -53,6 +53,7 @@ pub async fn read(
         vocabulary: Vocabulary {
             methods: hello.methods.clone(),
             tablespaces: hello.tablespaces.clone(),
+            default_tablespace: hello.default_tablespace.clone(),
             ..Vocabulary::default()
         },
         recorded: std::collections::HashSet::new(),

@@ -35,6 +35,8 @@ pub struct Hello {
     pub methods: Vec<String>,
     /// Tablespaces.
     pub tablespaces: Vec<String>,
+    /// The database's default one.
+    pub default_tablespace: String,
 }
 
 /// Sets the session up and opens the snapshot that everything is read in.
@@ -51,7 +53,9 @@ pub async fn begin(session: &mut Session, options: &ReadOptions, relations: usiz
          has_database_privilege(current_database(), 'TEMPORARY'), \
          ARRAY(SELECT amname::text FROM pg_am WHERE amtype = 'i' ORDER BY 1), \
          ARRAY(SELECT spcname::text FROM pg_tablespace ORDER BY 1), c.oid IS NOT NULL, \
-         coalesce(has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), false) \
+         coalesce(has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), false), \
+         (SELECT s.spcname::text FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace \
+         WHERE d.datname = current_database()) \
          FROM (VALUES (0)) one(row) LEFT JOIN pg_namespace n ON n.nspname = ",
     )
     .literal(registry.schema.as_str())
@@ -77,5 +81,6 @@ pub async fn begin(session: &mut Session, options: &ReadOptions, relations: usiz
         tablespaces: row.try_get(6)?,
         registry_exists: row.try_get(7)?,
         registry_readable: row.try_get(8)?,
+        default_tablespace: row.try_get(9)?,
     })
 }

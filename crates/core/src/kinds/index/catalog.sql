@@ -97,7 +97,8 @@ SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS met
        s.spcname::text AS tablespace, d.description AS comment, k.conname::text AS "constraint",
        f.needed_by, h.inhparent AS attached_to, o.statistics
 FROM tree t
-JOIN pg_index i ON i.indrelid = t.oid AND i.indislive
+-- An interrupted DROP INDEX CONCURRENTLY leaves an index that is not even live; it has to be dropped again.
+JOIN pg_index i ON i.indrelid = t.oid
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace

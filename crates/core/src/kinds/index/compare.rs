@@ -31,9 +31,11 @@ pub enum Alteration {
 /// Compares a live index with a declared one whose definition is in canonical form. What is not declared
 /// (storage parameters, tablespace, comment) is no difference.
 #[must_use]
-pub fn compare(live: &Index, declared: &Index, canonical: &Definition) -> Verdict {
+pub fn compare(live: &Index, declared: &Index, canonical: &Definition, default_tablespace: &str) -> Verdict {
     let mut differences = differences(&live.definition, canonical);
-    if declared.tablespace.is_some() && declared.tablespace != live.tablespace {
+    // The catalogs do not name the database's default tablespace.
+    let wanted = declared.tablespace.as_ref().filter(|name| name.as_str() != default_tablespace);
+    if declared.tablespace.is_some() && wanted != live.tablespace.as_ref() {
         // Moving it in place would block readers for as long as the copy takes.
         differences.push("tablespace");
     }

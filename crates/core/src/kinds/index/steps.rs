@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BuildMode, Index,
+    BuildMode, Definition, Index,
     compare::Alteration,
     generated::{building_name, partition_index_name, retired_name},
 };
@@ -21,14 +21,16 @@ use crate::{
 pub struct Steps<'a> {
     live: &'a Live,
     limits: TimeLimits,
+    /// The declared definition as the server prints it, to know standing parts by.
+    canonical: Option<&'a Definition>,
     collected: Vec<Step>,
 }
 
 impl<'a> Steps<'a> {
     /// Starts with nothing.
     #[must_use]
-    pub fn new(live: &'a Live, limits: TimeLimits) -> Self {
-        Self { live, limits, collected: Vec::new() }
+    pub fn new(live: &'a Live, limits: TimeLimits, canonical: Option<&'a Definition>) -> Self {
+        Self { live, limits, canonical, collected: Vec::new() }
     }
 
     /// What was collected.
@@ -185,8 +187,7 @@ impl<'a> Steps<'a> {
             live.state == IndexState::Valid
                 && live.attached_to.is_none()
                 && live.constraint.is_none()
-                && !index.definition.has_fragments()
-                && live.index.definition == index.definition
+                && Some(&live.index.definition) == self.canonical
         };
         if let Some(free) = partition.indexes.values().find(free) {
             return free.index.name.clone();
@@ -350,7 +351,8 @@ impl<'a> Steps<'a> {
             transaction: None,
             lock: Some(lock),
             hazards: HazardSet::new(),
-            timeouts: Timeouts { lock_ms, statement_ms: None },
+            // A lock timeout counts for each lock anew, and a partitioned table has many.
+            timeouts: Timeouts { lock_ms, statement_ms: lock_ms.filter(|_| lock.blocks_others()) },
             undo: None,
             leaves: None,
         }

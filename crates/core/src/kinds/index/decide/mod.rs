@@ -109,12 +109,19 @@ pub fn decide<'a>(
     decider.exchange(&wanted);
     decider.give_up(&wanted);
     // Those without an index of their name first: they may take the index of a name that is given up.
-    let (named, missing): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|wanted| relation.indexes.contains_key(&wanted.declared.index.name));
-    for wanted in missing.into_iter().chain(named) {
-        if !decider.exchanged.contains(&wanted.declared.index.name) {
-            decider.declared(wanted);
+    let (mut named, mut missing): (Vec<_>, Vec<_>) = wanted
+        .into_iter()
+        .filter(|wanted| !decider.exchanged.contains(&wanted.declared.index.name))
+        .partition(|wanted| relation.indexes.contains_key(&wanted.declared.index.name));
+    while !missing.is_empty() {
+        for wanted in missing {
+            decider.missing(wanted);
         }
+        // Whose index was taken is missing one in turn.
+        (missing, named) = named.into_iter().partition(|wanted| decider.used.contains(&wanted.declared.index.name));
+    }
+    for wanted in named {
+        decider.declared(wanted);
     }
     decider.undeclared_but_managed();
     match desired {
@@ -159,15 +166,13 @@ impl<'a> Decider<'a> {
     }
 
     fn declared(&mut self, wanted: Wanted<'a>) {
-        let name = &wanted.declared.index.name;
-        match self.relation.indexes.get(name).filter(|_| !self.used.contains(name)) {
-            Some(own) => self.named_alike(wanted, own),
-            None => self.missing(wanted),
+        if let Some(own) = self.relation.indexes.get(&wanted.declared.index.name) {
+            self.named_alike(wanted, own);
         }
     }
 
     fn named_alike(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
-        let verdict = compare::compare(&own.index, &wanted.declared.index, wanted.definition);
+        let verdict = self.verdict(wanted, own);
         if let Some(owner) = owner(own) {
             return self.owned_elsewhere(wanted, &owner, &verdict);
         }
@@ -177,6 +182,19 @@ impl<'a> Decider<'a> {
                 self.note(wanted, format!("process {pid} is building it now; plan again when that is done"));
             }
             IndexState::Invalid => self.invalid(wanted, own, &verdict),
+        }
+    }
+
+    fn verdict(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Verdict {
+        let default_tablespace = &self.live.vocabulary.default_tablespace;
+        compare::compare(&live.index, &wanted.declared.index, wanted.definition, default_tablespace)
+    }
+
+    /// What remains to be changed in place once a live index has the declared name.
+    fn alterations(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Vec<Alteration> {
+        match self.verdict(wanted, live) {
+            Verdict::Alter(alterations) => alterations,
+            Verdict::Same | Verdict::Replace(_) => Vec::new(),
         }
     }
 
@@ -240,7 +258,10 @@ impl<'a> Decider<'a> {
                 let reason = "partitions are missing from it".to_owned();
                 self.change(wanted, reason, What::Complete(wanted, own));
             }
-            (true | false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
+            // Its parts may serve queries: a new one is built beside it before they go.
+            (true, Verdict::Same | Verdict::Alter(_)) => self.replace(wanted, own, &["its partitions"]),
+            (true, Verdict::Replace(differences)) => self.replace(wanted, own, differences),
+            (false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
                 let reason = "it is INVALID: a build was interrupted or failed".to_owned();
                 self.change(wanted, reason, What::Rebuild(wanted, own));
             }
@@ -261,9 +282,11 @@ impl<'a> Decider<'a> {
     }
 
     fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex) {
-        if let Some(key) = live.needed_by.first() {
-            let message = format!("`{address}` is no longer declared, but the foreign key {key} depends on it");
-            self.out.problems.push(Problem::nowhere(message).hint("declare it again, or drop the foreign key first"));
+        if let Some(dependent) = live.dependent() {
+            let message = format!("`{address}` is no longer declared, but {dependent} depends on it");
+            self.out
+                .problems
+                .push(Problem::nowhere(message).hint("declare it again, or change what depends on it first"));
             return;
         }
         self.push(address.clone(), "it is no longer declared".to_owned(), What::Drop(live));
@@ -273,13 +296,13 @@ impl<'a> Decider<'a> {
         let strangers: Vec<_> = self.strangers().collect();
         for live in strangers {
             let address = live.index.address();
-            match (&live.state, live.needed_by.first()) {
+            match (&live.state, live.dependent()) {
                 (IndexState::Building { pid }, _) => {
                     let text = format!("not pruned: process {pid} is building it now");
                     self.out.notes.push(Note { address, text });
                 }
-                (_, Some(key)) => {
-                    let text = format!("not pruned: the foreign key {key} depends on it");
+                (_, Some(dependent)) => {
+                    let text = format!("not pruned: {dependent} depends on it");
                     self.out.notes.push(Note { address, text });
                 }
                 (IndexState::Valid | IndexState::Invalid, None) => {
@@ -347,14 +370,6 @@ impl<'a> Decider<'a> {
 
     fn is_ours(&self, live: &LiveIndex) -> bool {
         self.is_managed(&live.index.address())
-    }
-}
-
-/// What remains to be changed in place once a live index has the declared name.
-fn alterations(wanted: Wanted<'_>, live: &LiveIndex) -> Vec<Alteration> {
-    match compare::compare(&live.index, &wanted.declared.index, wanted.definition) {
-        Verdict::Alter(alterations) => alterations,
-        Verdict::Same | Verdict::Replace(_) => Vec::new(),
     }
 }
 

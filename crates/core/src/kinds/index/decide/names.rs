@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decider, Wanted, What, alterations, described, is_leftover};
+use super::{Decider, Wanted, What, described, is_leftover};
 use crate::{
-    kinds::index::{
-        compare::{self, Verdict},
-        generated::building_name,
-    },
+    kinds::index::{compare::Verdict, generated::building_name},
     live::{IndexState, LiveIndex},
 };
 
@@ -16,7 +13,7 @@ impl<'a> Decider<'a> {
         for wanted in all.iter().filter(|wanted| !wanted.declared.protect) {
             let name = &wanted.declared.index.name;
             let Some(own) = self.relation.indexes.get(name) else { continue };
-            let verdict = compare::compare(&own.index, &wanted.declared.index, wanted.definition);
+            let verdict = self.verdict(*wanted, own);
             if matches!(verdict, Verdict::Replace(_)) && own.needed_by.is_empty() && !own.is_owned_elsewhere() {
                 self.given_up.insert(name);
             }
@@ -36,7 +33,7 @@ impl<'a> Decider<'a> {
                     && live.needed_by.is_empty());
             free && live.state == IndexState::Valid
                 && !live.is_owned_elsewhere()
-                && compare::compare(&live.index, &wanted.declared.index, wanted.definition) == Verdict::Same
+                && self.verdict(wanted, live) == Verdict::Same
         })
     }
 
@@ -56,7 +53,7 @@ impl<'a> Decider<'a> {
             Some(live) if self.is_free(live) => {
                 self.used.insert(&live.index.name);
                 let reason = format!("`{}` is the same index under another name", live.index.name);
-                let alterations = alterations(wanted, live);
+                let alterations = self.alterations(wanted, live);
                 self.change(wanted, reason, What::Rename(wanted, live, alterations));
             }
             Some(live) => {
@@ -77,7 +74,7 @@ impl<'a> Decider<'a> {
             all.iter().find_map(|other| {
                 let live = self.relation.indexes.get(&other.declared.index.name)?;
                 let free = live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect;
-                let fits = compare::compare(&live.index, &wanted.declared.index, wanted.definition);
+                let fits = self.verdict(*wanted, live);
                 let moves = live.index.definition != *other.definition && !matches!(fits, Verdict::Replace(_));
                 (free && moves).then_some(live)
             })
@@ -100,7 +97,7 @@ impl<'a> Decider<'a> {
             self.used.insert(&live.index.name);
             self.exchanged.insert(&wanted.declared.index.name);
             let reason = format!("`{}` is the same index under another name", live.index.name);
-            self.change(wanted, reason, What::Exchange(wanted, live, alterations(wanted, live)));
+            self.change(wanted, reason, What::Exchange(wanted, live, self.alterations(wanted, live)));
         }
     }
 }
