@@ -109,19 +109,24 @@ pub struct Selection {
 
 /// The statements of `catalog.sql` for rows of (schema, name).
 pub(crate) fn statements(asked: &str, server_version: u32) -> String {
-    let sql = CATALOG_SQL.replace("/*asked*/", asked);
+    prepared(CATALOG_SQL, asked, server_version)
+}
+
+/// Those of the statements that read relations and indexes, for who knows the names already.
+pub(crate) fn statements_without_names(asked: &str, server_version: u32) -> String {
+    let end = CATALOG_SQL.find(NAMES_FROM).unwrap_or(CATALOG_SQL.len());
+    prepared(CATALOG_SQL[..end].trim_end().trim_end_matches(';'), asked, server_version)
+}
+
+/// Fills the gaps and leaves out the comments, which are for our readers and not for the server's log.
+fn prepared(sql: &str, asked: &str, server_version: u32) -> String {
+    let lines: Vec<_> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let sql = lines.join("\n").replace("/*asked*/", asked);
     if server_version >= NULLS_NOT_DISTINCT_SINCE {
         sql.replace("false /*indnullsnotdistinct*/", "i.indnullsnotdistinct")
     } else {
         sql
     }
-}
-
-/// Those of the statements that read relations and indexes, for who knows the names already.
-pub(crate) fn statements_without_names(asked: &str, server_version: u32) -> String {
-    let sql = statements(asked, server_version);
-    let end = sql.find(NAMES_FROM).unwrap_or(sql.len());
-    sql[..end].trim_end().trim_end_matches(';').to_owned()
 }
 
 /// The relations to read, as a query of (schema, name).
