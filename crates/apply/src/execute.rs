@@ -129,8 +129,7 @@ pub async fn apply(
     let run = options.registry.begin(session, plan, options.commit.clone()).await?;
     observer(Event::Started(run));
     let of = plan.changes.iter().map(|change| change.steps.len()).sum();
-    let path = Sql::new("SET search_path = ").list(&plan.session.search_path, ", ", Sql::ident);
-    session.batch(if plan.session.search_path.is_empty() { "SET search_path = ''" } else { path.as_str() }).await?;
+    session.batch(Sql::new("SET search_path = ").search_path(&plan.session.search_path).as_str()).await?;
     let mut executor = Executor { session, onlooker, options, run, stop, observer, position: 0, of };
     let mut done = Vec::new();
     let mut stopped = None;

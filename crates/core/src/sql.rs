@@ -59,6 +59,18 @@ impl Sql {
         self
     }
 
+    /// Adds the value of `search_path`: the schemas, or the empty path, which needs quotes.
+    #[must_use]
+    pub fn search_path(self, schemas: &[Ident]) -> Self {
+        if schemas.is_empty() { self.raw("''") } else { self.list(schemas, ", ", Self::ident) }
+    }
+
+    /// Adds `('schema', 'name')`, to compare with rows of the catalogs.
+    #[must_use]
+    pub fn name_literals(self, name: &QualifiedName) -> Self {
+        self.raw("(").literal(name.schema.as_str()).raw(", ").literal(name.name.as_str()).raw(")")
+    }
+
     /// Adds a number.
     #[must_use]
     pub fn number(mut self, number: i64) -> Self {
@@ -117,6 +129,14 @@ mod tests {
             .raw(" IS ")
             .literal("it's \\ here");
         assert_eq!(sql.as_str(), r#"COMMENT ON INDEX "a b"."c""; DROP TABLE t; --" IS E'it''s \\ here'"#);
+    }
+
+    #[test]
+    fn an_empty_search_path_is_still_a_value() {
+        let ident = |name| Ident::new(name).unwrap();
+        let path = |schemas: &[Ident]| Sql::new("SET search_path = ").search_path(schemas).to_string();
+        assert_eq!(path(&[]), "SET search_path = ''");
+        assert_eq!(path(&[ident("public"), ident("My Own")]), "SET search_path = public, \"My Own\"");
     }
 
     #[test]

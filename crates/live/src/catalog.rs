@@ -87,7 +87,7 @@ pub async fn read_all(
     let sql = if selection.relations.is_empty() {
         sql
     } else {
-        sql.raw(" AND (n.nspname, c.relname) IN (").list(&selection.relations, ", ", pair).raw(")")
+        sql.raw(" AND (n.nspname, c.relname) IN (").list(&selection.relations, ", ", Sql::name_literals).raw(")")
     };
     let batch = statements(sql.as_str(), session.server_version());
     let mut results = session.batch(&batch).await?.into_iter();
@@ -134,7 +134,7 @@ pub(crate) fn asked<'a>(names: impl Iterator<Item = &'a QualifiedName>, registry
     // The first row gives the columns their type and matches nothing.
     let sql =
         Sql::new("VALUES (''::name, ''::name), ").list(names.map(Some).chain([None]), ", ", |sql, name| match name {
-            Some(name) => pair(sql, name),
+            Some(name) => sql.name_literals(name),
             None => sql.raw("('', '')"),
         });
     match registry {
@@ -143,10 +143,6 @@ pub(crate) fn asked<'a>(names: impl Iterator<Item = &'a QualifiedName>, registry
         }
         None => sql.as_str().to_owned(),
     }
-}
-
-fn pair(sql: Sql, name: &QualifiedName) -> Sql {
-    sql.raw("(").literal(name.schema.as_str()).raw(", ").literal(name.name.as_str()).raw(")")
 }
 
 fn managed(rows: &[PgRow]) -> Result<BTreeMap<reconcile_core::address::Address, Managed>, LiveError> {

@@ -72,9 +72,7 @@ fn taken_sql(wanted: &[QualifiedName]) -> String {
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE (n.nspname, c.relname) IN (",
     )
-    .list(wanted, ", ", |sql, name| {
-        sql.raw("(").literal(name.schema.as_str()).raw(", ").literal(name.name.as_str()).raw(")")
-    })
+    .list(wanted, ", ", Sql::name_literals)
     .raw(")")
     .as_str()
     .to_owned()

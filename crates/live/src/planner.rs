@@ -162,8 +162,7 @@ async fn printed(
     fragments: &[Fragment],
     server: &Server<'_>,
 ) -> Result<Vec<String>, LiveError> {
-    let path = Sql::new("SET LOCAL search_path = ").list(&server.options.search_path, ", ", Sql::ident);
-    let path = if server.options.search_path.is_empty() { Sql::new("SET LOCAL search_path = ''") } else { path };
+    let path = Sql::new("SET LOCAL search_path = ").search_path(&server.options.search_path);
     let sql = Sql::new("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT ")
         .list(fragments, ", ", Sql::parenthesised)
         .raw(" FROM ONLY ")

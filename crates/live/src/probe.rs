@@ -154,8 +154,7 @@ struct Script {
 
 impl Script {
     fn new(questions: &[Question], batch: &[usize], server_version: u32, server: &Server<'_>) -> Self {
-        let path = Sql::new("SET LOCAL search_path = ").list(&server.options.search_path, ", ", Sql::ident);
-        let path = if server.options.search_path.is_empty() { Sql::new("SET LOCAL search_path = ''") } else { path };
+        let path = Sql::new("SET LOCAL search_path = ").search_path(&server.options.search_path);
         let mut script =
             Self { text: format!("BEGIN; SET LOCAL enable_nestloop = on; {path}; "), statements: Vec::new() };
         let mut tables: Vec<&QualifiedName> = batch.iter().map(|position| &questions[*position].table).collect();

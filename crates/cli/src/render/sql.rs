@@ -10,7 +10,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     if plan.changes.iter().all(|change| change.steps.is_empty()) {
         return text;
     }
-    let path = Sql::new("SET search_path = ").list(&plan.session.search_path, ", ", Sql::ident);
+    let path = Sql::new("SET search_path = ").search_path(&plan.session.search_path);
     text.push_str(&format!("{path};\n"));
     for change in plan.changes.iter().filter(|change| !change.steps.is_empty()) {
         let address = printable(&change.address.to_string()).replace('\n', " ");
