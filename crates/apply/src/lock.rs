@@ -9,6 +9,9 @@ use tokio::time::{Instant, sleep};
 /// "reconcil" in ASCII. Advisory locks are per database (manual, section 13.3.5), so one number is enough.
 const KEY: i64 = 0x7265_636f_6e63_696c;
 
+/// Shared by the further connections of an applier.
+const LANES: i64 = KEY + 1;
+
 /// How often the lock is tried.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -23,17 +26,20 @@ pub struct Holder {
     pub since: String,
 }
 
-/// Tries to become the only applier within `patience`. `Err(holder)` inside: another one works.
+/// Tries to become the only applier within `patience`. `Err(holder)` inside: another one works, or a connection of
+/// one that has died still does.
 ///
 /// # Errors
 /// The connection or the server fails.
 pub async fn acquire(session: &mut Session, patience: Duration) -> Result<Result<(), Holder>, LiveError> {
     let until = Instant::now() + patience;
     loop {
-        let results = session.batch(&format!("SELECT pg_try_advisory_lock({KEY})")).await?;
-        let got = results.first().and_then(|rows| rows.first()).map(|row| row.try_get::<bool, _>(0)).transpose()?;
-        if got == Some(true) {
-            return Ok(Ok(()));
+        if asked(session, &format!("pg_try_advisory_lock({KEY})")).await? {
+            if asked(session, &format!("pg_try_advisory_lock({LANES})")).await? {
+                asked(session, &format!("pg_advisory_unlock({LANES})")).await?;
+                return Ok(Ok(()));
+            }
+            asked(session, &format!("pg_advisory_unlock({KEY})")).await?;
         }
         if Instant::now() >= until
             && let Some(holder) = holder(session).await?
@@ -44,14 +50,38 @@ pub async fn acquire(session: &mut Session, patience: Duration) -> Result<Result
     }
 }
 
+/// Lets a further connection of the applier hold up the next one for as long as it works.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn take_part(session: &mut Session) -> Result<(), LiveError> {
+    if asked(session, &format!("pg_try_advisory_lock_shared({LANES})")).await? {
+        return Ok(());
+    }
+    Err(LiveError::Connection("another program holds the advisory lock of the builds".to_owned()))
+}
+
+/// Whether anybody applies at this moment.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn is_held(session: &mut Session) -> Result<bool, LiveError> {
+    Ok(holder(session).await?.is_some())
+}
+
+async fn asked(session: &mut Session, function: &str) -> Result<bool, LiveError> {
+    let row = session.row(&format!("SELECT {function}")).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()? == Some(true))
+}
+
 async fn holder(session: &mut Session) -> Result<Option<Holder>, LiveError> {
     let sql = format!(
         "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.backend_start::text, 'an unknown time') \
          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted \
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.objsubid = 1 \
-         AND l.classid = ({KEY} >> 32)::oid AND l.objid = ({KEY} & 4294967295)::oid"
+         AND l.classid = ({KEY} >> 32)::oid AND l.objid IN (({KEY} & 4294967295)::oid, ({LANES} & 4294967295)::oid) \
+         AND a.pid <> pg_backend_pid() ORDER BY l.objid LIMIT 1"
     );
-    let results = session.batch(&sql).await?;
-    let Some(row) = results.first().and_then(|rows| rows.first()) else { return Ok(None) };
+    let Some(row) = session.row(&sql).await? else { return Ok(None) };
     Ok(Some(Holder { pid: row.try_get(0)?, application: row.try_get(1)?, since: row.try_get(2)? }))
 }

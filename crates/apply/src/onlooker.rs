@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use reconcile_core::sql::Sql;
-use reconcile_live::{LiveError, Session};
+use reconcile_core::{plan::Effect, sql::Sql};
+use reconcile_live::{LiveError, Session, Target, session::Rows};
 use sea_orm::sqlx::Row as _;
 
 /// How often it looks.
@@ -46,10 +46,11 @@ pub struct Blocker {
     pub age: i64,
 }
 
-/// A second connection to the database of an applier.
+/// A second connection beside that of a lane, made when it is first needed, and again where it broke.
 #[derive(Debug)]
 pub struct Onlooker {
-    session: Session,
+    target: Target,
+    session: Option<Session>,
     pid: i32,
 }
 
@@ -59,15 +60,20 @@ const BLOCKER: &str = "a.pid, coalesce(a.usename::text, ''), coalesce(a.applicat
     coalesce(extract(epoch FROM clock_timestamp() - a.xact_start)::int8, 0)";
 
 impl Onlooker {
-    /// Connects to where the applier is.
-    ///
-    /// # Errors
-    /// The second connection fails.
-    pub async fn beside(applier: &mut Session) -> Result<Self, LiveError> {
-        let results = applier.batch("SELECT pg_backend_pid()").await?;
-        let pid = results.first().and_then(|rows| rows.first()).map(|row| row.try_get(0)).transpose()?;
-        let pid = pid.ok_or_else(|| LiveError::Connection("the backend has no process".to_owned()))?;
-        Ok(Self { session: applier.another().await?, pid })
+    /// Beside the connection that this process serves.
+    #[must_use]
+    pub fn of(pid: i32, target: Target) -> Self {
+        Self { target, session: None, pid }
+    }
+
+    async fn batch(&mut self, sql: &str) -> Result<Vec<Rows>, LiveError> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::connect(&self.target).await?,
+        };
+        let results = session.batch(sql).await?;
+        self.session = Some(session);
+        Ok(results)
     }
 
     /// Looks once.
@@ -85,7 +91,7 @@ impl Onlooker {
             "SELECT {BLOCKER} FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids({})) LIMIT 1",
             self.pid
         );
-        let results = self.session.batch(&format!("{progress}; {blocker}")).await?;
+        let results = self.batch(&format!("{progress}; {blocker}")).await?;
         let count = |number: Option<i64>| u64::try_from(number.unwrap_or(0)).unwrap_or(0);
         let progress = match results.first().and_then(|rows| rows.first()) {
             Some(row) => {
@@ -96,29 +102,32 @@ impl Onlooker {
         Ok(Sight { progress, blocker: results.get(1).and_then(|rows| rows.first()).map(read_blocker).transpose()? })
     }
 
-    /// The oldest of the transactions that a concurrent build or drop on `table` would have to wait for, among
-    /// those that were there at `since`: with a snapshot, or with a lock on the table (TRAPS 8, 9).
+    /// The oldest of the transactions that concurrent builds or drops would have to wait for, among those that were
+    /// there at `since` and are not `ours`: with a lock on a table or, for a build, with a snapshot (TRAPS 8, 9).
     ///
     /// # Errors
     /// The connection fails.
     pub async fn older(
         &mut self,
-        table: &reconcile_core::name::QualifiedName,
+        effects: &[&Effect],
         since: &str,
+        ours: &[i32],
     ) -> Result<Option<Blocker>, LiveError> {
+        let builds = effects.iter().any(|effect| matches!(effect, Effect::IndexValid { .. }));
+        let snapshots = if builds { "a.backend_xmin IS NOT NULL OR " } else { "" };
         let sql = Sql::new("SELECT ")
             .raw(BLOCKER)
-            .raw(" FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> ")
-            .number(i64::from(self.pid))
-            .raw(" AND a.pid <> pg_backend_pid() AND a.xact_start <= ")
+            .raw(" FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' ")
+            .raw("AND a.pid <> pg_backend_pid() AND a.pid NOT IN (")
+            .list(ours, ", ", |sql, pid| sql.number(i64::from(*pid)))
+            .raw(") AND a.xact_start <= ")
             .literal(since)
-            .raw(
-                "::timestamptz AND (a.backend_xmin IS NOT NULL OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid \
-                 AND l.granted AND l.relation = to_regclass(",
-            )
-            .literal(&table.quoted())
+            .raw("::timestamptz AND (")
+            .raw(snapshots)
+            .raw("EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.relation IN (")
+            .list(effects, ", ", |sql, effect| sql.raw("to_regclass(").literal(&effect.table().quoted()).raw(")"))
             .raw("))) ORDER BY a.xact_start LIMIT 1");
-        let results = self.session.batch(sql.as_str()).await?;
+        let results = self.batch(sql.as_str()).await?;
         results.first().and_then(|rows| rows.first()).map(read_blocker).transpose()
     }
 
@@ -127,7 +136,7 @@ impl Onlooker {
     /// # Errors
     /// The connection fails.
     pub async fn now(&mut self) -> Result<String, LiveError> {
-        let results = self.session.batch("SELECT clock_timestamp()::text").await?;
+        let results = self.batch("SELECT clock_timestamp()::text").await?;
         let row = results.first().and_then(|rows| rows.first());
         row.map_or_else(|| Err(LiveError::Connection("no clock".to_owned())), |row| Ok(row.try_get(0)?))
     }
@@ -138,7 +147,7 @@ impl Onlooker {
     /// The connection fails.
     pub async fn cancel(&mut self) -> Result<(), LiveError> {
         let sql = Sql::new("SELECT pg_cancel_backend(").number(i64::from(self.pid)).raw(")");
-        self.session.batch(sql.as_str()).await.map(drop)
+        self.batch(sql.as_str()).await.map(drop)
     }
 }
 

@@ -13,15 +13,25 @@ pub(crate) enum Refusal {
     Lock,
     /// The statement ran out of time, or was cancelled.
     Time,
+    /// The connection is gone, or the server ends.
+    Lost,
     /// Anything else.
     Other,
 }
 
 pub(crate) fn kind(error: &LiveError) -> Refusal {
-    match error.server().map(|server| server.code.as_str()) {
-        Some("55P03" | "40P01") => Refusal::Lock,
-        Some(TIMED_OUT) => Refusal::Time,
-        Some(_) | None => Refusal::Other,
+    let code = match error {
+        LiveError::Server(error) => error.code.as_str(),
+        LiveError::Connection(_) | LiveError::Connect { .. } => return Refusal::Lost,
+        LiveError::Url(_) => return Refusal::Other,
+    };
+    match code {
+        "55P03" | "40P01" => Refusal::Lock,
+        TIMED_OUT => Refusal::Time,
+        // Class 08, and "terminating connection" in its forms (manual, appendix A).
+        "57P01" | "57P02" | "57P03" | "57P05" => Refusal::Lost,
+        code if code.starts_with("08") => Refusal::Lost,
+        _ => Refusal::Other,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The arguments, as the contract has them.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use reconcile_core::{address::Address, hazard::Hazard};
@@ -65,6 +65,14 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Apply a saved plan; or plan, ask, and apply
     Apply(ApplyArgs),
+    /// List what was applied, or show the steps of one run
+    History(HistoryArgs),
+    /// Plan and apply the inverse of one run
+    Rollback(RollbackArgs),
+    /// Stop managing an object, and leave it standing
+    Forget(ForgetArgs),
+    /// Remove every managed object, then reconcile's own schema
+    Destroy(DestroyArgs),
     /// Walk through the whole cycle on a throwaway PostgreSQL
     Demo(DemoArgs),
     /// Print the JSON Schema of the YAML files, for editors
@@ -121,7 +129,7 @@ pub(crate) enum Format {
     Sql,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct FilterArgs {
     /// Only this address; may be repeated
     #[arg(long, value_name = "ADDR")]
@@ -143,14 +151,58 @@ pub(crate) struct ShowArgs {
 pub(crate) struct ApplyArgs {
     /// A plan that `plan --out` wrote
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) approval: ApprovalArgs,
+    #[command(flatten)]
+    pub(crate) parallel: ParallelArgs,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ApprovalArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) auto_approve: bool,
     /// Hazards that may happen: their names, or `all`
     #[arg(long, value_name = "HAZARD", value_delimiter = ',', value_parser = allowed)]
     pub(crate) allow: Vec<Allow>,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ParallelArgs {
+    /// Builds that run side by side, each on another table; without it as in the project file, or 1
+    #[arg(long, value_name = "N")]
+    pub(crate) parallel: Option<NonZeroU32>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HistoryArgs {
+    /// The number of a run, to see its steps
+    pub(crate) run: Option<i64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RollbackArgs {
+    /// The number of the run, as `history` lists it
+    pub(crate) run: i64,
     #[command(flatten)]
-    pub(crate) filter: FilterArgs,
+    pub(crate) approval: ApprovalArgs,
+    #[command(flatten)]
+    pub(crate) parallel: ParallelArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForgetArgs {
+    /// The addresses of managed objects, as in `index/schema.table/name`
+    #[arg(value_name = "ADDR", required = true)]
+    pub(crate) addresses: Vec<Address>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DestroyArgs {
+    #[command(flatten)]
+    pub(crate) approval: ApprovalArgs,
 }
 
 /// What `--allow` takes.

@@ -1,7 +1,9 @@
 //! The command line of reconcile: reads arguments, calls the crates, shows what they say, ends with the exit codes
 //! of the contract. Contains no SQL and makes no decision.
 
+mod aim;
 mod args;
+mod carry_out;
 mod commands;
 mod error;
 mod progress;
@@ -52,6 +54,10 @@ async fn run(args: Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Plan(args) => commands::plan::run(&global, &args, terminal).await,
         Command::Show(args) => commands::show::run(&args, &global, terminal),
         Command::Apply(args) => commands::apply::run(&global, &args, terminal).await,
+        Command::History(args) => commands::history::run(&global, &args, terminal).await,
+        Command::Rollback(args) => commands::rollback(&global, &args, terminal).await,
+        Command::Forget(args) => commands::forget(&global, &args, terminal).await,
+        Command::Destroy(args) => commands::destroy(&global, &args, terminal).await,
         Command::Demo(args) => commands::demo::run(&args, terminal).await,
         Command::JsonSchema => commands::json_schema(terminal),
         Command::Completions(args) => Ok(commands::completions(&args, terminal)),

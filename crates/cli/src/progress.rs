@@ -1,26 +1,34 @@
 //! Shows how far an apply is.
 
-use std::io::IsTerminal as _;
+use std::{collections::BTreeMap, io::IsTerminal as _};
 
-use reconcile_apply::execute::Event;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use reconcile_apply::event::Event;
 
 use crate::{render::printable, terminal::Terminal};
 
-/// Shows the events of an apply: a bar where somebody looks on, lines elsewhere, JSON for programs.
+/// Shows the events of an apply: bars where somebody looks on, lines elsewhere, JSON for programs.
 pub(crate) struct Progress<'a> {
     terminal: &'a Terminal,
-    bar: Option<indicatif::ProgressBar>,
+    bars: Option<Bars>,
+}
+
+/// A bar for each statement that runs, by its number in the plan.
+struct Bars {
+    all: MultiProgress,
+    running: BTreeMap<usize, Bar>,
+}
+
+struct Bar {
+    bar: ProgressBar,
+    statement: String,
 }
 
 impl<'a> Progress<'a> {
     pub(crate) fn new(terminal: &'a Terminal) -> Self {
         let looks_on = !terminal.json && !terminal.quiet && std::io::stderr().is_terminal();
-        let bar = looks_on.then(|| {
-            let style = indicatif::ProgressStyle::with_template("  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}");
-            indicatif::ProgressBar::new(100)
-                .with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
-        });
-        Self { terminal, bar }
+        let bars = looks_on.then(|| Bars { all: MultiProgress::new(), running: BTreeMap::new() });
+        Self { terminal, bars }
     }
 
     pub(crate) fn show(&mut self, event: &Event<'_>) {
@@ -29,48 +37,64 @@ impl<'a> Progress<'a> {
         }
         match event {
             Event::Started(_) => {}
-            Event::Step { step, position, of, .. } => {
-                let line = format!("[{position}/{of}] {}", printable(step.sql.as_str()));
-                match &self.bar {
-                    Some(bar) => {
-                        bar.reset();
-                        bar.set_message(line);
-                    }
-                    None => self.terminal.say(&line),
-                }
+            Event::LookedUp { run, statement, done, .. } => {
+                let found = if *done { "it is done" } else { "it came to nothing" };
+                self.line(&format!("run {} broke off in: {}; {found}", run.0, printable(statement)));
             }
-            Event::Progress(progress) => {
-                if let Some(bar) = &self.bar {
+            Event::Step { step, position, of, .. } => {
+                self.begin(*position, format!("[{position}/{of}] {}", printable(step.sql.as_str())));
+            }
+            Event::Progress(position, progress) => {
+                if let Some(Bar { bar, .. }) = self.bar(*position) {
                     bar.set_length(progress.total.max(1));
                     bar.set_position(progress.done);
                     bar.set_message(progress.phase.clone());
                 }
             }
-            Event::Waiting(blocker) => self.line(&format!("  waiting for {}", printable(&blocker.to_string()))),
-            Event::Retry { attempt, pause } => {
+            Event::Waiting(_, blocker) => self.line(&format!("  waiting for {}", printable(&blocker.to_string()))),
+            Event::Retry { position, attempt, pause } => {
+                self.take_away(*position);
                 self.line(&format!("  no lock in time; attempt {} in {} ms", attempt + 1, pause.as_millis()));
             }
-            Event::StepDone(took) => {
-                if let Some(bar) = &self.bar {
-                    self.line(&format!("  {} ({} ms)", bar.message(), took.as_millis()));
-                } else {
-                    self.terminal.detail(&format!("  {} ms", took.as_millis()));
-                }
-            }
-            Event::CleanedUp(name) => self.line(&format!("  removed the INVALID index {name}")),
+            Event::StepDone(position, took) => match self.take_away(*position) {
+                Some(statement) => self.line(&format!("  {statement} ({} ms)", took.as_millis())),
+                None => self.terminal.detail(&format!("  {} ms", took.as_millis())),
+            },
+            Event::CleanedUp(_, name) => self.line(&format!("  removed the INVALID index {name}")),
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the bars away.
     pub(crate) fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bars) = &self.bars {
+            // Where the terminal is gone there is nothing to clear.
+            drop(bars.all.clear());
         }
+    }
+
+    fn begin(&mut self, position: usize, statement: String) {
+        let Some(bars) = &mut self.bars else { return self.terminal.say(&statement) };
+        let style = ProgressStyle::with_template("  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}");
+        let bar = ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = bars.all.add(bar);
+        bar.set_message(statement.clone());
+        bars.running.insert(position, Bar { bar, statement });
+    }
+
+    fn bar(&self, position: usize) -> Option<&Bar> {
+        self.bars.as_ref()?.running.get(&position)
+    }
+
+    fn take_away(&mut self, position: usize) -> Option<String> {
+        let Bar { bar, statement } = self.bars.as_mut()?.running.remove(&position)?;
+        bar.finish_and_clear();
+        Some(statement)
     }
 
     fn line(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
+        match &self.bars {
+            // As with the bars themselves.
+            Some(bars) => drop(bars.all.println(line)),
             None => self.terminal.say(line),
         }
     }
@@ -80,21 +104,25 @@ fn as_json(event: &Event<'_>) -> serde_json::Value {
     use serde_json::json;
     match event {
         Event::Started(run) => json!({ "event": "started", "run": run.0 }),
+        Event::LookedUp { run, address, statement, done } => json!({
+            "event": "looked_up", "run": run.0, "address": address, "sql": statement, "done": done,
+        }),
         Event::Step { change, step, position, of } => json!({
             "event": "step", "address": change.address, "sql": step.sql, "position": position, "of": of,
         }),
-        Event::Progress(progress) => json!({
-            "event": "progress", "phase": progress.phase, "done": progress.done, "total": progress.total,
+        Event::Progress(position, progress) => json!({
+            "event": "progress", "position": position, "phase": progress.phase, "done": progress.done,
+            "total": progress.total,
         }),
-        Event::Waiting(blocker) => json!({
-            "event": "waiting", "pid": blocker.pid, "user": blocker.user, "application": blocker.application,
-            "state": blocker.state, "query": blocker.query, "seconds": blocker.age,
+        Event::Waiting(position, blocker) => json!({
+            "event": "waiting", "position": position, "pid": blocker.pid, "user": blocker.user,
+            "application": blocker.application, "state": blocker.state, "query": blocker.query, "seconds": blocker.age,
         }),
-        Event::Retry { attempt, pause } => {
-            json!({ "event": "retry", "attempt": attempt, "pause_ms": millis(*pause) })
+        Event::Retry { position, attempt, pause } => {
+            json!({ "event": "retry", "position": position, "attempt": attempt, "pause_ms": millis(*pause) })
         }
-        Event::StepDone(took) => json!({ "event": "step_done", "ms": millis(*took) }),
-        Event::CleanedUp(name) => json!({ "event": "cleaned_up", "index": name }),
+        Event::StepDone(position, took) => json!({ "event": "step_done", "position": position, "ms": millis(*took) }),
+        Event::CleanedUp(position, name) => json!({ "event": "cleaned_up", "position": position, "index": name }),
     }
 }
 

@@ -1,15 +1,17 @@
-//! Loads the project, connects, and plans: what most commands begin with.
+//! Loads the project and connects: what most commands begin with.
 
 use std::env;
 
+use reconcile_apply::registry::Registry;
 use reconcile_config::{LoadOptions, Problems, Project};
-use reconcile_core::{
-    diff::{self, Filter, PlanOptions},
-    plan::{Plan, SessionSettings, TimeLimits},
-};
-use reconcile_live::{LiveError, ReadOptions, Session, Target};
+use reconcile_core::diff::Filter;
+use reconcile_live::{ReadOptions, Session, Target};
 
-use crate::{args::Global, error::Failure};
+use crate::{
+    aim::{self, Aim},
+    args::Global,
+    error::Failure,
+};
 
 /// A project and a connection to its database.
 pub(crate) struct Connected {
@@ -57,7 +59,7 @@ pub(crate) async fn connect(global: &Global) -> Result<Connected, Failure> {
 /// Adds the mistakes that only the database shows in what is intact of the files.
 async fn with_those_of_the_database(mut problems: Problems, session: Option<Session>) -> Failure {
     let (Some(mut session), Some(intact)) = (session, problems.intact.take()) else { return problems.into() };
-    match plan(&mut session, &intact, Filter::default()).await {
+    match aim::plan(&mut session, &intact, &Aim::Declared(Filter::default())).await {
         Err(Failure::Problems(more)) => problems.and(more.problems).into(),
         // What is intact is fine, or cannot be looked at: the mistakes of the files come first.
         Ok(_) | Err(Failure::Said { .. }) => problems.into(),
@@ -99,38 +101,7 @@ pub(crate) fn read_options(project: &Project) -> ReadOptions {
     }
 }
 
-/// Reads the live side and plans.
-pub(crate) async fn plan(session: &mut Session, project: &Project, filter: Filter) -> Result<Plan, Failure> {
-    let options = read_options(project);
-    let picture = reconcile_live::read(session, &project.desired, &options).await.map_err(readable)?;
-    let settings = &project.settings;
-    let options = PlanOptions {
-        limits: TimeLimits { lock_timeout: settings.lock_timeout, build_timeout: settings.build_timeout },
-        session: SessionSettings { search_path: options.search_path, registry_schema: options.registry_schema },
-        created_at: jiff::Timestamp::now().to_string(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        filter,
-    };
-    let planned = diff::plan(&project.desired, &picture.live, &picture.canonical, options);
-    let mut problems = picture.problems;
-    // A hundred thousand small pieces, which the end of the process frees faster than we do.
-    std::mem::forget(picture.live);
-    match planned {
-        Ok(plan) if problems.is_empty() => return Ok(plan),
-        Ok(_) => {}
-        Err(found) => problems.extend(found),
-    }
-    Err(Problems::new(project.files.clone(), problems).into())
-}
-
-/// Adds what to do to the errors of a reading role.
-fn readable(error: LiveError) -> Failure {
-    let denied = error.server().is_some_and(|server| server.code == "42501");
-    let failure = Failure::from(error);
-    match failure {
-        Failure::Said { exit, message, hint: None } if denied => {
-            Failure::said(exit, message, "a plan needs CONNECT, USAGE on the schemas and SELECT on the declared tables")
-        }
-        Failure::Said { .. } | Failure::Problems(_) => failure,
-    }
+/// Where registry and history of the project's database live.
+pub(crate) fn registry(project: &Project) -> Registry {
+    Registry::new(project.settings.registry_schema.clone())
 }

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod digest;
 pub mod fragment;
 pub mod hazard;
+pub mod inverse;
 pub mod keywords;
 pub mod kinds;
 pub mod live;

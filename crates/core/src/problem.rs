@@ -41,6 +41,12 @@ impl Problem {
         Self { at: None, mark: Mark::Value, message: message.into(), hint: None, related: Vec::new() }
     }
 
+    /// The same, where what is declared stands in no file.
+    #[must_use]
+    pub fn without_place(self) -> Self {
+        Self { at: None, related: Vec::new(), ..self }
+    }
+
     /// Marks the key instead of the value.
     #[must_use]
     pub fn on_key(mut self) -> Self {

@@ -76,6 +76,8 @@ impl Target {
         let options = PgConnectOptions::from_str(&url).map_err(|error| LiveError::Url(error.to_string()))?;
         let timeout = timeout.and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0).unwrap_or(30);
         let options = options.application_name("reconcile").statement_cache_capacity(0);
+        // A pooler refuses what it does not know; our sessions set it themselves.
+        let options = options.extra_float_digits(None);
         Ok(Self { options: options.disable_statement_logging(), timeout: Duration::from_secs(timeout) })
     }
 

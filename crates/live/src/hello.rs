@@ -1,16 +1,9 @@
-//! The first round trip: settings that decide how the server prints, one snapshot, and who and where we are.
+//! The first round trip: one snapshot, and who and where we are.
 
 use reconcile_core::{live::DatabaseId, name::QualifiedName, sql::Sql};
 use sea_orm::sqlx::Row as _;
 
-use crate::{LiveError, ReadOptions, Session};
-
-/// Settings that change what the server prints, or how long we may stand in others' way.
-const SETTINGS: &str = "SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; \
-    SET IntervalStyle = 'postgres'; SET quote_all_identifiers = off; SET standard_conforming_strings = on; \
-    SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_min_messages = warning; \
-    SET lock_timeout = '2s'; SET statement_timeout = '5min'; SET jit = off; \
-    SET work_mem = '64MB'; SET max_parallel_workers_per_gather = 0; ";
+use crate::{LiveError, ReadOptions, Session, settings};
 
 /// From this many relations on, hash joins over whole catalogs beat a probe for each relation.
 const BULK_RELATIONS: usize = 500;
@@ -39,7 +32,7 @@ pub struct Hello {
     pub default_tablespace: String,
 }
 
-/// Sets the session up and opens the snapshot that everything is read in.
+/// Opens the snapshot that everything is read in.
 ///
 /// # Errors
 /// The connection or the server fails.
@@ -61,9 +54,10 @@ pub async fn begin(session: &mut Session, options: &ReadOptions, relations: usiz
     .literal(registry.schema.as_str())
     .raw(" LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ")
     .literal(registry.name.as_str());
-    // SET takes no snapshot, so that BEGIN can still choose one; all of it commits when the snapshot ends.
-    let batch =
-        format!("{SETTINGS}SET enable_nestloop = {bulk}; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {facts}");
+    let (first, local) = (settings::FIRST, settings::local());
+    let batch = format!(
+        "{first}BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {local}SET LOCAL enable_nestloop = {bulk}; {facts}"
+    );
     let results = session.batch(&batch).await?;
     let Some(row) = results.last().and_then(|rows| rows.first()) else {
         return Err(LiveError::Connection("the server answered without a row".to_owned()));

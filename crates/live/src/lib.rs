@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod connect;
 pub mod details;
+pub mod duplicates;
 pub mod error;
 pub mod explain;
 pub mod hello;
@@ -12,6 +13,7 @@ pub mod planner;
 pub mod probe;
 pub mod resolve;
 pub mod session;
+pub mod settings;
 
 pub use connect::Target;
 pub use error::LiveError;

@@ -10,7 +10,7 @@ use reconcile_core::{
 };
 use sea_orm::sqlx::Row as _;
 
-use crate::{LiveError, Session, resolve::Server};
+use crate::{LiveError, Session, resolve::Server, settings};
 
 /// What the planner prints of its own print settles at once; one more for good measure.
 const TRIPS: usize = 2;
@@ -127,9 +127,12 @@ async fn derived(session: &mut Session, relation: &Relation, term: &Term) -> Res
     };
     // The join gives one row of NULLs, whatever the table holds.
     let sql = sql.raw(") FROM (VALUES (0)) one(row) LEFT JOIN ONLY ").name(&relation.name).raw(" ON false");
-    let results = match session.batch(sql.as_str()).await {
+    let results = match session.batch(&format!("BEGIN READ ONLY; {}{sql}; COMMIT", settings::local())).await {
         // "collations are not supported by type integer"
-        Err(LiveError::Server(error)) if error.code == "42804" => return Ok(None),
+        Err(LiveError::Server(error)) if error.code == "42804" => {
+            session.batch("ROLLBACK").await?;
+            return Ok(None);
+        }
         results => results?,
     };
     let name: Option<String> = results.iter().flatten().next().map(|row| row.try_get(0)).transpose()?.flatten();
@@ -167,7 +170,8 @@ async fn printed(
         .list(fragments, ", ", Sql::parenthesised)
         .raw(" FROM ONLY ")
         .name(&relation.name);
-    let results = session.batch(&format!("BEGIN READ ONLY; {path}; {sql}; COMMIT")).await?;
+    let local = settings::local();
+    let results = session.batch(&format!("BEGIN READ ONLY; {local}{path}; {sql}; COMMIT")).await?;
     let unreadable = || LiveError::Connection("EXPLAIN answered in an unknown form".to_owned());
     let row = results.iter().flatten().next().ok_or_else(unreadable)?;
     let text: String = row.try_get_unchecked(0)?;

@@ -9,7 +9,7 @@ use reconcile_core::{
     sql::Sql,
 };
 
-use crate::{LiveError, Session, catalog, error::ServerError, resolve::Server};
+use crate::{LiveError, Session, catalog, error::ServerError, resolve::Server, settings};
 
 /// Indexes per batch. Each takes a few locks, and the lock table of the whole server is finite.
 const BATCH: usize = 60;
@@ -155,8 +155,8 @@ struct Script {
 impl Script {
     fn new(questions: &[Question], batch: &[usize], server_version: u32, server: &Server<'_>) -> Self {
         let path = Sql::new("SET LOCAL search_path = ").search_path(&server.options.search_path);
-        let mut script =
-            Self { text: format!("BEGIN; SET LOCAL enable_nestloop = on; {path}; "), statements: Vec::new() };
+        let text = format!("BEGIN; {}SET LOCAL enable_nestloop = on; {path}; ", settings::local());
+        let mut script = Self { text, statements: Vec::new() };
         let mut tables: Vec<&QualifiedName> = batch.iter().map(|position| &questions[*position].table).collect();
         tables.sort();
         tables.dedup();

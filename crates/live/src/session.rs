@@ -53,6 +53,20 @@ impl Session {
         Ok(results)
     }
 
+    /// The first row that a batch answers with.
+    ///
+    /// # Errors
+    /// As [`Session::batch`].
+    pub async fn row(&mut self, sql: &str) -> Result<Option<PgRow>, LiveError> {
+        Ok(self.batch(sql).await?.into_iter().flatten().next())
+    }
+
+    /// Where it is connected to.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// How many batches were sent.
     #[must_use]
     pub fn round_trips(&self) -> u32 {

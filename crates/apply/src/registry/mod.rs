@@ -1,19 +1,22 @@
 //! The bookkeeping in reconcile's own schema, through sea-orm entities: what is managed, what was run.
-//! The statements are built here and sent on the one connection that applies.
+//! The statements are built here and sent on the connections that apply. Its own tables are made and brought up to
+//! date in `tables`, runs that broke off are closed in `interrupted`, and what was is read in `history`.
 
+pub mod history;
+pub mod interrupted;
 pub mod resource;
 pub mod run;
 pub mod step;
+pub mod tables;
 
 use reconcile_core::{
     name::Ident,
     plan::{Plan, PlannedChange, Record, Step},
-    sql::Sql,
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     ActiveValue::Set,
-    DbBackend, EntityTrait, QueryFilter as _, QueryTrait as _, Schema,
+    EntityTrait, QueryFilter as _, QueryTrait as _,
     sea_query::{Alias, Expr, ExprTrait as _, IntoTableRef as _, OnConflict, PostgresQueryBuilder, TableRef},
     sqlx::Row as _,
 };
@@ -27,6 +30,19 @@ pub struct Registry {
 /// The number of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunId(pub i64);
+
+/// What the history says of a run that begins.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What was asked for, such as `apply`.
+    pub command: String,
+    /// The run that it takes back.
+    pub reverts: Option<RunId>,
+    /// Who asked, by the name of the operating system's user.
+    pub operator: Option<String>,
+    /// The commit of the declared files, in a git checkout.
+    pub commit: Option<String>,
+}
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,45 +74,25 @@ impl Registry {
         Self { schema }
     }
 
-    /// Creates schema and tables where they are missing.
-    ///
-    /// # Errors
-    /// The role may not create them, or the connection fails.
-    pub async fn ensure(&self, session: &mut Session) -> Result<(), LiveError> {
-        let schema = Schema::new(DbBackend::Postgres);
-        let create = |entity: &mut sea_orm::sea_query::TableCreateStatement, name: &'static str| {
-            entity.table(self.table(name)).if_not_exists().to_string(PostgresQueryBuilder)
-        };
-        let statements = [
-            Sql::new("CREATE SCHEMA IF NOT EXISTS ").ident(&self.schema).to_string(),
-            create(&mut schema.create_table_from_entity(run::Entity), "run"),
-            create(&mut schema.create_table_from_entity(step::Entity), "step"),
-            create(&mut schema.create_table_from_entity(resource::Entity), "resource"),
-            // What is managed is as public as the catalogs that show it, and a plan's role must see it.
-            Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
-            Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
-        ];
-        session.batch(&format!("BEGIN; {}; COMMIT", statements.join("; "))).await?;
-        Ok(())
-    }
-
     /// Opens a run.
     ///
     /// # Errors
     /// The connection or the server fails.
-    pub async fn begin(&self, session: &mut Session, plan: &Plan, commit: Option<String>) -> Result<RunId, LiveError> {
+    pub async fn begin(&self, session: &mut Session, plan: &Plan, run: &Run) -> Result<RunId, LiveError> {
         let plan_json = serde_json::to_value(plan).map_err(|error| LiveError::Connection(error.to_string()))?;
         let model = run::ActiveModel {
             outcome: Set("running".to_owned()),
-            commit: Set(commit),
+            command: Set(run.command.clone()),
+            reverts: Set(run.reverts.map(|run| run.0)),
+            operator: Set(run.operator.clone()),
+            commit: Set(run.commit.clone()),
             version: Set(plan.reconcile_version.clone()),
             plan: Set(plan_json),
             ..Default::default()
         };
         let mut insert = run::Entity::insert(model).into_query();
         let sql = insert.into_table(self.table("run")).returning_col(run::Column::Id).to_string(PostgresQueryBuilder);
-        let results = session.batch(&sql).await?;
-        match results.first().and_then(|rows| rows.first()) {
+        match session.row(&sql).await? {
             Some(row) => Ok(RunId(row.try_get(0).map_err(LiveError::from)?)),
             None => Err(LiveError::Connection("the new run has no number".to_owned())),
         }
@@ -117,6 +113,8 @@ impl Registry {
         // A step that is tried again starts again.
         let again = OnConflict::columns([step::Column::Run, step::Column::Position])
             .update_columns([step::Column::Outcome, step::Column::Error])
+            .value(step::Column::FinishedAt, Expr::cust("NULL"))
+            .value(step::Column::StartedAt, Expr::cust("clock_timestamp()"))
             .to_owned();
         let mut insert = step::Entity::insert(model).on_conflict(again).into_query();
         insert.into_table(self.table("step")).to_string(PostgresQueryBuilder)

@@ -12,14 +12,22 @@ pub struct Model {
     /// By the clock of the database.
     #[sea_orm(default_expr = "Expr::current_timestamp()")]
     pub started_at: DateTimeWithTimeZone,
-    /// Empty while it runs, and for good where it was killed.
+    /// Empty while it runs, and for good where it broke off.
     pub finished_at: Option<DateTimeWithTimeZone>,
-    /// `running`, `done`, `failed`, `incomplete`.
+    /// `running`, `done`, `failed`, `incomplete`; `interrupted` where it broke off and a later run found it so.
     #[sea_orm(column_type = "Text")]
     pub outcome: String,
     /// The database role.
     #[sea_orm(column_type = "Text", default_expr = "Expr::cust(\"current_user\")")]
     pub role: String,
+    /// What was asked for: `apply`, `rollback`, `forget`, `destroy`.
+    #[sea_orm(column_type = "Text", default_value = "apply")]
+    pub command: String,
+    /// The run that it takes back.
+    pub reverts: Option<i64>,
+    /// The operating system's user who asked.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub operator: Option<String>,
     /// The commit of the declared files, in a git checkout.
     #[sea_orm(column_type = "Text", nullable)]
     pub commit: Option<String>,

@@ -21,7 +21,8 @@ pub struct Model {
     /// What takes it back.
     #[sea_orm(column_type = "Text", nullable)]
     pub undo: Option<String>,
-    /// `started`, `done`, `failed`. Still `started` in a run that is over: its end is unknown.
+    /// `started`, `done`, `failed`; `interrupted` where a later run found that it had come to nothing. Still `started`
+    /// in a run that broke off: nobody has looked yet.
     #[sea_orm(column_type = "Text")]
     pub outcome: String,
     /// What the server said.

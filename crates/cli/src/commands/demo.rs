@@ -6,7 +6,7 @@ use reconcile_live::{Session, Target};
 use reconcile_scratch::{Options, ScratchError, Server, sample, sample::Scale};
 
 use crate::{
-    args::{ApplyArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, PlanArgs},
+    args::{ApplyArgs, ApprovalArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, ParallelArgs, PlanArgs},
     commands,
     error::{Exit, Failure},
     terminal::Terminal,
@@ -40,8 +40,12 @@ pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Fa
     heading(terminal, "reconcile plan --out plan.json");
     plan(&global, Some("plan.json"), terminal).await?;
     heading(terminal, "reconcile apply plan.json --auto-approve");
-    let none = FilterArgs { only: Vec::new(), exclude: Vec::new() };
-    let apply = ApplyArgs { file: Some("plan.json".into()), auto_approve: true, allow: Vec::new(), filter: none };
+    let apply = ApplyArgs {
+        file: Some("plan.json".into()),
+        approval: ApprovalArgs { auto_approve: true, allow: Vec::new() },
+        parallel: ParallelArgs::default(),
+        filter: FilterArgs::default(),
+    };
     commands::apply::run(&global, &apply, terminal).await?;
     heading(terminal, "reconcile plan --detailed-exitcode, once more");
     let exit = plan(&global, None, terminal).await?;
@@ -95,9 +99,12 @@ fn global(folder: &Path, server: &Server) -> Global {
 }
 
 async fn plan(global: &Global, out: Option<&str>, terminal: &Terminal) -> Result<Exit, Failure> {
-    let filter = FilterArgs { only: Vec::new(), exclude: Vec::new() };
-    let args =
-        PlanArgs { out: out.map(Into::into), format: FormatArgs { format: None }, detailed_exitcode: true, filter };
+    let args = PlanArgs {
+        out: out.map(Into::into),
+        format: FormatArgs { format: None },
+        detailed_exitcode: true,
+        filter: FilterArgs::default(),
+    };
     commands::plan::run(global, &args, terminal).await
 }
 

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use reconcile_core::{diff::Filter, plan::Plan};
 
 use crate::{
+    aim::{self, Aim},
     args::{FilterArgs, Format, FormatArgs, Global, PlanArgs},
     error::{Exit, Failure},
     project, render,
@@ -14,7 +15,7 @@ use crate::{
 /// Plans and prints, and saves where asked to.
 pub(crate) async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut connected = project::connect(global).await?;
-    let plan = project::plan(&mut connected.session, &connected.project, filter(&args.filter)).await?;
+    let plan = aim::plan(&mut connected.session, &connected.project, &Aim::Declared(filter(&args.filter))).await?;
     let round_trips = connected.session.round_trips();
     // The server notices; a good-bye would cost one more round trip.
     drop(connected.session);
@@ -34,7 +35,7 @@ pub(crate) fn format(args: &FormatArgs, terminal: &Terminal) -> Format {
 
 /// `--only` and `--exclude`.
 pub(crate) fn filter(args: &FilterArgs) -> Filter {
-    Filter { only: args.only.clone(), exclude: args.exclude.clone() }
+    Filter { only: Some(args.only.clone()).filter(|only| !only.is_empty()), exclude: args.exclude.clone() }
 }
 
 /// Writes the whole file or none of it.

@@ -1,5 +1,6 @@
 //! A plan as text, Markdown, SQL and JSON.
 
+pub(crate) mod history;
 pub(crate) mod markdown;
 pub(crate) mod sql;
 pub(crate) mod text;

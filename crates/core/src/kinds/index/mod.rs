@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod check;
 pub mod compare;
 pub mod decide;
+mod duplicates;
 pub mod generated;
 pub mod settle;
 pub mod spec;

@@ -13,7 +13,7 @@ use crate::{
     live::{IndexState, Live, LiveIndex, Relation, RelationKind},
     lock::Lock,
     name::{Ident, QualifiedName},
-    plan::{Step, TimeLimits, Timeouts},
+    plan::{Effect, Step, TimeLimits, Timeouts},
     sql::Sql,
 };
 
@@ -70,8 +70,10 @@ impl<'a> Steps<'a> {
             return;
         }
         let undo = old.index.create(BuildMode::Concurrently);
+        let undo = Some(undo).filter(|_| old.state == IndexState::Valid);
         let step = self.online(old.index.drop_concurrently());
-        self.collected.push(Step { hazards, undo: Some(undo).filter(|_| old.state == IndexState::Valid), ..step });
+        let effect = Some(Effect::IndexGone { table: relation.name.clone(), index: old.index.relation() });
+        self.collected.push(Step { hazards, undo, effect, ..step });
     }
 
     /// Gives it another name.
@@ -136,7 +138,7 @@ impl<'a> Steps<'a> {
         self.collected.push(Step {
             hazards: HazardSet::from([Hazard::IndexBuild]),
             undo: Some(Sql::new("DROP INDEX CONCURRENTLY ").name(&built)),
-            leaves: Some(built),
+            effect: Some(Effect::IndexValid { table: table.clone(), index: built }),
             ..step
         });
     }
@@ -144,8 +146,9 @@ impl<'a> Steps<'a> {
     fn build_parent(&mut self, index: &Index, name: &Ident, relation: &Relation) {
         let sql = index.create_on(name, &relation.name, BuildMode::OnlyParent);
         let step = self.brief(sql, Lock::ShareLock);
-        let undo = Sql::new("DROP INDEX ").name(&relation.name.sibling(name.clone()));
-        self.collected.push(Step { undo: Some(undo), ..step });
+        let parent = relation.name.sibling(name.clone());
+        let undo = Sql::new("DROP INDEX ").name(&parent);
+        self.collected.push(Step { undo: Some(undo), unfinished: Some(parent), ..step });
     }
 
     /// The server counts foreign partitions among those that a parent waits for, unless it makes the parent itself:
@@ -288,7 +291,7 @@ impl<'a> Steps<'a> {
                 continue;
             }
             let (from, to) = (partition_index_name(from, &partition.name), partition_index_name(to, &partition.name));
-            let built = self.collected.iter().any(|step| step.leaves.as_ref().is_some_and(|name| name.name == from))
+            let built = self.collected.iter().any(|step| step.builds(&partition.name.sibling(from.clone())))
                 || partition.is_partitioned();
             if built || partition.indexes.contains_key(&from) {
                 renames.push((partition.name.sibling(from.clone()), partition.name.sibling(to.clone())));
@@ -354,7 +357,8 @@ impl<'a> Steps<'a> {
             // A lock timeout counts for each lock anew, and a partitioned table has many.
             timeouts: Timeouts { lock_ms, statement_ms: lock_ms.filter(|_| lock.blocks_others()) },
             undo: None,
-            leaves: None,
+            effect: None,
+            unfinished: None,
         }
     }
 

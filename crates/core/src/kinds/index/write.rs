@@ -86,7 +86,7 @@ impl Index {
         if let Some(predicate) = &definition.predicate {
             text.push_str(&format!("  WHERE {predicate}\n"));
         }
-        if let Some(comment) = &self.comment {
+        if let Some(comment) = self.comment.as_ref().filter(|comment| !comment.is_empty()) {
             text.push_str(&format!("  COMMENT {}\n", Sql::default().literal(comment)));
         }
         text

@@ -2,6 +2,7 @@
 //! The statements that make it happen are in `steps`.
 
 mod names;
+mod undeclared;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     address::Address,
     desired::{DeclaredIndex, DesiredRelation},
+    diff::Filter,
     live::{IndexState, Live, LiveIndex, Relation},
     name::Ident,
     plan::Note,
@@ -93,11 +95,13 @@ pub fn decide<'a>(
     relation: &'a Relation,
     live: &'a Live,
     canonical: &'a Canonical,
+    filter: &'a Filter,
 ) -> Decisions<'a> {
     let declared = desired.map(|desired| desired.indexes.as_slice()).unwrap_or_default();
     let mut decider = Decider {
         relation,
         live,
+        filter,
         has_leftovers: relation.indexes.values().any(is_leftover),
         names: declared.iter().map(|declared| &declared.index.name).collect(),
         given_up: BTreeSet::new(),
@@ -135,6 +139,8 @@ pub fn decide<'a>(
 struct Decider<'a> {
     relation: &'a Relation,
     live: &'a Live,
+    /// What may be changed at all.
+    filter: &'a Filter,
     /// Interrupted runs left something here, of whatever index.
     has_leftovers: bool,
     /// The names that are declared.
@@ -268,59 +274,6 @@ impl<'a> Decider<'a> {
         }
     }
 
-    fn undeclared_but_managed(&mut self) {
-        let live = self.live;
-        for (address, name) in live.registry.indexes_of(&self.relation.name) {
-            if self.names.contains(name) || self.used.contains(name) {
-                continue;
-            }
-            match self.relation.indexes.get(name) {
-                Some(live) if !live.is_owned_elsewhere() => self.drop_managed(address, live),
-                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), What::Forget),
-            }
-        }
-    }
-
-    fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex) {
-        if let Some(dependent) = live.dependent() {
-            let message = format!("`{address}` is no longer declared, but {dependent} depends on it");
-            self.out
-                .problems
-                .push(Problem::nowhere(message).hint("declare it again, or change what depends on it first"));
-            return;
-        }
-        self.push(address.clone(), "it is no longer declared".to_owned(), What::Drop(live));
-    }
-
-    fn prune(&mut self) {
-        let strangers: Vec<_> = self.strangers().collect();
-        for live in strangers {
-            let address = live.index.address();
-            match (&live.state, live.dependent()) {
-                (IndexState::Building { pid }, _) => {
-                    let text = format!("not pruned: process {pid} is building it now");
-                    self.out.notes.push(Note { address, text });
-                }
-                (_, Some(dependent)) => {
-                    let text = format!("not pruned: {dependent} depends on it");
-                    self.out.notes.push(Note { address, text });
-                }
-                (IndexState::Valid | IndexState::Invalid, None) => {
-                    self.push(address, "it is not declared, and `prune` is set".to_owned(), What::Drop(live));
-                }
-            }
-        }
-    }
-
-    /// Live indexes that are neither declared, nor managed, nor somebody else's.
-    fn strangers(&self) -> impl Iterator<Item = &'a LiveIndex> {
-        self.relation.indexes.values().filter(|live| {
-            let name = &live.index.name;
-            let spoken_for = self.names.contains(name) || self.used.contains(name) || self.is_ours(live);
-            !spoken_for && !live.is_owned_elsewhere() && !is_leftover(live)
-        })
-    }
-
     fn change(&mut self, wanted: Wanted<'a>, reason: String, what: What<'a>) {
         self.push(wanted.declared.index.address(), reason, what);
     }
@@ -365,11 +318,17 @@ impl<'a> Decider<'a> {
 
     /// Ours to rename: managed, or declared under a name that another definition takes.
     fn is_free(&self, live: &LiveIndex) -> bool {
-        (self.is_ours(live) || self.given_up.contains(&live.index.name)) && !live.is_owned_elsewhere()
+        let given = self.is_ours(live) || self.given_up.contains(&live.index.name);
+        given && !live.is_owned_elsewhere() && self.may_move(live)
     }
 
     fn is_ours(&self, live: &LiveIndex) -> bool {
         self.is_managed(&live.index.address())
+    }
+
+    /// Whether another declaration may take it.
+    fn may_move(&self, live: &LiveIndex) -> bool {
+        self.filter.admits(&live.index.address())
     }
 }
 

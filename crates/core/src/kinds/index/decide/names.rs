@@ -30,6 +30,7 @@ impl<'a> Decider<'a> {
                 || (self.is_ours(live)
                     && !self.names.contains(name)
                     && !self.used.contains(name)
+                    && self.may_move(live)
                     && live.needed_by.is_empty());
             free && live.state == IndexState::Valid
                 && !live.is_owned_elsewhere()
@@ -73,7 +74,9 @@ impl<'a> Decider<'a> {
             }
             all.iter().find_map(|other| {
                 let live = self.relation.indexes.get(&other.declared.index.name)?;
-                let free = live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect;
+                let both = self.may_move(live) && self.filter.admits(&wanted.declared.index.address());
+                let free =
+                    live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect && both;
                 let fits = self.verdict(*wanted, live);
                 let moves = live.index.definition != *other.definition && !matches!(fits, Verdict::Replace(_));
                 (free && moves).then_some(live)

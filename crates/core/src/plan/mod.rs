@@ -1,6 +1,9 @@
 //! The plan: what will run, step by step, complete in itself. Who executes it decides nothing.
+//! A single statement is in `step`, what may run side by side in `phases`, whether a plan still holds in `stale`.
 
-use std::time::Duration;
+mod phases;
+mod stale;
+mod step;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +13,11 @@ use crate::{
     hazard::{Approval, HazardSet},
     kinds::index::Index,
     live::DatabaseId,
-    lock::Lock,
     name::{Ident, QualifiedName},
-    sql::Sql,
 };
+
+pub use phases::{Phase, Placed};
+pub use step::{Effect, Step, TimeLimits, Timeouts};
 
 /// The version of the plan's JSON. A reader refuses a larger one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -75,6 +79,13 @@ pub struct PlannedChange {
     pub before: Option<Index>,
     /// As it shall be.
     pub after: Option<Index>,
+    /// What else was so before, to take the change back by.
+    pub prior: Prior,
+    /// Of the live facts that this change relies on.
+    pub relies_on: Digest,
+    /// The top of the partition tree that its relation is part of, as far as it is known. Changes of different trees
+    /// never wait for each other's locks.
+    pub tree: QualifiedName,
     /// Of all steps together.
     pub hazards: HazardSet,
     /// What carries it, to judge the cost by.
@@ -84,6 +95,18 @@ pub struct PlannedChange {
     /// What the registry holds once all steps are done.
     #[serde(default)]
     pub records: Vec<Record>,
+}
+
+/// What an object was before a change, besides its definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prior {
+    /// It was in the registry.
+    pub managed: bool,
+    /// It was there and could be used.
+    pub valid: bool,
+    /// What hung on it and would not come back with it, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hangs: Vec<String>,
 }
 
 /// How big a relation is: the bytes of now, the rows as of its last VACUUM or ANALYZE.
@@ -186,46 +209,6 @@ impl Summary {
     }
 }
 
-/// One statement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    /// The statement, without a semicolon.
-    pub sql: Sql,
-    /// Steps with the same number commit together; `None`: outside any transaction.
-    pub transaction: Option<u32>,
-    /// The strongest table lock that it takes.
-    pub lock: Option<Lock>,
-    /// What it can do to production.
-    pub hazards: HazardSet,
-    /// How long it may wait and run.
-    pub timeouts: Timeouts,
-    /// What takes it back.
-    pub undo: Option<Sql>,
-    /// The index that an interrupted run of this step leaves INVALID behind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub leaves: Option<QualifiedName>,
-}
-
-/// How long a statement may wait and run. `None`: as long as it takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timeouts {
-    /// Milliseconds for each lock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lock_ms: Option<u64>,
-    /// Milliseconds for the statement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub statement_ms: Option<u64>,
-}
-
-/// The waiting times that a project allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeLimits {
-    /// For statements that others would queue behind.
-    pub lock_timeout: Duration,
-    /// For concurrent builds and drops, which nobody waits for.
-    pub build_timeout: Duration,
-}
-
 /// What the registry is told about an address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -268,22 +251,6 @@ impl Plan {
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.changes.is_empty() || !self.records.is_empty()
-    }
-
-    /// Whether a plan made now says the same as this one. Sizes grow and estimates are renewed while a plan waits;
-    /// they change nothing in what will run.
-    #[must_use]
-    pub fn says_the_same_as(&self, fresh: &Self) -> bool {
-        let without_sizes = |changes: &[PlannedChange]| -> Vec<PlannedChange> {
-            let relation = |of: &RelationSize| RelationSize { name: of.name.clone(), bytes: 0, rows: None };
-            changes.iter().map(|c| PlannedChange { relation: relation(&c.relation), ..c.clone() }).collect()
-        };
-        self.fingerprint == fresh.fingerprint
-            && self.summary == fresh.summary
-            && self.session == fresh.session
-            && self.records == fresh.records
-            && self.notes == fresh.notes
-            && without_sizes(&self.changes) == without_sizes(&fresh.changes)
     }
 
     /// The hazards that are not allowed, each with the objects that bring it.

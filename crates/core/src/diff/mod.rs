@@ -1,6 +1,11 @@
 //! From declared and live to the plan: decides per relation, orders the changes, writes out their steps.
 
+mod facts;
+mod release;
+
 use serde::{Deserialize, Serialize};
+
+pub use release::Release;
 
 use crate::{
     address::Address,
@@ -15,9 +20,7 @@ use crate::{
     },
     live::{IndexState, Live, LiveIndex, Relation},
     name::QualifiedName,
-    plan::{
-        Action, FORMAT_VERSION, Note, Plan, PlannedChange, Record, RelationSize, SessionSettings, Summary, TimeLimits,
-    },
+    plan::{Action, FORMAT_VERSION, Plan, PlannedChange, Record, RelationSize, SessionSettings, Summary, TimeLimits},
     problem::Problem,
 };
 
@@ -34,20 +37,30 @@ pub struct PlanOptions {
     pub version: String,
     /// Plans only addresses for which this holds.
     pub filter: Filter,
+    /// What is not managed in the end, and left standing.
+    pub release: Release,
 }
 
 /// `--only` and `--exclude`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
-    /// Where not empty: nothing else.
-    pub only: Vec<Address>,
+    /// Nothing else; `None`: everything.
+    pub only: Option<Vec<Address>>,
     /// Not these.
     pub exclude: Vec<Address>,
 }
 
 impl Filter {
-    fn admits(&self, address: &Address) -> bool {
-        (self.only.is_empty() || self.only.contains(address)) && !self.exclude.contains(address)
+    /// Nothing but these.
+    #[must_use]
+    pub fn only(addresses: impl IntoIterator<Item = Address>) -> Self {
+        Self { only: Some(addresses.into_iter().collect()), exclude: Vec::new() }
+    }
+
+    /// Whether an object takes part.
+    #[must_use]
+    pub fn admits(&self, address: &Address) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(address)) && !self.exclude.contains(address)
     }
 }
 
@@ -56,20 +69,22 @@ impl Filter {
 /// # Errors
 /// Every mistake of the user's that only shows against the live side.
 pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
-    let mut decisions = decide(desired, live, canonical)?;
+    let mut decisions = decide(desired, live, canonical, &options.filter)?;
     decisions.changes.retain(|change| options.filter.admits(&change.address));
     decisions.notes.retain(|note| options.filter.admits(&note.address));
+    release::decide(&mut decisions, live, &options.release);
     decisions.changes.sort_by(|a, b| rank(&a.what).cmp(&rank(&b.what)).then_with(|| in_rank(a, b)));
     decisions.notes.sort_by(|a, b| a.address.cmp(&b.address));
-    let fingerprint = fingerprint(&decisions, live);
     let mut transactions = 0;
     let exchange = exchange_names(&decisions.changes);
-    let changes: Vec<_> = decisions
-        .changes
-        .iter()
-        .map(|change| planned(change, live, options.limits, &exchange, &mut transactions))
-        .collect();
-    let outdated = decisions.outdated.iter();
+    let planned =
+        decisions.changes.iter().map(|change| planned(change, live, options.limits, &exchange, &mut transactions));
+    let mut changes: Vec<_> = planned.collect();
+    for change in &mut changes {
+        release::strike(change, &options.release);
+    }
+    let fingerprint = facts::fingerprint(&changes, &decisions.notes, live);
+    let outdated = decisions.outdated.iter().filter(|(declared, _)| options.filter.admits(&declared.index.address()));
     let records = outdated.map(|(declared, live)| manage(&declared.index, &declared.digest, &live.index)).collect();
     Ok(Plan {
         format_version: FORMAT_VERSION,
@@ -80,7 +95,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
         declared: desired.digest.clone(),
         summary: Summary::of(&changes),
         session: options.session,
-        filter: options.filter,
+        filter: options.filter.clone(),
         changes,
         records,
         notes: decisions.notes,
@@ -88,7 +103,12 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     })
 }
 
-fn decide<'a>(desired: &'a Desired, live: &'a Live, canonical: &'a Canonical) -> Result<Decisions<'a>, Vec<Problem>> {
+fn decide<'a>(
+    desired: &'a Desired,
+    live: &'a Live,
+    canonical: &'a Canonical,
+    filter: &'a Filter,
+) -> Result<Decisions<'a>, Vec<Problem>> {
     let mut all = Decisions::default();
     let mut add = |decisions: Decisions<'a>| {
         all.changes.extend(decisions.changes);
@@ -99,13 +119,13 @@ fn decide<'a>(desired: &'a Desired, live: &'a Live, canonical: &'a Canonical) ->
     };
     for relation in &desired.relations {
         match check::relation(relation, live) {
-            Ok(found) => add(decide::decide(Some(relation), found, live, canonical)),
+            Ok(found) => add(decide::decide(Some(relation), found, live, canonical, filter)),
             Err(problem) => add(Decisions { problems: vec![problem], ..Decisions::default() }),
         }
     }
     for table in managed_elsewhere(desired, live) {
         match live.relations.get(table) {
-            Some(found) => add(decide::decide(None, found, live, canonical)),
+            Some(found) => add(decide::decide(None, found, live, canonical, filter)),
             None => add(gone(table, live)),
         }
     }
@@ -202,6 +222,9 @@ fn planned(
         reason: change.reason.clone(),
         before: before.map(|live| live.index.clone()),
         after: wanted.map(|wanted| wanted.declared.index.clone()),
+        prior: facts::prior(change, before, live),
+        relies_on: facts::relies_on(change, live),
+        tree: change.relation.map_or(&name, |relation| facts::tree(relation, live)).clone(),
         hazards: steps.iter().flat_map(|step| step.hazards.iter().copied()).collect(),
         relation: change.relation.map_or(RelationSize { name: name.clone(), bytes: 0, rows: None }, size),
         records: records(change, before, wanted),
@@ -278,32 +301,4 @@ fn manage(declared: &Index, digest: &Digest, live: &Index) -> Record {
         definition: Digest::of(&live.definition),
         declaration: Box::new(declared.clone()),
     }
-}
-
-/// Of every live fact that the changes rely on, and of nothing else.
-fn fingerprint(decisions: &Decisions<'_>, live: &Live) -> Digest {
-    #[derive(Serialize)]
-    struct Fact<'a> {
-        address: &'a Address,
-        relation: Option<(u32, Vec<(&'a QualifiedName, u32)>)>,
-        before: Option<&'a LiveIndex>,
-        leftovers: &'a [&'a LiveIndex],
-    }
-    let facts: Vec<_> = decisions
-        .changes
-        .iter()
-        .map(|change| Fact {
-            address: &change.address,
-            relation: change.relation.map(|relation| (relation.oid, partitions(relation, live))),
-            before: sides(&change.what).1,
-            leftovers: &change.leftovers,
-        })
-        .collect();
-    let notes: Vec<&Note> = decisions.notes.iter().collect();
-    Digest::of(&(&live.database.system_identifier, &live.database.name, facts, notes))
-}
-
-fn partitions<'a>(relation: &'a Relation, live: &'a Live) -> Vec<(&'a QualifiedName, u32)> {
-    let below = relation.partitions.iter().filter_map(|name| live.relations.get(name));
-    below.flat_map(|part| std::iter::once((&part.name, part.oid)).chain(partitions(part, live))).collect()
 }

@@ -1,0 +1,97 @@
+//! Runs that broke off: nobody wrote how they ended. The next applier, being the only one, looks up what became of
+//! their last steps, and closes them.
+
+use reconcile_core::plan::{Effect, Plan, Step};
+use reconcile_live::{LiveError, Session};
+use sea_orm::{
+    EntityTrait, QueryFilter as _, QuerySelect as _, QueryTrait as _,
+    sea_query::{Expr, ExprTrait as _, PostgresQueryBuilder},
+    sqlx::{Row as _, postgres::PgRow},
+};
+
+use super::{Registry, RunId, run, step};
+use crate::event::Event;
+
+/// Closes them all. The session holds the lock, so none of them still runs.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn close(session: &mut Session, registry: &Registry) -> Result<Vec<Event<'static>>, LiveError> {
+    let mut query = run::Entity::find()
+        .select_only()
+        .columns([run::Column::Id, run::Column::Plan])
+        .filter(Expr::col(run::Column::Outcome).eq("running"))
+        .into_query();
+    let rows = session.batch(&registry.select(&mut query, "run")).await?;
+    let mut events = Vec::new();
+    for row in rows.iter().flatten() {
+        let (id, plan): (i64, serde_json::Value) = (row.try_get(0)?, row.try_get(1)?);
+        // An older program's plan may not be readable any more: then nothing can be looked up.
+        let plan: Option<Plan> = serde_json::from_value(plan).ok();
+        events.extend(close_one(session, registry, RunId(id), plan.as_ref()).await?);
+    }
+    Ok(events)
+}
+
+async fn close_one(
+    session: &mut Session,
+    registry: &Registry,
+    run: RunId,
+    plan: Option<&Plan>,
+) -> Result<Vec<Event<'static>>, LiveError> {
+    let mut query = step::Entity::find()
+        .select_only()
+        .columns([step::Column::Position, step::Column::Address, step::Column::Statement])
+        .filter(Expr::col(step::Column::Run).eq(run.0))
+        .filter(Expr::col(step::Column::Outcome).eq("started"))
+        .into_query();
+    let rows = session.batch(&registry.select(&mut query, "step")).await?;
+    let mut events = Vec::new();
+    let mut notes = Vec::new();
+    for row in rows.iter().flatten() {
+        let position: i32 = row.try_get(0)?;
+        let done = came_about(session, plan.and_then(|plan| step_at(plan, position))).await?;
+        notes.push(registry.step_looked_up(run, position, done));
+        events.push(looked_up(run, row, done)?);
+    }
+    let mut close = run::Entity::update_many()
+        .col_expr(run::Column::Outcome, Expr::value("interrupted"))
+        .filter(Expr::col(run::Column::Id).eq(run.0))
+        .into_query();
+    notes.push(close.table(registry.table("run")).to_string(PostgresQueryBuilder));
+    session.batch(&format!("BEGIN; {}; COMMIT", notes.join("; "))).await?;
+    Ok(events)
+}
+
+fn step_at(plan: &Plan, position: i32) -> Option<&Step> {
+    let offset = usize::try_from(position).ok()?.checked_sub(1)?;
+    plan.changes.iter().flat_map(|change| &change.steps).nth(offset)
+}
+
+/// What no transaction holds is looked up; everything else would have committed together with the word on its end.
+async fn came_about(session: &mut Session, step: Option<&Step>) -> Result<bool, LiveError> {
+    let Some(effect) = step.and_then(|step| step.effect.as_ref()) else { return Ok(false) };
+    let row = session.row(Effect::came_about(effect).as_str()).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()? == Some(true))
+}
+
+fn looked_up(run: RunId, row: &PgRow, done: bool) -> Result<Event<'static>, LiveError> {
+    Ok(Event::LookedUp { run, address: row.try_get(1)?, statement: row.try_get(2)?, done })
+}
+
+impl Registry {
+    fn step_looked_up(&self, run: RunId, position: i32, done: bool) -> String {
+        let (outcome, error) = if done {
+            ("done", "its end was not seen; its effect was found")
+        } else {
+            ("interrupted", "its end was not seen; its effect was not found")
+        };
+        let mut update = step::Entity::update_many()
+            .col_expr(step::Column::Outcome, Expr::value(outcome))
+            .col_expr(step::Column::Error, Expr::value(error))
+            .filter(Expr::col(step::Column::Run).eq(run.0))
+            .filter(Expr::col(step::Column::Position).eq(position))
+            .into_query();
+        update.table(self.table("step")).to_string(PostgresQueryBuilder)
+    }
+}

@@ -1,0 +1,152 @@
+//! Registry and history as tables: made by the first apply, brought up to date by later ones, removed by `destroy`.
+
+use reconcile_core::sql::Sql;
+use reconcile_live::{LiveError, Session};
+use sea_orm::{
+    DbBackend, Schema,
+    sea_query::{Alias, ColumnDef, PostgresQueryBuilder, Query, Table},
+    sqlx::Row as _,
+};
+
+use super::{Registry, resource, run, step};
+
+/// The layout that this program writes.
+const VERSION: i32 = 2;
+
+/// Why registry and history cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Connection or server.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// A newer program has been here.
+    #[error("the registry has layout {found}, and this program knows {VERSION}: a newer reconcile has been here")]
+    Newer {
+        /// What stands in the database.
+        found: i32,
+    },
+}
+
+/// What is there of them.
+struct Present {
+    schema: bool,
+    tables: bool,
+    version: Option<i32>,
+}
+
+impl Registry {
+    /// Creates what is missing, and brings an older layout up to date, all in one transaction.
+    ///
+    /// # Errors
+    /// The role may not create them, the layout is a newer one, or the connection fails.
+    pub async fn ensure(&self, session: &mut Session) -> Result<(), RegistryError> {
+        let present = self.present(session).await?;
+        let statements = match (present.tables, present.version) {
+            (_, Some(found)) if found > VERSION => return Err(RegistryError::Newer { found }),
+            (true, Some(VERSION)) => return Ok(()),
+            (true, _) => self.upgrade(),
+            (false, _) => self.create(&present),
+        };
+        // `IF NOT EXISTS` would ask for the right to create even where nothing is to be created.
+        session.batch(&format!("BEGIN; {}; COMMIT", statements.join("; "))).await?;
+        Ok(())
+    }
+
+    /// Removes all of it, for `destroy`: not what others may have put beside it, which then is an error.
+    ///
+    /// # Errors
+    /// Something else stands in the schema, the role may not drop it, or the connection fails.
+    pub async fn remove(&self, session: &mut Session) -> Result<(), LiveError> {
+        if !self.present(session).await?.schema {
+            return Ok(());
+        }
+        let mut drop = Table::drop();
+        for name in ["step", "run", "resource", "layout"] {
+            drop.table(self.table(name));
+        }
+        let schema = Sql::new("DROP SCHEMA ").ident(&self.schema);
+        let drop = drop.if_exists().to_string(PostgresQueryBuilder);
+        let result = session.batch(&format!("BEGIN; {drop}; {schema}; COMMIT")).await;
+        if result.is_err() {
+            // A broken connection rolls back by itself.
+            let _ = session.batch("ROLLBACK").await;
+        }
+        result.map(|_| ())
+    }
+
+    /// Whether there is a history to read.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn exists(&self, session: &mut Session) -> Result<bool, LiveError> {
+        Ok(self.present(session).await?.tables)
+    }
+
+    async fn present(&self, session: &mut Session) -> Result<Present, LiveError> {
+        let named = |name: &'static str| {
+            Sql::new("EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ")
+                .literal(self.schema.as_str())
+                .raw(" AND c.relname = ")
+                .literal(name)
+                .raw(")")
+        };
+        let schema =
+            Sql::new("EXISTS (SELECT FROM pg_namespace WHERE nspname = ").literal(self.schema.as_str()).raw(")");
+        let sql = format!("SELECT {schema}, {}, {}", named("resource"), named("layout"));
+        let Some(row) = session.row(&sql).await? else {
+            return Err(LiveError::Connection("the catalogs gave no answer".to_owned()));
+        };
+        let (schema, tables, versioned) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let version = if versioned {
+            let mut read = Query::select();
+            let sql = read.column(Alias::new("version")).from(self.table("layout")).to_string(PostgresQueryBuilder);
+            session.row(&sql).await?.map(|row| row.try_get(0)).transpose()?
+        } else {
+            None
+        };
+        Ok(Present { schema, tables, version })
+    }
+
+    fn create(&self, present: &Present) -> Vec<String> {
+        let schema = Schema::new(DbBackend::Postgres);
+        let create = |entity: &mut sea_orm::sea_query::TableCreateStatement, name: &'static str| {
+            entity.table(self.table(name)).to_string(PostgresQueryBuilder)
+        };
+        let first = Sql::new("CREATE SCHEMA ").ident(&self.schema).to_string();
+        let mut statements: Vec<_> = if present.schema { Vec::new() } else { vec![first] };
+        statements.extend([
+            create(&mut schema.create_table_from_entity(run::Entity), "run"),
+            create(&mut schema.create_table_from_entity(step::Entity), "step"),
+            create(&mut schema.create_table_from_entity(resource::Entity), "resource"),
+            // What is managed is as public as the catalogs that show it, and a plan's role must see it.
+            Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
+            Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
+        ]);
+        statements.extend(self.versioned());
+        statements
+    }
+
+    /// From layout 1, which had no number: who asked for what.
+    fn upgrade(&self) -> Vec<String> {
+        let mut alter = Table::alter();
+        alter
+            .table(self.table("run"))
+            .add_column(ColumnDef::new(Alias::new("command")).text().not_null().default("apply"))
+            .add_column(ColumnDef::new(Alias::new("reverts")).big_integer())
+            .add_column(ColumnDef::new(Alias::new("operator")).text());
+        let mut statements = vec![alter.to_string(PostgresQueryBuilder)];
+        statements.extend(self.versioned());
+        statements
+    }
+
+    /// Writes down which layout this is.
+    fn versioned(&self) -> [String; 2] {
+        let mut create = Table::create();
+        create
+            .table(self.table("layout"))
+            .col(ColumnDef::new(Alias::new("version")).integer().not_null().primary_key());
+        let mut insert = Query::insert();
+        insert.into_table(self.table("layout")).columns([Alias::new("version")]).values_panic([VERSION.into()]);
+        [create.to_string(PostgresQueryBuilder), insert.to_string(PostgresQueryBuilder)]
+    }
+}

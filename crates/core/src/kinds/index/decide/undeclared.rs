@@ -1,0 +1,64 @@
+//! What happens to live indexes that nobody declares: the managed ones are dropped, the others only under `prune`.
+
+use super::{Decider, What, is_leftover};
+use crate::{
+    address::Address,
+    live::{IndexState, LiveIndex},
+    plan::Note,
+    problem::Problem,
+};
+
+impl<'a> Decider<'a> {
+    pub(super) fn undeclared_but_managed(&mut self) {
+        let live = self.live;
+        for (address, name) in live.registry.indexes_of(&self.relation.name) {
+            if self.names.contains(name) || self.used.contains(name) || !self.filter.admits(address) {
+                continue;
+            }
+            match self.relation.indexes.get(name) {
+                Some(live) if !live.is_owned_elsewhere() => self.drop_managed(address, live),
+                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), What::Forget),
+            }
+        }
+    }
+
+    fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex) {
+        if let Some(dependent) = live.dependent() {
+            let message = format!("`{address}` is no longer declared, but {dependent} depends on it");
+            self.out
+                .problems
+                .push(Problem::nowhere(message).hint("declare it again, or change what depends on it first"));
+            return;
+        }
+        self.push(address.clone(), "it is no longer declared".to_owned(), What::Drop(live));
+    }
+
+    pub(super) fn prune(&mut self) {
+        let strangers: Vec<_> = self.strangers().filter(|live| self.may_move(live)).collect();
+        for live in strangers {
+            let address = live.index.address();
+            match (&live.state, live.dependent()) {
+                (IndexState::Building { pid }, _) => {
+                    let text = format!("not pruned: process {pid} is building it now");
+                    self.out.notes.push(Note { address, text });
+                }
+                (_, Some(dependent)) => {
+                    let text = format!("not pruned: {dependent} depends on it");
+                    self.out.notes.push(Note { address, text });
+                }
+                (IndexState::Valid | IndexState::Invalid, None) => {
+                    self.push(address, "it is not declared, and `prune` is set".to_owned(), What::Drop(live));
+                }
+            }
+        }
+    }
+
+    /// Live indexes that are neither declared, nor managed, nor somebody else's.
+    pub(super) fn strangers(&self) -> impl Iterator<Item = &'a LiveIndex> {
+        self.relation.indexes.values().filter(|live| {
+            let name = &live.index.name;
+            let spoken_for = self.names.contains(name) || self.used.contains(name) || self.is_ours(live);
+            !spoken_for && !live.is_owned_elsewhere() && !is_leftover(live)
+        })
+    }
+}

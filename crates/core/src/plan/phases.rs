@@ -1,0 +1,73 @@
+//! What of a plan may run side by side. Changes of one phase wait for those of the phase before.
+
+use super::{Action, Plan, PlannedChange};
+use crate::name::QualifiedName;
+
+/// A change and the number of its first step, from 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'a> {
+    /// The change.
+    pub change: &'a PlannedChange,
+    /// In the whole plan.
+    pub first: usize,
+}
+
+/// Changes that need nothing of each other, in lists that may run side by side.
+#[derive(Debug, Default)]
+pub struct Phase<'a> {
+    /// Each in its own order.
+    pub lists: Vec<Vec<Placed<'a>>>,
+}
+
+impl Plan {
+    /// The phases in order. Builds on different partition trees may run side by side; two on one tree would wait for
+    /// each other's locks and, by way of their snapshots, for ever (TRAPS 8).
+    #[must_use]
+    pub fn phases(&self) -> Vec<Phase<'_>> {
+        let mut first = 1;
+        let placed: Vec<_> = self
+            .changes
+            .iter()
+            .map(|change| {
+                let placed = Placed { change, first };
+                first += change.steps.len();
+                placed
+            })
+            .collect();
+        placed.chunk_by(|a, b| class(a.change) == class(b.change)).map(phase).collect()
+    }
+}
+
+/// What makes changes fit into one phase.
+#[derive(PartialEq)]
+enum Class {
+    /// They build, each for itself.
+    Builds(Action),
+    /// Nothing runs, the registry takes note.
+    Noted,
+    /// They take their turn.
+    InTurn,
+}
+
+fn class(change: &PlannedChange) -> Class {
+    match change.action {
+        _ if change.steps.is_empty() => Class::Noted,
+        Action::Create | Action::Replace | Action::Repair => Class::Builds(change.action),
+        Action::Update | Action::Drop | Action::Rename | Action::Adopt | Action::Forget => Class::InTurn,
+    }
+}
+
+fn phase<'a>(changes: &[Placed<'a>]) -> Phase<'a> {
+    let builds = changes.first().is_some_and(|first| matches!(class(first.change), Class::Builds(_)));
+    if !builds {
+        return Phase { lists: vec![changes.to_vec()] };
+    }
+    let mut lists: Vec<(&QualifiedName, Vec<Placed<'a>>)> = Vec::new();
+    for placed in changes {
+        match lists.iter_mut().find(|(tree, _)| **tree == placed.change.tree) {
+            Some((_, list)) => list.push(*placed),
+            None => lists.push((&placed.change.tree, vec![*placed])),
+        }
+    }
+    Phase { lists: lists.into_iter().map(|(_, list)| list).collect() }
+}

@@ -1,0 +1,65 @@
+//! Whether a plan made earlier is the one that would be made now, and if not, why.
+
+use std::collections::BTreeMap;
+
+use super::{Plan, PlannedChange, RelationSize};
+use crate::address::Address;
+
+impl Plan {
+    /// Why this plan is out of date, given one made now for the same database and the same declarations; empty where
+    /// it says the same. Sizes grow and estimates are renewed while a plan waits; they change nothing in what will run.
+    #[must_use]
+    pub fn outdated_by(&self, fresh: &Self) -> Vec<String> {
+        let mut reasons = between(&self.changes, &fresh.changes);
+        if !reasons.is_empty() {
+            return reasons;
+        }
+        if self.session != fresh.session {
+            reasons.push("the search path or the schema of the registry is another one".to_owned());
+        }
+        if self.records != fresh.records {
+            reasons.push("what the registry says of the unchanged objects has changed".to_owned());
+        }
+        let (ours, theirs): (Vec<_>, Vec<_>) = (self.notes.iter().collect(), fresh.notes.iter().collect());
+        for note in theirs.iter().filter(|note| !ours.contains(note)) {
+            reasons.push(format!("{}: {}", note.address, note.text));
+        }
+        for note in ours.iter().filter(|note| !theirs.contains(note)) {
+            reasons.push(format!("{}: no longer so: {}", note.address, note.text));
+        }
+        if reasons.is_empty() && (self.fingerprint != fresh.fingerprint || self.summary != fresh.summary) {
+            reasons.push("the file says something else than was planned".to_owned());
+        }
+        reasons
+    }
+}
+
+fn between(ours: &[PlannedChange], theirs: &[PlannedChange]) -> Vec<String> {
+    let by_address = |changes: &'_ [PlannedChange]| -> BTreeMap<Address, PlannedChange> {
+        changes.iter().map(|change| (change.address.clone(), without_size(change))).collect()
+    };
+    let (old, new) = (by_address(ours), by_address(theirs));
+    let mut reasons = Vec::new();
+    for (address, change) in &old {
+        match new.get(address) {
+            None => reasons.push(format!("{address} needs no change any more")),
+            Some(now) if now.before != change.before => reasons.push(format!("{address} is no longer as it was")),
+            Some(now) if now.relies_on != change.relies_on => {
+                reasons.push(format!("what {address} stands on is no longer as it was"));
+            }
+            Some(now) if now != change => reasons.push(format!("{address} would be changed in another way")),
+            Some(_) => {}
+        }
+    }
+    reasons.extend(new.keys().filter(|address| !old.contains_key(address)).map(|a| format!("{a} needs a change now")));
+    let order = |changes: &[PlannedChange]| changes.iter().map(|change| change.address.clone()).collect::<Vec<_>>();
+    if reasons.is_empty() && order(ours) != order(theirs) {
+        reasons.push("the changes would run in another order".to_owned());
+    }
+    reasons
+}
+
+fn without_size(change: &PlannedChange) -> PlannedChange {
+    let relation = RelationSize { name: change.relation.name.clone(), bytes: 0, rows: None };
+    PlannedChange { relation, ..change.clone() }
+}

@@ -1,0 +1,112 @@
+//! One statement of a plan, with all that its execution needs to know.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{hazard::HazardSet, lock::Lock, name::QualifiedName, sql::Sql};
+
+/// One statement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The statement, without a semicolon.
+    pub sql: Sql,
+    /// Steps with the same number commit together; `None`: by itself.
+    pub transaction: Option<u32>,
+    /// The strongest table lock that it takes.
+    pub lock: Option<Lock>,
+    /// What it can do to production.
+    pub hazards: HazardSet,
+    /// How long it may wait and run.
+    pub timeouts: Timeouts,
+    /// What takes it back.
+    pub undo: Option<Sql>,
+    /// Of a statement that no transaction can hold: what it leads to. Every other step commits together with its
+    /// entry in the history, which then tells whether it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// The index that it makes and that stays INVALID until the last step of its change. A change that comes to
+    /// nothing takes it away again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<QualifiedName>,
+}
+
+impl Step {
+    /// Whether it builds the index of this name.
+    #[must_use]
+    pub fn builds(&self, name: &QualifiedName) -> bool {
+        matches!(&self.effect, Some(Effect::IndexValid { index, .. }) if index == name)
+    }
+}
+
+/// What a statement outside any transaction leads to, so that it can be looked up where nobody saw its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The index is there and can be used. An interrupted build leaves it INVALID.
+    IndexValid {
+        /// What carries it.
+        table: QualifiedName,
+        /// The index.
+        index: QualifiedName,
+    },
+    /// No index has this name any more. An interrupted drop leaves it INVALID.
+    IndexGone {
+        /// What carried it.
+        table: QualifiedName,
+        /// The index.
+        index: QualifiedName,
+    },
+}
+
+impl Effect {
+    /// The query that tells whether it came about: one row with one boolean.
+    #[must_use]
+    pub fn came_about(&self) -> Sql {
+        match self {
+            Self::IndexValid { index, .. } => {
+                Sql::new("SELECT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass(")
+                    .literal(&index.quoted())
+                    .raw(") AND i.indisvalid)")
+            }
+            Self::IndexGone { index, .. } => Sql::new("SELECT to_regclass(").literal(&index.quoted()).raw(") IS NULL"),
+        }
+    }
+
+    /// What carries the index.
+    #[must_use]
+    pub fn table(&self) -> &QualifiedName {
+        match self {
+            Self::IndexValid { table, .. } | Self::IndexGone { table, .. } => table,
+        }
+    }
+
+    /// The index that a failure leaves INVALID and that nothing needs: to be dropped at once.
+    #[must_use]
+    pub fn remnant(&self) -> Option<&QualifiedName> {
+        match self {
+            Self::IndexValid { index, .. } => Some(index),
+            Self::IndexGone { .. } => None,
+        }
+    }
+}
+
+/// How long a statement may wait and run. `None`: as long as it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// Milliseconds for each lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_ms: Option<u64>,
+    /// Milliseconds for the statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_ms: Option<u64>,
+}
+
+/// The waiting times that a project allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// For statements that others would queue behind.
+    pub lock_timeout: Duration,
+    /// For concurrent builds and drops, which nobody waits for.
+    pub build_timeout: Duration,
+}
