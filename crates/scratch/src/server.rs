@@ -109,9 +109,7 @@ impl Server {
     /// is no password.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        let (database, sockets) = (encode(database.as_bytes()), encode(self.sockets.as_os_str().as_encoded_bytes()));
-        // The role as a parameter: as `postgres@` before an empty host it would be no valid URL.
-        format!("postgres:///{database}?host={sockets}&port={}&user=postgres", self.options.port())
+        url(&self.sockets, self.options.port(), database)
     }
 
     /// Creates an empty database and returns its URL. Where there is no `psql`, a caller does the same through a
@@ -279,6 +277,13 @@ fn wait(mut until: impl FnMut() -> bool) -> bool {
         sleep(POLL);
     }
     true
+}
+
+/// A URL for sqlx and libpq alike, by way of the socket in a directory.
+pub(crate) fn url(sockets: &Path, port: u16, database: &str) -> String {
+    let (database, sockets) = (encode(database.as_bytes()), encode(sockets.as_os_str().as_encoded_bytes()));
+    // The role as a parameter: as `postgres@` before an empty host it would be no valid URL.
+    format!("postgres:///{database}?host={sockets}&port={port}&user=postgres")
 }
 
 /// Percent-encodes what is not plain in a URL; a path's slashes are.
