@@ -8,6 +8,7 @@ mod arrows;
 mod cases;
 mod common;
 mod convergence;
+mod faults;
 mod hostile;
 mod import;
 mod keywords;
