@@ -103,7 +103,8 @@ impl Onlooker {
     }
 
     /// The oldest of the transactions that concurrent builds or drops would have to wait for, among those that were
-    /// there at `since` and are not `ours`: with a lock on a table or, for a build, with a snapshot (TRAPS 8, 9).
+    /// there at `since` and are not `ours`: a build waits for snapshots and for who may write to its table, a drop for
+    /// who uses the table in whatever way (TRAPS 8, 9; manual, section 13.3.1).
     ///
     /// # Errors
     /// The connection fails.
@@ -115,6 +116,13 @@ impl Onlooker {
     ) -> Result<Option<Blocker>, LiveError> {
         let builds = effects.iter().any(|effect| matches!(effect, Effect::IndexValid { .. }));
         let snapshots = if builds { "a.backend_xmin IS NOT NULL OR " } else { "" };
+        let held = |sql: Sql, effect: &&Effect| {
+            let modes = match effect {
+                Effect::IndexValid { .. } => ") AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')",
+                Effect::IndexGone { .. } => ")",
+            };
+            sql.raw("l.relation = to_regclass(").literal(&effect.table().quoted()).raw(modes)
+        };
         let sql = Sql::new("SELECT ")
             .raw(BLOCKER)
             .raw(" FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' ")
@@ -124,8 +132,8 @@ impl Onlooker {
             .literal(since)
             .raw("::timestamptz AND (")
             .raw(snapshots)
-            .raw("EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.relation IN (")
-            .list(effects, ", ", |sql, effect| sql.raw("to_regclass(").literal(&effect.table().quoted()).raw(")"))
+            .raw("EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND (")
+            .list(effects, " OR ", held)
             .raw("))) ORDER BY a.xact_start LIMIT 1");
         let results = self.batch(sql.as_str()).await?;
         results.first().and_then(|rows| rows.first()).map(read_blocker).transpose()
