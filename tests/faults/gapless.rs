@@ -7,7 +7,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use super::site::Site;
-use super::visitor::EndOf;
+use super::visitor::{EndOf, Visitor};
 use crate::common::{Database, Project, newest};
 
 const LOCK_TIMEOUT: Duration = Duration::from_millis(250);
@@ -76,14 +76,19 @@ fn replace(tables: &str, reader: Option<&str>) -> Seen {
         visitor.ask(sql);
         visitor
     });
+    // All are there before the apply begins: who connects while it runs may come too late to see it.
+    let mut writers: Vec<_> = (0..WRITERS).map(|_| site.visitor()).collect();
+    let (mut poller, mut sampler) = (site.visitor(), site.visitor());
+    poller.ask(STANDING);
+    sampler.ask(WAITING);
     let seen = scope(|scope| {
         let end = EndOf(&over);
-        for writer in 0..WRITERS {
-            let (site, over) = (&site, &over);
-            scope.spawn(move || write(site, writer, over));
+        for (number, writer) in (0..).zip(&mut writers) {
+            let over = &over;
+            scope.spawn(move || write(writer, number, over));
         }
-        let standing = scope.spawn(|| poll(&site, &over, &swapped));
-        let waits = scope.spawn(|| sample(&site, &over));
+        let standing = scope.spawn(|| poll(&mut poller, &over, &swapped));
+        let waits = scope.spawn(|| sample(&mut sampler, &over));
         let reading = scope.spawn(|| {
             while visitor.is_some() && !swapped.load(Relaxed) && !over.load(Relaxed) {
                 sleep(POLL);
@@ -106,8 +111,8 @@ fn replace(tables: &str, reader: Option<&str>) -> Seen {
     seen
 }
 
-fn write(site: &Site<'_>, writer: u32, over: &AtomicBool) {
-    let (mut visitor, mut row) = (site.visitor(), writer);
+fn write(visitor: &mut Visitor, number: u32, over: &AtomicBool) {
+    let mut row = number;
     while !over.load(Relaxed) {
         // Each has rows of its own: who waits here does not wait for another one who writes.
         row = (row + 7 * WRITERS) % 90_000;
@@ -117,8 +122,8 @@ fn write(site: &Site<'_>, writer: u32, over: &AtomicBool) {
 }
 
 /// What stands under the name, every 10 ms. Tells when that is the new index.
-fn poll(site: &Site<'_>, over: &AtomicBool, swapped: &AtomicBool) -> (BTreeSet<String>, u32) {
-    let (mut visitor, mut standing, mut polls) = (site.visitor(), BTreeSet::new(), 0);
+fn poll(visitor: &mut Visitor, over: &AtomicBool, swapped: &AtomicBool) -> (BTreeSet<String>, u32) {
+    let (mut standing, mut polls) = (BTreeSet::new(), 0);
     while !over.load(Relaxed) {
         let found = visitor.ask(STANDING);
         swapped.fetch_or(found.starts_with("2 3"), Relaxed);
@@ -131,8 +136,8 @@ fn poll(site: &Site<'_>, over: &AtomicBool, swapped: &AtomicBool) -> (BTreeSet<S
 }
 
 /// The longest wait for the apply, and the longest time between two looks.
-fn sample(site: &Site<'_>, over: &AtomicBool) -> (Duration, Duration) {
-    let (mut visitor, mut waited, mut lag) = (site.visitor(), Duration::ZERO, Duration::ZERO);
+fn sample(visitor: &mut Visitor, over: &AtomicBool) -> (Duration, Duration) {
+    let (mut waited, mut lag) = (Duration::ZERO, Duration::ZERO);
     let mut last = Instant::now();
     while !over.load(Relaxed) {
         let now = visitor.ask(WAITING).parse().unwrap();
