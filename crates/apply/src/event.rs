@@ -58,6 +58,8 @@ pub enum Event<'a> {
     StepDone(usize, Duration),
     /// What a failed build left was removed.
     CleanedUp(usize, &'a QualifiedName),
+    /// It could not be removed now, because somebody is in the way of that as well. The next plan repairs it.
+    LeftBehind(usize, &'a QualifiedName),
 }
 
 /// How a run ended.

@@ -24,8 +24,10 @@ impl Lane<'_, '_> {
         match self.remove(name, &drop_it).await {
             Ok(true) => self.shared.tell(Event::CleanedUp(position, name)),
             Ok(false) => {}
-            // The same transactions that held up the build hold this up; the next plan repairs it.
-            Err(error) if matches!(kind(&error), Refusal::Lock | Refusal::Time) => {}
+            // The same transactions that held up the build hold this up.
+            Err(error) if matches!(kind(&error), Refusal::Lock | Refusal::Time) => {
+                self.shared.tell(Event::LeftBehind(position, name));
+            }
             Err(error) => return Err(stopped(None, drop_it.to_string(), error)),
         }
         Ok(())
@@ -48,8 +50,11 @@ impl Lane<'_, '_> {
             let Some(name) = &step.unfinished else { continue };
             // A partitioned index cannot be dropped concurrently.
             let drop_it = Sql::new("DROP INDEX ").name(name);
-            if let Ok(true) = self.remove(name, &drop_it).await {
-                self.shared.tell(Event::CleanedUp(placed.first + offset, name));
+            let position = placed.first + offset;
+            match self.remove(name, &drop_it).await {
+                Ok(true) => self.shared.tell(Event::CleanedUp(position, name)),
+                Ok(false) => {}
+                Err(_) => self.shared.tell(Event::LeftBehind(position, name)),
             }
         }
     }

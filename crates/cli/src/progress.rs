@@ -61,6 +61,9 @@ impl<'a> Progress<'a> {
                 None => self.terminal.detail(&format!("  {} ms", took.as_millis())),
             },
             Event::CleanedUp(_, name) => self.line(&format!("  removed the INVALID index {name}")),
+            Event::LeftBehind(_, name) => {
+                self.line(&format!("  the INVALID index {name} cannot be removed now; the next apply repairs it"));
+            }
         }
     }
 
@@ -123,6 +126,7 @@ fn as_json(event: &Event<'_>) -> serde_json::Value {
         }
         Event::StepDone(position, took) => json!({ "event": "step_done", "position": position, "ms": millis(*took) }),
         Event::CleanedUp(position, name) => json!({ "event": "cleaned_up", "position": position, "index": name }),
+        Event::LeftBehind(position, name) => json!({ "event": "left_behind", "position": position, "index": name }),
     }
 }
 

@@ -6,7 +6,7 @@ use reconcile_live::{Session, Target};
 use reconcile_scratch::{Options, ScratchError, Server, sample, sample::Scale};
 
 use crate::{
-    args::{ApplyArgs, ApprovalArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, ParallelArgs, PlanArgs},
+    args::{ApplyArgs, ApprovalArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, HistoryArgs, ParallelArgs, PlanArgs},
     commands,
     error::{Exit, Failure},
     terminal::Terminal,
@@ -50,6 +50,8 @@ pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Fa
     heading(terminal, "reconcile plan --detailed-exitcode, once more");
     let exit = plan(&global, None, terminal).await?;
     terminal.print(&format!("(exit code {})\n", exit as u8));
+    heading(terminal, "reconcile history");
+    commands::history::run(&global, &HistoryArgs { run: None }, terminal).await?;
     heading(terminal, "After: the same queries");
     session.batch("ANALYZE").await?;
     explain(&mut session, terminal).await?;
@@ -121,6 +123,7 @@ async fn conclude(args: &DemoArgs, server: &Server, terminal: &Terminal) {
     heading(terminal, "Where to go next");
     terminal.print(
         "reconcile import --out DIR   writes the YAML of your own database\n\
+         reconcile rollback 1         would remove the 8 indexes again\n\
          reconcile plan               shows what would change; it needs no right to write\n\
          README.md                    tells the rest; schema/ has the files of this demo\n",
     );
