@@ -3,14 +3,25 @@
 use std::{collections::BTreeSet, process::Command};
 
 /// Each crate of the product, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("reconcile-core", &[]),
     ("reconcile-config", &["reconcile-core"]),
     ("reconcile-live", &["reconcile-core"]),
     ("reconcile-apply", &["reconcile-core", "reconcile-live"]),
+    ("reconcile-maintain", &["reconcile-core", "reconcile-live", "reconcile-apply"]),
     ("reconcile-scratch", &[]),
     ("reconcile-bench", &["reconcile-core", "reconcile-scratch"]),
-    ("reconcile", &["reconcile-core", "reconcile-config", "reconcile-live", "reconcile-apply", "reconcile-scratch"]),
+    (
+        "reconcile",
+        &[
+            "reconcile-core",
+            "reconcile-config",
+            "reconcile-live",
+            "reconcile-apply",
+            "reconcile-maintain",
+            "reconcile-scratch",
+        ],
+    ),
 ];
 
 /// What crates must not use directly, because it is another crate's job.

@@ -125,7 +125,7 @@ fn nothing(project: &Project) -> Target {
         |address: &Address| Note { address: address.clone(), text: "protected: it stays, and managed".to_owned() };
     let notes = exclude.iter().map(kept).collect();
     let filter = Filter { only: None, exclude };
-    Target { desired: Some(Desired::new(Vec::new())), filter, release: Release::new(), notes }
+    Target { desired: Some(Desired::new(Vec::new(), Vec::new())), filter, release: Release::new(), notes }
 }
 
 fn released(project: &Project, addresses: &[Address]) -> Target {
@@ -134,7 +134,7 @@ fn released(project: &Project, addresses: &[Address]) -> Target {
     let text = "it is still declared: the next apply adopts it again";
     let reason = |address: &Address| (address.clone(), "forgotten on request; it stays as it is".to_owned());
     Target {
-        desired: Some(Desired::new(Vec::new())),
+        desired: Some(Desired::new(Vec::new(), Vec::new())),
         filter: Filter::only(addresses.iter().cloned()),
         release: addresses.iter().map(reason).collect(),
         notes: still.map(|address| Note { address: address.clone(), text: text.to_owned() }).collect(),

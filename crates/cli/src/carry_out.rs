@@ -11,6 +11,7 @@ use reconcile_apply::{
 use reconcile_config::Project;
 use reconcile_core::{
     hazard::{Approval, Hazard},
+    kinds::Object,
     plan::{Plan, PlannedChange},
 };
 use reconcile_live::{Session, Target, duplicates};
@@ -236,7 +237,9 @@ impl Work<'_> {
         let Stopped::Failed { address: Some(address), error, .. } = stopped else { return String::new() };
         let violated = error.server().is_some_and(|server| server.code == "23505");
         let change = self.plan.changes.iter().find(|change| change.address == *address);
-        let Some(PlannedChange { after: Some(index), .. }) = change.filter(|_| violated) else { return String::new() };
+        let Some(PlannedChange { after: Some(Object::Index(index)), .. }) = change.filter(|_| violated) else {
+            return String::new();
+        };
         // An error is to be shown already; without samples it is the same error.
         let Ok(mut session) = Session::connect(self.target).await else { return String::new() };
         let samples = duplicates::sample(&mut session, index, &self.plan.session.search_path).await;

@@ -157,7 +157,7 @@ impl Declarations {
             prune: relation.prune.is_some_and(|(prune, _)| prune),
             indexes: relation.indexes,
         });
-        (Desired::new(relations.collect()), self.problems)
+        (Desired::new(relations.collect(), Vec::new()), self.problems)
     }
 }
 

@@ -17,6 +17,11 @@ pub enum Address {
         /// The index, in the schema of its table.
         name: Ident,
     },
+    /// `retention/logging.system_logs`
+    Retention {
+        /// The table whose rows the rule is about.
+        table: QualifiedName,
+    },
 }
 
 /// Why a text is no address.
@@ -26,7 +31,7 @@ pub enum AddressError {
     #[error("`{0}` starts with no kind of object; an address looks like `index/schema.table/name`")]
     Kind(String),
     /// The number of parts does not fit the kind.
-    #[error("`{0}` does not look like `index/schema.table/name`")]
+    #[error("`{0}` does not look like `index/schema.table/name` or `retention/schema.table`")]
     Shape(String),
     /// A part is no name.
     #[error("in address `{address}`: {error}")]
@@ -45,11 +50,17 @@ impl Address {
         Self::Index { table: table.clone(), name: name.clone() }
     }
 
+    /// The address of a retention rule.
+    #[must_use]
+    pub fn retention(table: &QualifiedName) -> Self {
+        Self::Retention { table: table.clone() }
+    }
+
     /// The relation that the object belongs to.
     #[must_use]
     pub fn table(&self) -> &QualifiedName {
         match self {
-            Self::Index { table, .. } => table,
+            Self::Index { table, .. } | Self::Retention { table } => table,
         }
     }
 }
@@ -58,6 +69,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index { table, name } => write!(f, "index/{table}/{name}"),
+            Self::Retention { table } => write!(f, "retention/{table}"),
         }
     }
 }
@@ -79,7 +91,8 @@ impl FromStr for Address {
                 };
                 Ok(Self::Index { table, name })
             }
-            ["index", ..] => Err(AddressError::Shape(text.to_owned())),
+            ["retention", table] => Ok(Self::Retention { table: QualifiedName::parse(table).map_err(name_error)? }),
+            ["index" | "retention", ..] => Err(AddressError::Shape(text.to_owned())),
             _ => Err(AddressError::Kind(text.to_owned())),
         }
     }

@@ -2,7 +2,10 @@
 
 use crate::{
     digest::Digest,
-    kinds::index::{Index, spec::Lowered},
+    kinds::{
+        index::{Index, spec::Lowered},
+        retention::Rule,
+    },
     name::QualifiedName,
     source::Source,
 };
@@ -12,6 +15,8 @@ use crate::{
 pub struct Desired {
     /// Every relation that stands under `tables:`.
     pub relations: Vec<DesiredRelation>,
+    /// Retention rules, in the order of their tables.
+    pub rules: Vec<DeclaredRule>,
     /// Changes when the declarations change in anything but layout.
     pub digest: Digest,
 }
@@ -44,6 +49,26 @@ pub struct DeclaredIndex {
     pub digest: Digest,
 }
 
+/// A declared retention rule.
+#[derive(Clone, Debug)]
+pub struct DeclaredRule {
+    /// The rule.
+    pub rule: Rule,
+    /// Its value in the YAML.
+    pub at: Source,
+    /// Of the rule.
+    pub digest: Digest,
+}
+
+impl DeclaredRule {
+    /// Takes the digest of what is declared.
+    #[must_use]
+    pub fn new(rule: Rule, at: Source) -> Self {
+        let digest = Digest::of(&rule);
+        Self { rule, at, digest }
+    }
+}
+
 impl DeclaredIndex {
     /// Takes the digest of what is declared.
     #[must_use]
@@ -63,7 +88,8 @@ impl DeclaredIndex {
 impl Desired {
     /// Brings the declarations into one order and takes their digest.
     #[must_use]
-    pub fn new(mut relations: Vec<DesiredRelation>) -> Self {
+    pub fn new(mut relations: Vec<DesiredRelation>, mut rules: Vec<DeclaredRule>) -> Self {
+        rules.sort_by(|a, b| a.rule.table.cmp(&b.rule.table));
         relations.sort_by(|a, b| a.name.cmp(&b.name));
         for relation in &mut relations {
             relation.indexes.sort_by(|a, b| a.index.name.cmp(&b.index.name));
@@ -75,8 +101,9 @@ impl Desired {
                 (&relation.name, relation.prune, indexes)
             })
             .collect();
-        let digest = Digest::of(&contents);
-        Self { relations, digest }
+        let of_rules: Vec<_> = rules.iter().map(|rule| rule.digest.as_str()).collect();
+        let digest = Digest::of(&(contents, of_rules));
+        Self { relations, rules, digest }
     }
 
     /// Every declared index.

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     address::Address,
-    desired::{DeclaredIndex, Desired, DesiredRelation},
+    desired::{DeclaredIndex, DeclaredRule, Desired, DesiredRelation},
     diff::{Filter, Release},
-    kinds::index::{Index, spec::Lowered},
+    kinds::{
+        Object,
+        index::{Index, spec::Lowered},
+        retention::Rule,
+    },
     name::QualifiedName,
     plan::{Action, Note, Plan, PlannedChange},
     source::{FileId, Source},
@@ -51,6 +55,7 @@ impl Inverse {
 struct Collected {
     touched: BTreeSet<Address>,
     former: BTreeMap<Address, Index>,
+    rules: Vec<Rule>,
     tables: BTreeSet<QualifiedName>,
     release: Release,
     notes: Vec<Note>,
@@ -62,7 +67,13 @@ impl Collected {
             (Action::Create, _) => self.touch(change),
             (Action::Update | Action::Replace | Action::Drop | Action::Rename, Some(before)) => {
                 self.touch(change);
-                self.restore(change, before);
+                match before {
+                    Object::Index(before) => self.restore(change, before),
+                    Object::Retention(rule) => {
+                        self.touched.insert(rule.address());
+                        self.rules.push((**rule).clone());
+                    }
+                }
             }
             (Action::Adopt, _) => {
                 self.touch(change);
@@ -80,7 +91,12 @@ impl Collected {
 
     fn touch(&mut self, change: &PlannedChange) {
         self.touched.insert(change.address.clone());
-        self.tables.insert(change.address.table().clone());
+        match &change.address {
+            Address::Index { table, .. } => {
+                self.tables.insert(table.clone());
+            }
+            Address::Retention { .. } => {}
+        }
     }
 
     fn restore(&mut self, change: &PlannedChange, before: &Index) {
@@ -91,7 +107,7 @@ impl Collected {
         for lost in &change.prior.hangs {
             self.note(change, &format!("not brought back: {lost}"));
         }
-        let after = change.after.as_ref().and_then(|after| after.tablespace.as_ref());
+        let after = change.after.as_ref().and_then(Object::index).and_then(|after| after.tablespace.as_ref());
         if before.tablespace.is_none() && after.is_some() {
             self.note(change, "it is not moved back to the default tablespace");
         }
@@ -113,8 +129,9 @@ impl Collected {
             // What an interrupted build left belongs to nobody, so that only `prune` reaches it.
             DesiredRelation { indexes: declared.collect(), name, at: at.clone(), prune: true }
         });
+        let rules = self.rules.into_iter().map(|rule| DeclaredRule::new(rule, at.clone()));
         Inverse {
-            desired: Desired::new(relations.collect()),
+            desired: Desired::new(relations.collect(), rules.collect()),
             filter: Filter::only(self.touched),
             release: self.release,
             notes: self.notes,

@@ -165,6 +165,7 @@ impl Registry {
         let first = Address::index(table, &Ident::from_server("\u{1}"));
         self.managed.range(first..).map_while(move |(address, _)| match address {
             Address::Index { table: of, name } => (of == table).then_some((address, name)),
+            Address::Retention { .. } => None,
         })
     }
 }

@@ -6,7 +6,9 @@ use reconcile_live::{Session, Target};
 use reconcile_scratch::{Options, ScratchError, Server, sample, sample::Scale};
 
 use crate::{
-    args::{ApplyArgs, ApprovalArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, HistoryArgs, ParallelArgs, PlanArgs},
+    args::{
+        ApplyArgs, ApprovalArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, HistoryArgs, ParallelArgs, PlanArgs,
+    },
     commands,
     error::{Exit, Failure},
     terminal::Terminal,

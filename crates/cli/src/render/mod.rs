@@ -5,7 +5,10 @@ pub(crate) mod markdown;
 pub(crate) mod sql;
 pub(crate) mod text;
 
-use reconcile_core::plan::{Plan, PlannedChange, RelationSize, Summary};
+use reconcile_core::{
+    kinds::Object,
+    plan::{Plan, PlannedChange, RelationSize, Summary},
+};
 use similar::{ChangeTag, TextDiff};
 
 use crate::args::Format;
@@ -46,11 +49,13 @@ pub(crate) fn summary_line(plan: &Plan) -> String {
 /// The lines of the definitions before and after, each with its sign; empty where nothing can be compared.
 fn diff(change: &PlannedChange) -> Vec<(char, String)> {
     let (Some(before), Some(after)) = (&change.before, &change.after) else { return Vec::new() };
-    // What is not declared stays as it is, and is shown so.
     let mut after = after.clone();
-    after.with = after.with.or_else(|| before.with.clone());
-    after.comment = after.comment.or_else(|| before.comment.clone());
-    after.tablespace = after.tablespace.or_else(|| before.tablespace.clone());
+    if let (Object::Index(before), Object::Index(after)) = (before, &mut after) {
+        // What is not declared stays as it is, and is shown so.
+        after.with = after.with.take().or_else(|| before.with.clone());
+        after.comment = after.comment.take().or_else(|| before.comment.clone());
+        after.tablespace = after.tablespace.take().or_else(|| before.tablespace.clone());
+    }
     let (before, after) = (before.lines(), after.lines());
     TextDiff::from_lines(&before, &after)
         .iter_all_changes()

@@ -12,6 +12,7 @@ use crate::{
     desired::{Desired, DesiredRelation},
     digest::Digest,
     hazard::HazardSet,
+    kinds::Object,
     kinds::index::{
         Index, check,
         decide::{self, Change, Decisions, Wanted, What},
@@ -134,7 +135,8 @@ fn decide<'a>(
 
 /// Relations with managed objects of which nothing is declared any more.
 fn managed_elsewhere<'a>(desired: &Desired, live: &'a Live) -> Vec<&'a QualifiedName> {
-    let mut tables: Vec<_> = live.registry.managed.keys().map(Address::table).collect();
+    let indexes = live.registry.managed.keys().filter(|address| matches!(address, Address::Index { .. }));
+    let mut tables: Vec<_> = indexes.map(Address::table).collect();
     tables.dedup();
     let declared = |table: &QualifiedName| {
         desired.relations.binary_search_by(|relation: &DesiredRelation| relation.name.cmp(table)).is_ok()
@@ -220,8 +222,8 @@ fn planned(
         address: change.address.clone(),
         action,
         reason: change.reason.clone(),
-        before: before.map(|live| live.index.clone()),
-        after: wanted.map(|wanted| wanted.declared.index.clone()),
+        before: before.map(|live| object(&live.index)),
+        after: wanted.map(|wanted| object(&wanted.declared.index)),
         prior: facts::prior(change, before, live),
         relies_on: facts::relies_on(change, live),
         tree: change.relation.map_or(&name, |relation| facts::tree(relation, live)).clone(),
@@ -287,7 +289,7 @@ fn records(change: &Change<'_>, before: Option<&LiveIndex>, wanted: Option<Wante
         address: change.address.clone(),
         declared: wanted.declared.digest.clone(),
         definition: Digest::of(wanted.definition),
-        declaration: Box::new(wanted.declared.index.clone()),
+        declaration: object(&wanted.declared.index),
     };
     // In an exchange the name that is given up is another change's address: that one must not be struck out.
     let forget = forget.filter(|_| !matches!(change.what, What::Exchange(..)));
@@ -299,6 +301,10 @@ fn manage(declared: &Index, digest: &Digest, live: &Index) -> Record {
         address: declared.address(),
         declared: digest.clone(),
         definition: Digest::of(&live.definition),
-        declaration: Box::new(declared.clone()),
+        declaration: object(declared),
     }
+}
+
+fn object(index: &Index) -> Object {
+    Object::Index(Box::new(index.clone()))
 }

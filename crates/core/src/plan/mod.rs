@@ -11,7 +11,7 @@ use crate::{
     address::Address,
     digest::Digest,
     hazard::{Approval, HazardSet},
-    kinds::index::Index,
+    kinds::Object,
     live::DatabaseId,
     name::{Ident, QualifiedName},
 };
@@ -76,9 +76,9 @@ pub struct PlannedChange {
     /// Why.
     pub reason: String,
     /// As it is now.
-    pub before: Option<Index>,
+    pub before: Option<Object>,
     /// As it shall be.
-    pub after: Option<Index>,
+    pub after: Option<Object>,
     /// What else was so before, to take the change back by.
     pub prior: Prior,
     /// Of the live facts that this change relies on.
@@ -222,7 +222,7 @@ pub enum Record {
         /// Of its definition in canonical form.
         definition: Digest,
         /// The declaration, for people and for later undoing.
-        declaration: Box<Index>,
+        declaration: Object,
     },
     /// It no longer is.
     Forget {

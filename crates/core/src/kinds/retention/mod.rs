@@ -1,0 +1,194 @@
+//! A retention rule: which rows of a table may go, and what becomes of them. It is no object of the catalogs; its live
+//! side is the registry's entry, so that only what was applied ever deletes. How it is written in YAML is in `spec`,
+//! the statements that move rows are in `batch`.
+
+pub mod period;
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+pub use period::Period;
+
+use crate::{
+    address::Address,
+    fragment::Fragment,
+    name::{Ident, QualifiedName},
+};
+
+/// A rule, in canonical form: defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The table whose rows it is about.
+    pub table: QualifiedName,
+    /// The date or timestamp that tells a row's age.
+    pub column: Ident,
+    /// Rows older than this may go.
+    pub retain_for: Period,
+    /// Where the calendar is read. `None`: UTC, and not for `timestamp without time zone`, which means nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// What becomes of the rows.
+    pub action: Action,
+    /// Only rows for which this is true may go.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<Fragment>,
+    /// Tables whose rows go with the row that they point at, before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Child>,
+    /// How much at a time.
+    pub batch: Batch,
+    /// What a run must not exceed.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
+    /// Whether the tables are vacuumed and analysed after rows went.
+    pub vacuum: bool,
+    /// When it runs, as cron writes it; `None`: only when asked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+}
+
+/// What becomes of rows that are past their time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// They are deleted.
+    Delete,
+    /// They are moved to another table.
+    Archive(QualifiedName),
+    /// They are written to compressed files below this folder, and then deleted.
+    ArchiveFiles(String),
+}
+
+/// A table whose rows point at the rule's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// The table.
+    pub table: QualifiedName,
+    /// Its column that points at the rule's table.
+    pub foreign_key: Ident,
+}
+
+/// How much goes at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The most rows that one transaction takes.
+    pub rows: u32,
+    /// Milliseconds that a transaction should take; batches grow and shrink towards it.
+    pub target_ms: u64,
+    /// Milliseconds between two batches.
+    pub sleep_ms: u64,
+    /// Milliseconds that a replica may be behind before a run waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_lag_ms: Option<u64>,
+    /// Milliseconds after which a run ends, and the next one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_runtime_ms: Option<u64>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { rows: 5000, target_ms: 100, sleep_ms: 0, max_lag_ms: None, max_runtime_ms: None }
+    }
+}
+
+impl Batch {
+    /// Between two batches.
+    #[must_use]
+    pub fn sleep(&self) -> Duration {
+        Duration::from_millis(self.sleep_ms)
+    }
+}
+
+/// What a run must not exceed; it refuses before the first row goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Rows of the rule's table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rows: Option<u64>,
+    /// Of the rule's table, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fraction: Option<f64>,
+}
+
+// Never NaN: the YAML's value is checked to lie between 0 and 1.
+impl Eq for Limits {}
+
+impl Limits {
+    fn is_none(&self) -> bool {
+        self.max_rows.is_none() && self.max_fraction.is_none()
+    }
+}
+
+impl Rule {
+    /// As in plans, flags and the registry.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address::retention(&self.table)
+    }
+
+    /// What a run prints and records for the rule's own table: `DELETE (>30 days)`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.action.label(&self.retain_for)
+    }
+
+    /// The rule over several lines, for people to compare.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let mut lines = vec![
+            format!("rows of {} by {}", self.table, self.column),
+            format!("  older than {}", self.retain_for),
+            format!("  {}", self.action),
+        ];
+        if let Some(timezone) = &self.timezone {
+            lines.push(format!("  in time zone {timezone}"));
+        }
+        if let Some(predicate) = &self.predicate {
+            lines.push(format!("  where {}", predicate.as_str()));
+        }
+        for child in &self.children {
+            lines.push(format!("  with rows of {} by {}", child.table, child.foreign_key));
+        }
+        lines.push(format!("  batches of at most {} rows, {} ms each", self.batch.rows, self.batch.target_ms));
+        for (name, ms) in [
+            ("sleep", Some(self.batch.sleep_ms).filter(|ms| *ms > 0)),
+            ("replicas at most behind", self.batch.max_lag_ms),
+            ("a run at most", self.batch.max_runtime_ms),
+        ] {
+            lines.extend(ms.map(|ms| format!("  {name} {ms} ms")));
+        }
+        lines.extend(self.limits.max_rows.map(|rows| format!("  never more than {rows} rows in a run")));
+        lines.extend(self.limits.max_fraction.map(|part| format!("  never more than {part} of the table in a run")));
+        lines.push(if self.vacuum { "  then vacuum and analyse".to_owned() } else { "  no vacuum".to_owned() });
+        lines.extend(self.schedule.as_ref().map(|schedule| format!("  at {schedule}")));
+        lines.join("\n") + "\n"
+    }
+
+    /// The time zone in which the calendar is read.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        self.timezone.as_deref().unwrap_or("UTC")
+    }
+}
+
+impl Action {
+    /// What a run prints and records.
+    #[must_use]
+    pub fn label(&self, retain_for: &Period) -> String {
+        match self {
+            Self::Delete => format!("DELETE (>{retain_for})"),
+            Self::Archive(_) | Self::ArchiveFiles(_) => format!("ARCHIVE (>{retain_for})"),
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delete => f.write_str("delete"),
+            Self::Archive(table) => write!(f, "archive to {table}"),
+            Self::ArchiveFiles(folder) => write!(f, "archive to files in {folder}"),
+        }
+    }
+}
