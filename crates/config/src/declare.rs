@@ -7,8 +7,11 @@ use std::{
 };
 
 use reconcile_core::{
-    desired::{DeclaredIndex, Desired, DesiredRelation},
-    kinds::index::spec::{IndexSpec, lower},
+    desired::{DeclaredIndex, DeclaredRule, Desired, DesiredRelation},
+    kinds::{
+        index::spec::{IndexSpec, lower},
+        retention::{self, spec::RuleSpec},
+    },
     name::{Ident, QualifiedName},
     problem::Problem,
     source::{FileId, Source},
@@ -26,6 +29,8 @@ pub(crate) struct Declarations {
     /// Which table has the index of this schema and name, and where it stands.
     indexes: HashMap<QualifiedName, (QualifiedName, Source)>,
     pending: Vec<Pending>,
+    /// Retention rules by table, with their places.
+    rules: BTreeMap<QualifiedName, (Source, Option<DeclaredRule>)>,
     /// What is wrong so far.
     pub(crate) problems: Vec<Problem>,
 }
@@ -58,6 +63,29 @@ impl Declarations {
                 Ok(name) => self.add_relation(&name, &written, spec.unwrap_or_default(), &at),
                 Err(error) => self.problems.push(Problem::new(&at, error.to_string()).on_key()),
             }
+        }
+    }
+
+    /// Adds what stands under `retention:` of one file.
+    pub(crate) fn add_rules(&mut self, file: FileId, rules: Entries<RuleSpec>) {
+        let root = Source::file(file).key("retention");
+        for (written, spec) in rules.0 {
+            let at = root.key(&written);
+            let table = match QualifiedName::parse(&written) {
+                Ok(table) => table,
+                Err(error) => {
+                    self.problems.push(Problem::new(&at, error.to_string()).on_key());
+                    continue;
+                }
+            };
+            if let Some((first, _)) = self.rules.get(&table) {
+                let problem = Problem::new(&at, format!("`{table}` has two retention rules")).on_key();
+                self.problems.push(problem.related(first, "first here"));
+                continue;
+            }
+            let lowered = retention::spec::lower(&table, &spec, &at);
+            let rule = lowered.map_err(|problems| self.problems.extend(problems)).ok();
+            self.rules.insert(table, (at.clone(), rule.map(|rule| DeclaredRule::new(rule, at))));
         }
     }
 
@@ -157,7 +185,8 @@ impl Declarations {
             prune: relation.prune.is_some_and(|(prune, _)| prune),
             indexes: relation.indexes,
         });
-        (Desired::new(relations.collect(), Vec::new()), self.problems)
+        let rules = self.rules.into_values().filter_map(|(_, rule)| rule);
+        (Desired::new(relations.collect(), rules.collect()), self.problems)
     }
 }
 

@@ -209,6 +209,9 @@ impl Loading<'_> {
             if let Some(tables) = parsed.spec.tables {
                 declarations.add_tables(id, tables);
             }
+            if let Some(rules) = parsed.spec.retention {
+                declarations.add_rules(id, rules);
+            }
         }
         let structure_is_sound = self.problems.is_empty();
         let (mut settings, mut problems) = sections.finish(self.options.target.as_deref());

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
-use reconcile_core::{hazard::Hazard, kinds::index::spec::IndexSpec};
+use reconcile_core::{
+    hazard::Hazard,
+    kinds::{index::spec::IndexSpec, retention::spec::RuleSpec},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer,
@@ -10,10 +13,8 @@ use serde::{
 };
 
 /// Keys of the contract that this version does not support yet, by the type they would stand in.
-pub(crate) const UNSUPPORTED: [(&str, &[&str]); 2] = [
-    ("FileSpec", &["materialized_views", "retention", "alerts", "queries"]),
-    ("TableSpec", &["partitioning", "extract"]),
-];
+pub(crate) const UNSUPPORTED: [(&str, &[&str]); 2] =
+    [("FileSpec", &["materialized_views", "alerts", "queries"]), ("TableSpec", &["partitioning", "extract"])];
 
 /// A file of a reconcile project: `reconcile.yaml`, or one that it includes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -35,6 +36,8 @@ pub(crate) struct FileSpec {
     pub(crate) targets: Option<Entries<Option<TargetSpec>>>,
     /// Relations that carry indexes, by `schema.name`; a bare name is in schema `public`.
     pub(crate) tables: Option<Entries<Option<TableSpec>>>,
+    /// Retention rules, by the `schema.name` of their tables.
+    pub(crate) retention: Option<Entries<RuleSpec>>,
 }
 
 /// Which database, and where in it reconcile keeps its own tables.

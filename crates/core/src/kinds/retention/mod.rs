@@ -3,6 +3,7 @@
 //! the statements that move rows are in `batch`.
 
 pub mod period;
+pub mod spec;
 
 use std::{fmt, time::Duration};
 
