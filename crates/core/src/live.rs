@@ -8,7 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::Address,
     digest::Digest,
-    kinds::index::Index,
+    kinds::{
+        index::Index,
+        retention::{
+            Rule,
+            facts::{Estimate, Table},
+        },
+    },
     name::{Ident, QualifiedName},
 };
 
@@ -38,6 +44,17 @@ pub struct Live {
     pub vocabulary: Vocabulary,
     /// The indexes, by object identifier, that are what the registry recorded, and declared as it recorded.
     pub recorded: HashSet<u32>,
+    /// What retention rules have to know.
+    pub retention: Retention,
+}
+
+/// What retention rules have to know of their tables.
+#[derive(Clone, Debug, Default)]
+pub struct Retention {
+    /// Their tables, the children of those, and their archives.
+    pub tables: BTreeMap<QualifiedName, Table>,
+    /// Of the rules that are not in force as declared, by their tables.
+    pub estimates: BTreeMap<QualifiedName, Estimate>,
 }
 
 /// What the registry says is reconcile's own.
@@ -49,6 +66,8 @@ pub struct Registry {
     pub unreadable: bool,
     /// What was created or adopted.
     pub managed: BTreeMap<Address, Managed>,
+    /// The retention rules in force, by their tables.
+    pub rules: BTreeMap<QualifiedName, Rule>,
 }
 
 /// A registry entry.

@@ -29,6 +29,20 @@ impl Sql {
         self
     }
 
+    /// Adds a piece that was written before.
+    #[must_use]
+    pub fn raw_sql(mut self, piece: &Self) -> Self {
+        self.0.push_str(&piece.0);
+        self
+    }
+
+    /// Adds the name of a type as the server prints it (`format_type`), which is valid SQL.
+    #[must_use]
+    pub fn server_type(mut self, name: &str) -> Self {
+        self.0.push_str(name);
+        self
+    }
+
     /// Adds a name, quoted where needed.
     #[must_use]
     pub fn ident(mut self, ident: &Ident) -> Self {

@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use reconcile_core::{
     desired::Desired,
     digest::Digest,
-    kinds::index::{
-        PathName,
-        catalog::{self, CATALOG_SQL, Column, Columns, IndexRow, NAMES_FROM, Names, OpClass},
+    kinds::{
+        Object,
+        index::{
+            PathName,
+            catalog::{self, CATALOG_SQL, Column, Columns, IndexRow, NAMES_FROM, Names, OpClass},
+        },
+        retention::Rule,
     },
-    live::{Live, LiveIndex, Managed, Registry, Relation, RelationKind, Vocabulary},
+    live::{Live, LiveIndex, Managed, Registry, Relation, RelationKind, Retention, Vocabulary},
     name::{Ident, QualifiedName},
     sql::Sql,
 };
@@ -36,19 +40,29 @@ pub async fn read(
     let asked = asked(desired.relations.iter().map(|relation| &relation.name), registry.as_ref());
     let mut batch = String::new();
     if let Some(registry) = &registry {
-        let sql = Sql::new("SELECT address, declared, definition FROM ").name(registry);
+        let sql = Sql::new(
+            "SELECT address, declared, definition, \
+             CASE WHEN address LIKE 'retention/%' THEN declaration END FROM ",
+        )
+        .name(registry);
         batch = format!("{sql}; ");
     }
     batch.push_str(&statements(&asked, session.server_version()));
     let mut results = session.batch(&batch).await?.into_iter();
-    let managed = if readable { managed(&results.next().unwrap_or_default())? } else { BTreeMap::new() };
+    let entries = if readable { results.next().unwrap_or_default() } else { Rows::new() };
+    let (managed, rules) = (managed(&entries)?, rules(&entries)?);
     let (relation_rows, index_rows) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());
     let names = names(&results.next().unwrap_or_default(), &results.next().unwrap_or_default())?;
     let relations = relations(&relation_rows, index_rows, &names)?;
     let live = Live {
         database: hello.database.clone(),
         relations,
-        registry: Registry { exists: hello.registry_exists, unreadable: hello.registry_exists && !readable, managed },
+        registry: Registry {
+            exists: hello.registry_exists,
+            unreadable: hello.registry_exists && !readable,
+            managed,
+            rules,
+        },
         taken: HashMap::new(),
         vocabulary: Vocabulary {
             methods: hello.methods.clone(),
@@ -57,6 +71,7 @@ pub async fn read(
             ..Vocabulary::default()
         },
         recorded: std::collections::HashSet::new(),
+        retention: Retention::default(),
     };
     Ok((live, names))
 }
@@ -143,6 +158,21 @@ pub(crate) fn asked<'a>(names: impl Iterator<Item = &'a QualifiedName>, registry
         }
         None => sql.as_str().to_owned(),
     }
+}
+
+/// The retention rules in force.
+fn rules(rows: &Rows) -> Result<BTreeMap<QualifiedName, Rule>, LiveError> {
+    let mut rules = BTreeMap::new();
+    for row in rows {
+        let Some(json) = row.try_get::<Option<serde_json::Value>, _>(3)? else { continue };
+        let object: Object = serde_json::from_value(json).map_err(|error| {
+            LiveError::Connection(format!("a rule in the registry was written by another version: {error}"))
+        })?;
+        if let Object::Retention(rule) = object {
+            rules.insert(rule.table.clone(), *rule);
+        }
+    }
+    Ok(rules)
 }
 
 fn managed(rows: &[PgRow]) -> Result<BTreeMap<reconcile_core::address::Address, Managed>, LiveError> {

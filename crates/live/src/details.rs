@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use reconcile_core::{
     desired::Desired,
-    kinds::index::{generated::part_names, settle},
+    kinds::{
+        index::{generated::part_names, settle},
+        retention::decide as rules,
+    },
     live::{Live, Relation, Taken},
     name::{Ident, QualifiedName},
     sql::Sql,
@@ -39,7 +42,9 @@ pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live)
         batch.push(columns_sql(relations.iter().filter_map(|name| live.relations.get(name)).map(|r| r.oid)));
         batch.push(sizes_sql(relations.iter().flat_map(|name| tables(name, live)).map(|r| r.oid)));
     }
-    if desired.relations.iter().any(|relation| !live.relations.contains_key(&relation.name)) {
+    let missing = |name: &QualifiedName| !live.retention.tables.contains_key(name);
+    let of_rules = rules::tables(desired.rules.iter().map(|declared| &declared.rule)).into_iter().any(missing);
+    if of_rules || desired.relations.iter().any(|relation| !live.relations.contains_key(&relation.name)) {
         batch.push(RELATIONS.to_owned());
     }
     if batch.is_empty() {

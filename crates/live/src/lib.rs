@@ -12,6 +12,7 @@ pub mod hello;
 pub mod planner;
 pub mod probe;
 pub mod resolve;
+pub mod retention;
 pub mod session;
 pub mod settings;
 
@@ -58,9 +59,12 @@ pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOption
     let hello = hello::begin(session, options, desired.relations.len()).await?;
     let (mut live, names) = catalog::read(session, desired, &hello, options).await?;
     live.recorded = settle::recorded(desired, &live);
+    retention::read(session, desired, &mut live).await?;
     details::complete(session, desired, &mut live).await?;
     session.batch("COMMIT").await?;
     let resolved =
         resolve::canonical(session, desired, &live, &Server { hello: &hello, names: &names, options }).await?;
-    Ok(Picture { live, canonical: resolved.canonical, problems: resolved.problems })
+    let mut problems = resolved.problems;
+    problems.extend(retention::estimate_all(session, desired, &mut live, options).await?);
+    Ok(Picture { live, canonical: resolved.canonical, problems })
 }

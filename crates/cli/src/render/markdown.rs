@@ -2,7 +2,7 @@
 
 use reconcile_core::plan::{Plan, PlannedChange};
 
-use super::{diff, printable, size, summary_line};
+use super::{diff, estimate, printable, size, summary_line};
 
 /// The whole plan.
 pub(crate) fn plan(plan: &Plan) -> String {
@@ -16,7 +16,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
             "| `{}` | `{}` | {} | {} | {} |\n",
             change.action.sign(),
             inline(&change.address.to_string()),
-            cell(&change.reason),
+            cell(&reason(change)),
             hazards.join(" "),
             size(&change.relation)
         ));
@@ -31,8 +31,15 @@ pub(crate) fn plan(plan: &Plan) -> String {
     text
 }
 
+fn reason(change: &PlannedChange) -> String {
+    match &change.estimate {
+        Some(found) => format!("{}; {}", change.reason, estimate(found)),
+        None => change.reason.clone(),
+    }
+}
+
 fn details(change: &PlannedChange) -> String {
-    if change.steps.is_empty() {
+    if change.steps.is_empty() && change.estimate.is_none() {
         return String::new();
     }
     let mut text = format!("\n<details><summary><code>{}</code></summary>\n", html(&change.address.to_string()));
@@ -49,7 +56,9 @@ fn details(change: &PlannedChange) -> String {
             format!("{};{lock}", printable(step.sql.as_str()))
         })
         .collect();
-    text.push_str(&fenced("sql", &steps.join("\n")));
+    if !steps.is_empty() {
+        text.push_str(&fenced("sql", &steps.join("\n")));
+    }
     text + "\n</details>\n"
 }
 

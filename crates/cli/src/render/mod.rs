@@ -6,7 +6,7 @@ pub(crate) mod sql;
 pub(crate) mod text;
 
 use reconcile_core::{
-    kinds::Object,
+    kinds::{Object, retention::facts::Estimate},
     plan::{Plan, PlannedChange, RelationSize, Summary},
 };
 use similar::{ChangeTag, TextDiff};
@@ -46,9 +46,16 @@ pub(crate) fn summary_line(plan: &Plan) -> String {
     line + "."
 }
 
-/// The lines of the definitions before and after, each with its sign; empty where nothing can be compared.
+/// The lines of the definitions before and after, each with its sign; empty where nothing can be compared. A new rule is
+/// shown whole: no statement says what it means.
 fn diff(change: &PlannedChange) -> Vec<(char, String)> {
-    let (Some(before), Some(after)) = (&change.before, &change.after) else { return Vec::new() };
+    let (before, after) = match (&change.before, &change.after) {
+        (Some(before), Some(after)) => (before, after),
+        (None, Some(Object::Retention(rule))) => {
+            return rule.lines().lines().map(|line| ('+', printable(line))).collect();
+        }
+        (_, None) | (None, Some(Object::Index(_))) => return Vec::new(),
+    };
     let mut after = after.clone();
     if let (Object::Index(before), Object::Index(after)) = (before, &mut after) {
         // What is not declared stays as it is, and is shown so.
@@ -68,6 +75,21 @@ fn diff(change: &PlannedChange) -> Vec<(char, String)> {
             (sign, printable(line.value().trim_end_matches('\n')))
         })
         .collect()
+}
+
+/// How much a rule would let go, for people.
+fn estimate(estimate: &Estimate) -> String {
+    let Estimate { rows, bytes: size, before, batches, oldest } = estimate;
+    let mut text = format!("about {} rows ({}) are past their time", thousands(*rows), bytes(*size));
+    if let Some(before) = before {
+        let more = rows.saturating_sub(*before);
+        text.push_str(&format!(", {} more than under the rule in force", thousands(more)));
+    }
+    if let Some(oldest) = oldest {
+        text.push_str(&format!("; the oldest is of {}", printable(oldest)));
+    }
+    let plural = if *batches == 1 { "" } else { "es" };
+    text + &format!("; {} batch{plural}", thousands(*batches))
 }
 
 /// A relation's size for people.

@@ -1,8 +1,11 @@
 //! A plan for people to read.
 
-use reconcile_core::plan::{Action, Plan, PlannedChange, Step};
+use reconcile_core::{
+    kinds::Object,
+    plan::{Action, Plan, PlannedChange, Step},
+};
 
-use super::{diff, printable, size, summary_line};
+use super::{diff, estimate, printable, size, summary_line};
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
@@ -42,7 +45,7 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
         return text;
     }
     text.push_str(&format!("      {}\n", printable(&change.reason)));
-    for (sign, line) in diff(change).into_iter().filter(|_| shows_diff(change.action)) {
+    for (sign, line) in diff(change).into_iter().filter(|_| shows_diff(change)) {
         let line = format!("      {sign} {line}");
         text.push_str(&match sign {
             '-' => format!("{}\n", paint.with(RED, &line)),
@@ -72,6 +75,9 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
         let relation = printable(&change.relation.name.to_string());
         text.push_str(&format!("      {relation}: {}\n", size(&change.relation)));
     }
+    if let Some(found) = &change.estimate {
+        text.push_str(&format!("      {}\n", estimate(found)));
+    }
     text.push('\n');
     text
 }
@@ -83,10 +89,12 @@ fn statement(step: &Step, paint: &Paint) -> String {
 }
 
 /// A rename has the same definition; its address says all.
-fn shows_diff(action: Action) -> bool {
-    match action {
+fn shows_diff(change: &PlannedChange) -> bool {
+    match change.action {
         Action::Update | Action::Replace => true,
-        Action::Create | Action::Drop | Action::Rename | Action::Adopt | Action::Repair | Action::Forget => false,
+        // Of an index, the statement says it.
+        Action::Create => matches!(change.after, Some(Object::Retention(_))),
+        Action::Drop | Action::Rename | Action::Adopt | Action::Repair | Action::Forget => false,
     }
 }
 

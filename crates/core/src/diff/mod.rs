@@ -12,13 +12,13 @@ use crate::{
     desired::{Desired, DesiredRelation},
     digest::Digest,
     hazard::HazardSet,
-    kinds::Object,
     kinds::index::{
         Index, check,
         decide::{self, Change, Decisions, Wanted, What},
         settle::Canonical,
         steps::Steps,
     },
+    kinds::{Object, retention},
     live::{IndexState, Live, LiveIndex, Relation},
     name::QualifiedName,
     plan::{Action, FORMAT_VERSION, Plan, PlannedChange, Record, RelationSize, SessionSettings, Summary, TimeLimits},
@@ -70,7 +70,15 @@ impl Filter {
 /// # Errors
 /// Every mistake of the user's that only shows against the live side.
 pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
-    let mut decisions = decide(desired, live, canonical, &options.filter)?;
+    let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, options.limits);
+    let mut decisions = match decide(desired, live, canonical, &options.filter) {
+        Ok(decisions) if rules.problems.is_empty() => decisions,
+        Ok(_) => return Err(rules.problems),
+        Err(problems) => {
+            rules.problems.splice(0..0, problems);
+            return Err(rules.problems);
+        }
+    };
     decisions.changes.retain(|change| options.filter.admits(&change.address));
     decisions.notes.retain(|note| options.filter.admits(&note.address));
     release::decide(&mut decisions, live, &options.release);
@@ -84,6 +92,8 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     for change in &mut changes {
         release::strike(change, &options.release);
     }
+    changes.extend(rules.changes);
+    decisions.notes.extend(rules.notes);
     let fingerprint = facts::fingerprint(&changes, &decisions.notes, live);
     let outdated = decisions.outdated.iter().filter(|(declared, _)| options.filter.admits(&declared.index.address()));
     let records = outdated.map(|(declared, live)| manage(&declared.index, &declared.digest, &live.index)).collect();
@@ -228,6 +238,7 @@ fn planned(
         relies_on: facts::relies_on(change, live),
         tree: change.relation.map_or(&name, |relation| facts::tree(relation, live)).clone(),
         hazards: steps.iter().flat_map(|step| step.hazards.iter().copied()).collect(),
+        estimate: None,
         relation: change.relation.map_or(RelationSize { name: name.clone(), bytes: 0, rows: None }, size),
         records: records(change, before, wanted),
         steps,

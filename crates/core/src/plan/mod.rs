@@ -11,7 +11,7 @@ use crate::{
     address::Address,
     digest::Digest,
     hazard::{Approval, HazardSet},
-    kinds::Object,
+    kinds::{Object, retention::facts::Estimate},
     live::DatabaseId,
     name::{Ident, QualifiedName},
 };
@@ -90,6 +90,9 @@ pub struct PlannedChange {
     pub hazards: HazardSet,
     /// What carries it, to judge the cost by.
     pub relation: RelationSize,
+    /// Of a retention rule: how much it would let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// What runs, in order.
     pub steps: Vec<Step>,
     /// What the registry holds once all steps are done.

@@ -61,5 +61,5 @@ fn between(ours: &[PlannedChange], theirs: &[PlannedChange]) -> Vec<String> {
 
 fn without_size(change: &PlannedChange) -> PlannedChange {
     let relation = RelationSize { name: change.relation.name.clone(), bytes: 0, rows: None };
-    PlannedChange { relation, ..change.clone() }
+    PlannedChange { relation, estimate: None, ..change.clone() }
 }

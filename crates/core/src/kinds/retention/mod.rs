@@ -2,6 +2,9 @@
 //! side is the registry's entry, so that only what was applied ever deletes. How it is written in YAML is in `spec`,
 //! the statements that move rows are in `batch`.
 
+pub mod check;
+pub mod decide;
+pub mod facts;
 pub mod period;
 pub mod spec;
 

@@ -1,0 +1,227 @@
+//! Whether a rule can do what it says on the live tables, and what a reader of the plan should know of it.
+
+use super::{
+    Action, Child, Rule,
+    facts::{Clock, OnDelete, Reference, Table},
+};
+use crate::{
+    desired::DeclaredRule,
+    live::Live,
+    name::{Ident, QualifiedName},
+    plan::Note,
+    problem::Problem,
+    source::Source,
+};
+
+/// What is wrong with a declared rule, and what is worth knowing.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Mistakes, each at its place.
+    pub problems: Vec<Problem>,
+    /// For the plan.
+    pub notes: Vec<Note>,
+}
+
+/// Holds a rule against the live tables.
+#[must_use]
+pub fn rule(declared: &DeclaredRule, live: &Live) -> Findings {
+    let mut checker = Checker { declared, rule: &declared.rule, live, found: Findings::default() };
+    let Some(table) = checker.table(&declared.rule.table, &declared.at) else { return checker.found };
+    checker.column(table);
+    for (position, child) in declared.rule.children.iter().enumerate() {
+        checker.child(table, child, &declared.at.key("children").item(position));
+    }
+    checker.references(table, &declared.at);
+    checker.archive(table);
+    checker.role(table);
+    checker.found
+}
+
+struct Checker<'a> {
+    declared: &'a DeclaredRule,
+    rule: &'a Rule,
+    live: &'a Live,
+    found: Findings,
+}
+
+impl<'a> Checker<'a> {
+    fn problem(&mut self, problem: Problem) {
+        self.found.problems.push(problem);
+    }
+
+    fn note(&mut self, text: String) {
+        self.found.notes.push(Note { address: self.rule.address(), text });
+    }
+
+    fn table(&mut self, name: &QualifiedName, at: &Source) -> Option<&'a Table> {
+        let on_key = |problem: Problem| if *name == self.rule.table { problem.on_key() } else { problem };
+        match self.live.retention.tables.get(name) {
+            None => {
+                let known = self.live.vocabulary.relations.iter().map(String::as_str);
+                let problem = Problem::new(at, format!("there is no table `{name}`"));
+                self.problem(on_key(problem.did_you_mean(&name.to_string(), known)));
+                None
+            }
+            Some(table) if matches!(table.kind, 'r' | 'p') => Some(table),
+            Some(_) => {
+                self.problem(on_key(Problem::new(at, format!("`{name}` is no table: it has no rows of its own"))));
+                None
+            }
+        }
+    }
+
+    fn column(&mut self, table: &Table) {
+        let at = self.declared.at.key("column");
+        let Some(column) = table.column(&self.rule.column) else {
+            return self.missing_column(&at, table, &self.rule.column);
+        };
+        match column.clock() {
+            None => {
+                let message = format!("`{}` is of type {}, no date or timestamp", column.name, column.type_name);
+                return self.problem(Problem::new(&at, message));
+            }
+            Some(Clock::Local) if self.rule.timezone.is_none() => {
+                let message = format!("`{}` is a timestamp without time zone: when it is, nobody knows", column.name);
+                self.problem(Problem::new(&at, message).hint("add `timezone:`, such as `timezone: UTC`"));
+            }
+            Some(Clock::Date) if self.rule.retain_for.has_hours() => {
+                let message = format!("`{}` is a date, which knows no hours", column.name);
+                self.problem(Problem::new(&self.declared.at.key("retain_for"), message));
+            }
+            Some(Clock::Instant | Clock::Local | Clock::Date) => {}
+        }
+        if !table.leading.contains(&column.name) {
+            let proposal = proposal(&table.name, &column.name);
+            self.note(format!("no index leads with `{}`: each run reads the whole table; {proposal}", column.name));
+        }
+    }
+
+    fn missing_column(&mut self, at: &Source, table: &Table, name: &Ident) {
+        let known = table.columns.iter().map(|column| column.name.as_str());
+        let problem = Problem::new(at, format!("column `{name}` is not in `{}`", table.name));
+        self.problem(problem.did_you_mean(name.as_str(), known));
+    }
+
+    fn child(&mut self, parent: &Table, child: &Child, at: &Source) {
+        let Some(table) = self.table(&child.table, &at.key("table")) else { return };
+        if table.column(&child.foreign_key).is_none() {
+            return self.missing_column(&at.key("foreign_key"), table, &child.foreign_key);
+        }
+        let points = |key: &&Reference| key.table == child.table && key.columns == [child.foreign_key.clone()];
+        match parent.references.iter().find(points) {
+            None => {
+                let message = format!(
+                    "no foreign key of `{}` by `{}` points at `{}`",
+                    child.table, child.foreign_key, parent.name
+                );
+                self.problem(Problem::new(&at.key("foreign_key"), message));
+            }
+            Some(key) if !key.indexed => {
+                let proposal = proposal(&child.table, &child.foreign_key);
+                let text = format!(
+                    "no index finds the rows of `{}` by `{}`: each batch reads all of it; {proposal}",
+                    child.table, child.foreign_key
+                );
+                self.note(text);
+            }
+            Some(_) => {}
+        }
+        if table.row_security {
+            self.problem(hidden(&at.key("table"), &child.table));
+        }
+        self.references(table, at);
+    }
+
+    /// Foreign keys that point at a table whose rows go, other than those of declared children.
+    fn references(&mut self, table: &Table, at: &Source) {
+        for key in &table.references {
+            let declared = table.name == self.rule.table
+                && self
+                    .rule
+                    .children
+                    .iter()
+                    .any(|child| child.table == key.table && key.columns == [child.foreign_key.clone()]);
+            if declared {
+                continue;
+            }
+            let what = format!("the foreign key `{}` of `{}`", key.constraint, key.table);
+            let refuses = match key.on_delete {
+                OnDelete::NoAction | OnDelete::Restrict => Some("keeps rows from being deleted"),
+                OnDelete::Cascade => Some("would delete its rows as well, unseen"),
+                OnDelete::SetNull | OnDelete::SetDefault => None,
+            };
+            if let Some(effect) = refuses {
+                let problem = Problem::new(at, format!("{what} {effect}")).on_key();
+                let columns = key.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
+                self.problem(problem.hint(format!(
+                    "add `children: [{{ table: {}, foreign_key: {columns} }}]`, or change the foreign key",
+                    key.table
+                )));
+            } else {
+                self.note(format!("{what} lets its rows stay, pointing at nothing"));
+            }
+            if !key.indexed {
+                let column = key.columns.first().unwrap_or(&self.rule.column);
+                self.note(format!(
+                    "no index supports {what}: each row that goes reads all of it; {}",
+                    proposal(&key.table, column)
+                ));
+            }
+        }
+    }
+
+    fn archive(&mut self, table: &Table) {
+        let at = self.declared.at.key("archive_to");
+        let to = match &self.rule.action {
+            Action::Archive(to) => to,
+            Action::Delete | Action::ArchiveFiles(_) => return,
+        };
+        if !self.rule.children.is_empty() {
+            let problem =
+                Problem::new(&self.declared.at.key("children"), "rows of children would not be archived, but lost");
+            self.problem(problem.on_key().hint("archive the children by rules of their own"));
+        }
+        if *to == self.rule.table {
+            return self.problem(Problem::new(&at, "this is the table itself"));
+        }
+        if !self.live.retention.tables.contains_key(to) {
+            return;
+        }
+        let Some(archive) = self.table(to, &at) else { return };
+        for column in &table.columns {
+            let Some(kept) = archive.column(&column.name) else { continue };
+            if kept.type_name != column.type_name {
+                let message = format!(
+                    "`{}` of `{to}` is of type {}, and of type {} in `{}`",
+                    column.name, kept.type_name, column.type_name, table.name
+                );
+                self.problem(
+                    Problem::new(&at, message).hint("change its type in a migration, or archive to another table"),
+                );
+            }
+        }
+    }
+
+    fn role(&mut self, table: &Table) {
+        if table.row_security {
+            self.problem(hidden(&self.declared.at, &table.name).on_key());
+        }
+        if !table.may_delete {
+            self.note(format!("this role may not delete from `{}`; the one that runs `retain` has to", table.name));
+        }
+        for publication in &table.publications {
+            self.note(format!("publication `{publication}` carries the deletes to its subscribers"));
+        }
+    }
+}
+
+fn hidden(at: &Source, table: &QualifiedName) -> Problem {
+    let problem = Problem::new(at, format!("row-level security hides rows of `{table}` from this role"));
+    problem.hint("use a role with BYPASSRLS, or the owner where the policies are not forced")
+}
+
+/// The index that is missing, as YAML.
+fn proposal(table: &QualifiedName, column: &Ident) -> String {
+    let name = Ident::fitted(&format!("idx_{}_{column}", table.name), "");
+    format!("`{table}: {{ indexes: {{ {name}: [{column}] }} }}` would help")
+}
