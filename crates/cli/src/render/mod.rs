@@ -80,7 +80,8 @@ fn diff(change: &PlannedChange) -> Vec<(char, String)> {
 /// How much a rule would let go, for people.
 fn estimate(estimate: &Estimate) -> String {
     let Estimate { rows, bytes: size, before, batches, oldest } = estimate;
-    let mut text = format!("about {} rows ({}) are past their time", thousands(*rows), bytes(*size));
+    let (plural, are) = if *rows == 1 { ("", "is") } else { ("s", "are") };
+    let mut text = format!("about {} row{plural} ({}) {are} past their time", thousands(*rows), bytes(*size));
     if let Some(before) = before {
         let more = rows.saturating_sub(*before);
         text.push_str(&format!(", {} more than under the rule in force", thousands(more)));

@@ -1,0 +1,13 @@
+CREATE SCHEMA s;
+CREATE TABLE s.parent (id integer PRIMARY KEY, at timestamptz, local timestamp, day date, body text);
+CREATE TABLE s.child (id integer PRIMARY KEY, parent integer REFERENCES s.parent, other integer);
+CREATE TABLE s.cascading (parent integer REFERENCES s.parent ON DELETE CASCADE);
+CREATE TABLE s.null (parent integer REFERENCES s.parent ON DELETE SET NULL);
+CREATE TABLE s.grandchild (child integer REFERENCES s.child);
+CREATE TABLE s.local (at timestamp);
+CREATE TABLE s.day (at date);
+CREATE TABLE s.hold (at timestamptz, hold boolean, note text);
+CREATE TABLE s.zone (at timestamptz);
+CREATE TABLE s.archived (at timestamptz, n integer);
+CREATE TABLE s.archive (at timestamptz, n bigint);
+CREATE VIEW s.view AS SELECT now() AS at;
