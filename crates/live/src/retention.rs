@@ -1,6 +1,8 @@
 //! What retention rules have to know: their tables, in the same snapshot as everything else, and the planner's word on
 //! how many rows would go. A project without rules costs no round trip here.
 
+use std::collections::BTreeMap;
+
 use reconcile_core::{
     desired::{DeclaredRule, Desired},
     kinds::retention::{
@@ -9,10 +11,11 @@ use reconcile_core::{
         facts::{self, Clock, Estimate, Table},
     },
     live::Live,
+    name::QualifiedName,
     problem::Problem,
     sql::Sql,
 };
-use sea_orm::sqlx::Row as _;
+use sea_orm::sqlx::{Row as _, postgres::PgRow};
 
 use crate::{LiveError, ReadOptions, Session, probe, settings};
 
@@ -22,18 +25,29 @@ use crate::{LiveError, ReadOptions, Session, probe, settings};
 /// The connection or a query fails.
 pub async fn read(session: &mut Session, desired: &Desired, live: &mut Live) -> Result<(), LiveError> {
     let rules = desired.rules.iter().map(|declared| &declared.rule).chain(live.registry.rules.values());
-    let names = tables(rules);
+    live.retention.tables = facts_of(session, &tables(rules)).await?;
+    Ok(())
+}
+
+/// Reads some tables.
+///
+/// # Errors
+/// The connection or the query fails.
+pub async fn facts_of(
+    session: &mut Session,
+    names: &[&QualifiedName],
+) -> Result<BTreeMap<QualifiedName, Table>, LiveError> {
     if names.is_empty() {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
-    let rows = session.batch(&facts::query(&names)).await?;
-    for row in rows.iter().flatten() {
+    let rows = session.batch(&facts::query(names)).await?;
+    let read = |row: &PgRow| -> Result<_, LiveError> {
         let text: String = row.try_get(0)?;
         let table: Table = serde_json::from_str(&text)
             .map_err(|error| LiveError::Connection(format!("the catalogs answered in an unknown form: {error}")))?;
-        live.retention.tables.insert(table.name.clone(), table);
-    }
-    Ok(())
+        Ok((table.name.clone(), table))
+    };
+    rows.iter().flatten().map(read).collect()
 }
 
 /// Asks the planner how much each rule would let go that is not in force as declared. Returns what the server does not

@@ -1,12 +1,13 @@
 //! Whether a rule can do what it says on the live tables, and what a reader of the plan should know of it.
 
+use std::collections::BTreeMap;
+
 use super::{
     Action, Child, Rule,
     facts::{Clock, OnDelete, Reference, Table},
 };
 use crate::{
     desired::DeclaredRule,
-    live::Live,
     name::{Ident, QualifiedName},
     plan::Note,
     problem::Problem,
@@ -22,10 +23,10 @@ pub struct Findings {
     pub notes: Vec<Note>,
 }
 
-/// Holds a rule against the live tables.
+/// Holds a rule against the live tables. `known` are the names of tables to suggest from.
 #[must_use]
-pub fn rule(declared: &DeclaredRule, live: &Live) -> Findings {
-    let mut checker = Checker { declared, rule: &declared.rule, live, found: Findings::default() };
+pub fn rule(declared: &DeclaredRule, tables: &BTreeMap<QualifiedName, Table>, known: &[String]) -> Findings {
+    let mut checker = Checker { declared, rule: &declared.rule, tables, known, found: Findings::default() };
     let Some(table) = checker.table(&declared.rule.table, &declared.at) else { return checker.found };
     checker.column(table);
     for (position, child) in declared.rule.children.iter().enumerate() {
@@ -40,7 +41,9 @@ pub fn rule(declared: &DeclaredRule, live: &Live) -> Findings {
 struct Checker<'a> {
     declared: &'a DeclaredRule,
     rule: &'a Rule,
-    live: &'a Live,
+    tables: &'a BTreeMap<QualifiedName, Table>,
+    /// Names to suggest from.
+    known: &'a [String],
     found: Findings,
 }
 
@@ -55,9 +58,9 @@ impl<'a> Checker<'a> {
 
     fn table(&mut self, name: &QualifiedName, at: &Source) -> Option<&'a Table> {
         let on_key = |problem: Problem| if *name == self.rule.table { problem.on_key() } else { problem };
-        match self.live.retention.tables.get(name) {
+        match self.tables.get(name) {
             None => {
-                let known = self.live.vocabulary.relations.iter().map(String::as_str);
+                let known = self.known.iter().map(String::as_str);
                 let problem = Problem::new(at, format!("there is no table `{name}`"));
                 self.problem(on_key(problem.did_you_mean(&name.to_string(), known)));
                 None
@@ -184,7 +187,7 @@ impl<'a> Checker<'a> {
         if *to == self.rule.table {
             return self.problem(Problem::new(&at, "this is the table itself"));
         }
-        if !self.live.retention.tables.contains_key(to) {
+        if !self.tables.contains_key(to) {
             return;
         }
         let Some(archive) = self.table(to, &at) else { return };

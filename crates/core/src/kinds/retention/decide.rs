@@ -35,7 +35,7 @@ pub struct Decisions {
 pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, limits: TimeLimits) -> Decisions {
     let mut out = Decisions::default();
     for declared in desired.rules.iter().filter(|declared| filter.admits(&declared.rule.address())) {
-        let findings = check::rule(declared, live);
+        let findings = check::rule(declared, &live.retention.tables, &live.vocabulary.relations);
         out.problems.extend(findings.problems);
         if let Some(change) = declared_rule(declared, live, limits) {
             out.changes.push(change);
@@ -162,8 +162,8 @@ fn lets_more_go(before: &Rule, after: &Rule) -> bool {
         || before.action != after.action
         || before.predicate != after.predicate
         || before.children != after.children
-        || after.retain_for.is_shorter_than(&before.retain_for)
-        || (after.retain_for != before.retain_for && !before.retain_for.is_shorter_than(&after.retain_for))
+        || after.retain_for.is_shorter_than(before.retain_for)
+        || (after.retain_for != before.retain_for && !before.retain_for.is_shorter_than(after.retain_for))
         || limit(before.limits.max_rows, after.limits.max_rows)
         || fraction(after.limits.max_fraction) > fraction(before.limits.max_fraction)
 }

@@ -174,10 +174,16 @@ impl Clock {
 }
 
 impl Rule {
-    /// The condition that a row is past its time as of now. NULL, infinite and future times never are.
+    /// The condition that a row is past its time as of now.
     #[must_use]
     pub fn expired_now(&self, clock: Clock) -> Sql {
-        let sql = Sql::default().ident(&self.column).raw(" < ").raw_sql(&clock.cut_off(self));
+        self.expired(&clock.cut_off(self))
+    }
+
+    /// The condition that a row lies before the cut-off and may go. NULL, infinite and future times never do.
+    #[must_use]
+    pub fn expired(&self, cut_off: &Sql) -> Sql {
+        let sql = Sql::default().ident(&self.column).raw(" < ").raw_sql(cut_off);
         // Unlike `isfinite`, an index and the planner's statistics know this.
         let sql = sql.raw(" AND ").ident(&self.column).raw(" > '-infinity'");
         match &self.predicate {

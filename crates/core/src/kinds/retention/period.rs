@@ -59,17 +59,17 @@ impl Period {
 
     /// Whether it is about shorter than another; months and days are compared by their average length.
     #[must_use]
-    pub fn is_shorter_than(&self, other: &Self) -> bool {
+    pub fn is_shorter_than(self, other: Self) -> bool {
         self.hours() < other.hours()
     }
 
     /// Whether it has parts of days, which a `date` does not know.
     #[must_use]
-    pub fn has_hours(&self) -> bool {
+    pub fn has_hours(self) -> bool {
         self.unit == Unit::Hour
     }
 
-    fn hours(&self) -> u64 {
+    fn hours(self) -> u64 {
         u64::from(self.count) * self.unit.hours()
     }
 }
@@ -127,6 +127,6 @@ mod tests {
         for text in ["", "days", "0 days", "-1 day", "1.5 days", "30", "30 dayz", "1 month 2 days", "99999 years"] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
-        assert!("30 days".parse::<Period>().unwrap().is_shorter_than(&"1 month".parse().unwrap()));
+        assert!("30 days".parse::<Period>().unwrap().is_shorter_than("1 month".parse().unwrap()));
     }
 }
