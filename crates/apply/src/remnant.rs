@@ -2,7 +2,7 @@
 
 use reconcile_core::{
     name::QualifiedName,
-    plan::{Effect, Placed, Step},
+    plan::{Effect, Placed, Step, Unfinished},
     sql::Sql,
 };
 use reconcile_live::LiveError;
@@ -47,7 +47,7 @@ impl Lane<'_, '_> {
             return;
         }
         for (offset, step) in steps.iter().enumerate().rev() {
-            let Some(name) = &step.unfinished else { continue };
+            let Some(Unfinished { index: name, .. }) = &step.unfinished else { continue };
             // A partitioned index cannot be dropped concurrently.
             let drop_it = Sql::new("DROP INDEX ").name(name);
             let position = placed.first + offset;

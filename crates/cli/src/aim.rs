@@ -33,20 +33,20 @@ pub(crate) enum Aim {
 }
 
 /// An aim as `diff` takes it.
+#[derive(Default)]
 struct Target {
     /// `None`: what the files declare.
     desired: Option<Desired>,
     filter: Filter,
     release: Release,
+    remnants: BTreeSet<Address>,
     notes: Vec<Note>,
 }
 
 /// Reads the live side and plans.
 pub(crate) async fn plan(session: &mut Session, project: &Project, aim: &Aim) -> Result<Plan, Failure> {
     let target = match aim {
-        Aim::Declared(filter) => {
-            Target { desired: None, filter: filter.clone(), release: Release::new(), notes: Vec::new() }
-        }
+        Aim::Declared(filter) => Target { filter: filter.clone(), ..Target::default() },
         Aim::Before(run) => before(session, project, *run).await?,
         Aim::Nothing => nothing(project),
         Aim::Released(addresses) => released(project, addresses),
@@ -79,6 +79,7 @@ async fn towards(session: &mut Session, project: &Project, target: &Target) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
         filter: target.filter.clone(),
         release: target.release.clone(),
+        remnants: target.remnants.clone(),
     };
     let planned = diff::plan(desired, &picture.live, &picture.canonical, options);
     let mut problems = picture.problems;
@@ -106,16 +107,17 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
         return Err(unknown());
     }
     let undone = registry.undone(session, run).await?.ok_or_else(unknown)?;
-    if let Some((later, address)) = undone.later.first() {
+    let plan = history::plan(undone.plan).map_err(|error| {
+        Failure::other(format!("run {} was written by another version of reconcile: {error}", run.0))
+    })?;
+    let inverse = Inverse::of(&plan, &undone.begun, &project.desired);
+    if let Some((later, address)) = undone.later.iter().find(|(_, address)| inverse.filter.admits(address)) {
         let message = format!("run {} has changed {address} since run {}; nothing was written", later.0, run.0);
         let hint = format!("`reconcile rollback {}` first, or change the declarations and apply them", later.0);
         return Err(Failure::said(Exit::Stale, message, hint));
     }
-    let plan = history::plan(undone.plan).map_err(|error| {
-        Failure::other(format!("run {} was written by another version of reconcile: {error}", run.0))
-    })?;
-    let Inverse { desired, filter, release, notes } = Inverse::of(&plan, &undone.begun, &project.desired);
-    Ok(Target { desired: Some(desired), filter, release, notes })
+    let Inverse { desired, filter, release, remnants, notes } = inverse;
+    Ok(Target { desired: Some(desired), filter, release, remnants, notes })
 }
 
 fn nothing(project: &Project) -> Target {
@@ -125,7 +127,7 @@ fn nothing(project: &Project) -> Target {
         |address: &Address| Note { address: address.clone(), text: "protected: it stays, and managed".to_owned() };
     let notes = exclude.iter().map(kept).collect();
     let filter = Filter { only: None, exclude };
-    Target { desired: Some(Desired::new(Vec::new(), Vec::new())), filter, release: Release::new(), notes }
+    Target { desired: Some(Desired::new(Vec::new(), Vec::new())), filter, notes, ..Target::default() }
 }
 
 fn released(project: &Project, addresses: &[Address]) -> Target {
@@ -138,6 +140,7 @@ fn released(project: &Project, addresses: &[Address]) -> Target {
         filter: Filter::only(addresses.iter().cloned()),
         release: addresses.iter().map(reason).collect(),
         notes: still.map(|address| Note { address: address.clone(), text: text.to_owned() }).collect(),
+        ..Target::default()
     }
 }
 

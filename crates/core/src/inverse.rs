@@ -13,7 +13,7 @@ use crate::{
         retention::Rule,
     },
     name::QualifiedName,
-    plan::{Action, Note, Plan, PlannedChange},
+    plan::{Action, Effect, Note, Placed, Plan, PlannedChange, Record},
     source::{FileId, Source},
 };
 
@@ -26,6 +26,8 @@ pub struct Inverse {
     pub filter: Filter,
     /// Those of them that were not managed before.
     pub release: Release,
+    /// Those that are taken away only where they are of no use: nothing came of them in the run.
+    pub remnants: BTreeSet<Address>,
     /// What stays as the run left it.
     pub notes: Vec<Note>,
 }
@@ -33,22 +35,79 @@ pub struct Inverse {
 /// Declarations that stand in no file.
 const NOWHERE: FileId = FileId(u32::MAX);
 
+/// How far a run came.
+#[derive(Clone, Debug, Default)]
+pub struct Begun {
+    /// To its end.
+    pub whole: bool,
+    /// The steps that were sent, by number from 1, and whether anything may have come of each.
+    pub steps: BTreeMap<usize, bool>,
+    /// What the registry has from it.
+    pub recorded: BTreeSet<Address>,
+}
+
+impl Begun {
+    fn has(&self, placed: Placed<'_>) -> bool {
+        let sent = placed.steps().any(|(number, _)| self.steps.contains_key(&number));
+        self.whole || sent || self.recorded.contains(&placed.change.address)
+    }
+
+    /// Whether nothing can have come of a change but something INVALID.
+    fn came_to_nothing(&self, placed: Placed<'_>) -> bool {
+        let fruitful = placed.steps().any(|(number, _)| self.steps.get(&number) == Some(&true));
+        !self.whole && !fruitful && !self.recorded.contains(&placed.change.address)
+    }
+}
+
 impl Inverse {
-    /// The way back from `run`, of which `begun` is what it got to. What `declared` protects is not taken away.
+    /// The way back from `run`, which came as far as `begun`. What `declared` protects is not taken away.
     #[must_use]
-    pub fn of(run: &Plan, begun: &BTreeSet<Address>, declared: &Desired) -> Self {
+    pub fn of(run: &Plan, begun: &Begun, declared: &Desired) -> Self {
         let protected: BTreeSet<_> =
             declared.indexes().filter(|index| index.protect).map(|index| index.index.address()).collect();
         let mut inverse = Collected::default();
-        for change in run.changes.iter().filter(|change| begun.contains(&change.address)) {
+        for placed in with_companions(run, begun) {
+            let change = placed.change;
             if protected.contains(&change.address) {
                 inverse.note(change, "protected: it stays as it is");
-            } else {
-                inverse.change(change);
+                continue;
+            }
+            inverse.change(change);
+            if !begun.whole {
+                inverse.remains(placed, begun);
             }
         }
         inverse.finish()
     }
+}
+
+/// The changes that a run began, and those whose steps stand at another one of them.
+fn with_companions<'a>(run: &'a Plan, begun: &Begun) -> Vec<Placed<'a>> {
+    let placed = run.placed();
+    let of = |action| move |placed: &&Placed<'_>| placed.change.action == action;
+    let exchanged = placed.iter().any(|placed| is_exchange(placed.change) && begun.has(*placed));
+    let replaced: BTreeSet<_> = placed
+        .iter()
+        .filter(of(Action::Replace))
+        .filter(|p| begun.has(**p))
+        .map(|p| p.change.address.table())
+        .collect();
+    // A replacement may have taken an index that was given up under its own name.
+    let taken = |change: &PlannedChange| {
+        change.action == Action::Forget && change.before.is_some() && replaced.contains(change.address.table())
+    };
+    let began =
+        |placed: &Placed<'_>| begun.has(*placed) || (exchanged && is_exchange(placed.change)) || taken(placed.change);
+    placed.iter().copied().filter(began).collect()
+}
+
+/// The names of several change hands in one transaction, which the first of them carries.
+fn is_exchange(change: &PlannedChange) -> bool {
+    let given_up = |record: &Record| match (record, &change.before) {
+        (Record::Forget { address }, Some(before)) => *address == before.address(),
+        (Record::Forget { .. } | Record::Manage { .. }, _) => false,
+    };
+    change.action == Action::Rename && !change.records.iter().any(given_up)
 }
 
 #[derive(Default)]
@@ -58,6 +117,7 @@ struct Collected {
     rules: Vec<Rule>,
     tables: BTreeSet<QualifiedName>,
     release: Release,
+    remnants: BTreeSet<Address>,
     notes: Vec<Note>,
 }
 
@@ -65,7 +125,7 @@ impl Collected {
     fn change(&mut self, change: &PlannedChange) {
         match (change.action, &change.before) {
             (Action::Create, _) => self.touch(change),
-            (Action::Update | Action::Replace | Action::Drop | Action::Rename, Some(before)) => {
+            (Action::Update | Action::Replace | Action::Drop | Action::Rename | Action::Forget, Some(before)) => {
                 self.touch(change);
                 match before {
                     Object::Index(before) => self.restore(change, before),
@@ -75,17 +135,43 @@ impl Collected {
                     }
                 }
             }
-            (Action::Adopt, _) => {
-                self.touch(change);
-                self.release.insert(change.address.clone(), "the run had adopted it; it stays as it is".to_owned());
+            (Action::Adopt, _) => self.let_go(change, "the run had adopted it; it stays as it is"),
+            // What it replaced was of no use; where nobody had asked for it before, it goes.
+            (Action::Repair, Some(before)) if !change.prior.managed && is_rebuilt(change, before) => self.touch(change),
+            (Action::Repair, _) if !change.prior.managed => {
+                self.note(change, "its repair is not taken back");
+                self.let_go(change, "the run had repaired and adopted it; it stays as it is");
             }
-            // What it repaired was of no use; where nobody had asked for it before, it goes.
-            (Action::Repair, _) if !change.prior.valid && !change.prior.managed => self.touch(change),
             (Action::Repair, _) => self.note(change, "its repair is not taken back"),
-            (Action::Forget, _) => self.note(change, "it was gone already, or given up: nothing to take back"),
+            (Action::Forget, None) => self.note(change, "it was gone already: nothing to take back"),
             (Action::Update | Action::Replace | Action::Drop | Action::Rename, None) => {
                 self.note(change, "what it was before is not recorded: it stays as it is");
             }
+        }
+    }
+
+    fn let_go(&mut self, change: &PlannedChange, reason: &str) {
+        self.touch(change);
+        self.release.insert(change.address.clone(), reason.to_owned());
+    }
+
+    /// What a change that came to no end left: itself, or parts on partitions that nothing is attached to.
+    fn remains(&mut self, placed: Placed<'_>, begun: &Begun) {
+        let change = placed.change;
+        if change.action == Action::Create && begun.came_to_nothing(placed) {
+            self.remnants.insert(change.address.clone());
+        }
+        for (number, step) in placed.steps() {
+            let (Some((table, index)), Some(fruitful)) = (step.makes(), begun.steps.get(&number)) else { continue };
+            if *table == *change.address.table() {
+                continue;
+            }
+            let address = Address::index(table, &index.name);
+            self.tables.insert(table.clone());
+            if !fruitful {
+                self.remnants.insert(address.clone());
+            }
+            self.touched.insert(address);
         }
     }
 
@@ -134,9 +220,17 @@ impl Collected {
             desired: Desired::new(relations.collect(), rules.collect()),
             filter: Filter::only(self.touched),
             release: self.release,
+            remnants: self.remnants,
             notes: self.notes,
         }
     }
+}
+
+/// Whether what stood there before was dropped first.
+fn is_rebuilt(change: &PlannedChange, before: &Object) -> bool {
+    let Some(before) = before.index() else { return false };
+    let own = before.relation();
+    change.steps.iter().any(|step| matches!(&step.effect, Some(Effect::IndexGone { index, .. }) if *index == own))
 }
 
 /// With nothing left open: what was not set before is not set afterwards.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reconcile_core::{address::Address, plan::Plan};
+use reconcile_core::{address::Address, inverse::Begun, plan::Plan};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     EntityTrait, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 
-use super::{Registry, RunId, resource, run, step};
+use super::{Outcome, Registry, RunId, resource, run, step};
 use crate::lock;
 
 /// A run, for people. Times are RFC 3339 in UTC, by the clock of the database.
@@ -69,11 +69,15 @@ pub struct PastStep {
 pub struct Undone {
     /// What was to be done.
     pub plan: serde_json::Value,
-    /// The objects that it got to.
-    pub begun: BTreeSet<Address>,
-    /// Later runs that touched one of those objects and were not taken back themselves.
-    pub later: Vec<(RunId, String)>,
+    /// How far it came.
+    pub begun: Begun,
+    /// What later runs touched that were not taken back themselves, the first one first.
+    pub later: Vec<(RunId, Address)>,
 }
+
+/// Of each change of a plan: its address, and those that it gives up.
+const TOUCHED: &str = "coalesce((SELECT jsonb_agg(jsonb_build_array(change->'address') || \
+    jsonb_path_query_array(change, '$.records[*].forget.address')) FROM jsonb_array_elements(plan->'changes') change), '[]')";
 
 impl Registry {
     /// All runs, the latest first; or one.
@@ -172,68 +176,66 @@ impl Registry {
     pub async fn undone(&self, session: &mut Session, run: RunId) -> Result<Option<Undone>, LiveError> {
         let mut query = run::Entity::find()
             .select_only()
-            .column(run::Column::Plan)
+            .columns([run::Column::Plan, run::Column::Outcome])
             .filter(Expr::col(run::Column::Id).eq(run.0))
             .into_query();
         let Some(row) = session.row(&self.select(&mut query, "run")).await? else { return Ok(None) };
-        let plan = row.try_get(0)?;
-        let begun = self.begun(session, run).await?;
-        let later = self.later(session, run, &begun).await?;
+        let (plan, outcome): (_, String) = (row.try_get(0)?, row.try_get(1)?);
+        let begun = self.begun(session, run, outcome == Outcome::Done.name()).await?;
+        let later = self.later(session, run).await?;
         Ok(Some(Undone { plan, begun, later }))
     }
 
-    /// What a run got to: objects of its steps, and those that the registry has from it.
-    async fn begun(&self, session: &mut Session, run: RunId) -> Result<BTreeSet<Address>, LiveError> {
-        let mut steps = step::Entity::find()
-            .select_only()
-            .column(step::Column::Address)
-            .filter(Expr::col(step::Column::Run).eq(run.0))
-            .into_query();
+    async fn begun(&self, session: &mut Session, run: RunId, whole: bool) -> Result<Begun, LiveError> {
         let mut resources = resource::Entity::find()
             .select_only()
             .column(resource::Column::Address)
             .filter(Expr::col(resource::Column::Run).eq(run.0))
             .into_query();
-        let sql = format!("{}; {}", self.select(&mut steps, "step"), self.select(&mut resources, "resource"));
-        let results = session.batch(&sql).await?;
-        let addresses: Result<Vec<String>, _> = results.iter().flatten().map(|row| row.try_get(0)).collect();
-        Ok(addresses?.iter().filter_map(|address| address.parse().ok()).collect())
+        let rows = session.batch(&self.select(&mut resources, "resource")).await?;
+        let recorded: Result<Vec<String>, _> = rows.iter().flatten().map(|row| row.try_get(0)).collect();
+        let recorded = recorded?.iter().filter_map(|address| address.parse().ok()).collect();
+        let steps = self.steps(session, run).await?;
+        let reached = |step: &PastStep| Some((usize::try_from(step.position).ok()?, came_of_it(&step.outcome)));
+        Ok(Begun { whole, steps: steps.iter().filter_map(reached).collect(), recorded })
     }
 
-    async fn later(
-        &self,
-        session: &mut Session,
-        run: RunId,
-        begun: &BTreeSet<Address>,
-    ) -> Result<Vec<(RunId, String)>, LiveError> {
-        let mut taken_back = run::Entity::find()
+    /// A run and the one that takes it back are as if neither had been; so is one that takes back the run in question.
+    async fn later(&self, session: &mut Session, run: RunId) -> Result<Vec<(RunId, Address)>, LiveError> {
+        let mut query = run::Entity::find()
             .select_only()
-            .column(run::Column::Reverts)
-            .filter(Expr::col(run::Column::Outcome).eq("done"))
-            .filter(Expr::col(run::Column::Reverts).is_not_null())
+            .columns([run::Column::Id, run::Column::Outcome, run::Column::Reverts])
+            .expr(Expr::cust(TOUCHED))
+            .filter(Expr::col(run::Column::Id).gt(run.0))
+            .order_by_desc(run::Column::Id)
             .into_query();
-        let mut reverting = run::Entity::find()
-            .select_only()
-            .column(run::Column::Id)
-            .filter(Expr::col(run::Column::Reverts).is_not_null())
-            .into_query();
-        taken_back.from_clear().from(self.table("run"));
-        reverting.from_clear().from(self.table("run"));
-        let mut query = step::Entity::find()
-            .select_only()
-            .distinct()
-            .columns([step::Column::Run, step::Column::Address])
-            .filter(Expr::col(step::Column::Run).gt(run.0))
-            .filter(Expr::col(step::Column::Outcome).eq("done"))
-            .filter(Expr::col(step::Column::Run).not_in_subquery(taken_back))
-            .filter(Expr::col(step::Column::Run).not_in_subquery(reverting))
-            .order_by_asc(step::Column::Run)
-            .into_query();
-        let rows = session.batch(&self.select(&mut query, "step")).await?;
-        let pairs: Result<Vec<(i64, String)>, LiveError> =
-            rows.iter().flatten().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
-        let touches = |address: &str| address.parse().is_ok_and(|address: Address| begun.contains(&address));
-        Ok(pairs?.into_iter().filter(|(_, address)| touches(address)).map(|(id, a)| (RunId(id), a)).collect())
+        let rows = session.batch(&self.select(&mut query, "run")).await?;
+        let mut taken_back = BTreeSet::new();
+        let mut later = Vec::new();
+        for row in rows.iter().flatten() {
+            let (id, outcome, reverts): (i64, String, Option<i64>) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let whole = outcome == Outcome::Done.name();
+            let stands = !taken_back.contains(&id);
+            if let (true, true, Some(reverted)) = (whole, stands, reverts) {
+                taken_back.insert(reverted);
+            }
+            if stands && reverts.is_none_or(|reverted| reverted < run.0) {
+                later.push((RunId(id), whole, row.try_get::<serde_json::Value, _>(3)?));
+            }
+        }
+        let mut touched = Vec::new();
+        for (id, whole, changes) in later.into_iter().rev() {
+            let begun = if whole { None } else { Some(self.begun_addresses(session, id).await?) };
+            touched.extend(addresses(&changes, begun.as_ref()).into_iter().map(|address| (id, address)));
+        }
+        Ok(touched)
+    }
+
+    /// The objects of a run's steps of which something may have come.
+    async fn begun_addresses(&self, session: &mut Session, run: RunId) -> Result<BTreeSet<String>, LiveError> {
+        let steps = self.steps(session, run).await?;
+        Ok(steps.into_iter().filter(|step| came_of_it(&step.outcome)).map(|step| step.address).collect())
     }
 
     /// The text of a query on one of the tables.
@@ -248,6 +250,19 @@ impl Registry {
 /// Another version of the program wrote it.
 pub fn plan(stored: serde_json::Value) -> Result<Plan, serde_json::Error> {
     serde_json::from_value(stored)
+}
+
+/// A step that failed or was found to be without effect has changed nothing; one that nobody looked at may have.
+fn came_of_it(outcome: &str) -> bool {
+    outcome != "failed" && outcome != "interrupted"
+}
+
+/// The addresses in the rows of [`TOUCHED`], of all changes or of those that begin with one of `begun`.
+fn addresses(changes: &serde_json::Value, begun: Option<&BTreeSet<String>>) -> BTreeSet<Address> {
+    let changes = changes.as_array().into_iter().flatten().filter_map(|change| change.as_array());
+    let texts = changes.map(|change| change.iter().filter_map(|address| address.as_str()).collect::<Vec<_>>());
+    let touched = texts.filter(|texts| begun.is_none_or(|begun| texts.first().is_some_and(|own| begun.contains(*own))));
+    touched.flatten().filter_map(|address| address.parse().ok()).collect()
 }
 
 fn utc(column: &'static str) -> Expr {

@@ -3,6 +3,8 @@
 mod facts;
 mod release;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use release::Release;
@@ -14,7 +16,7 @@ use crate::{
     hazard::HazardSet,
     kinds::index::{
         Index, check,
-        decide::{self, Change, Decisions, Wanted, What},
+        decide::{self, Bounds, Change, Decisions, Wanted, What},
         settle::Canonical,
         steps::Steps,
     },
@@ -40,6 +42,8 @@ pub struct PlanOptions {
     pub filter: Filter,
     /// What is not managed in the end, and left standing.
     pub release: Release,
+    /// What a build may have left INVALID: dropped as such, and left alone where somebody else has built it since.
+    pub remnants: BTreeSet<Address>,
 }
 
 /// `--only` and `--exclude`.
@@ -58,6 +62,12 @@ impl Filter {
         Self { only: Some(addresses.into_iter().collect()), exclude: Vec::new() }
     }
 
+    /// Whether it is asked for by its own address.
+    #[must_use]
+    pub fn names(&self, address: &Address) -> bool {
+        self.only.as_ref().is_some_and(|only| only.contains(address))
+    }
+
     /// Whether an object takes part.
     #[must_use]
     pub fn admits(&self, address: &Address) -> bool {
@@ -70,8 +80,9 @@ impl Filter {
 /// # Errors
 /// Every mistake of the user's that only shows against the live side.
 pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
+    let bounds = Bounds { filter: &options.filter, release: &options.release };
     let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, options.limits);
-    let mut decisions = match decide(desired, live, canonical, &options.filter) {
+    let mut decisions = match decide(desired, live, canonical, bounds) {
         Ok(decisions) if rules.problems.is_empty() => decisions,
         Ok(_) => return Err(rules.problems),
         Err(problems) => {
@@ -82,6 +93,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     decisions.changes.retain(|change| options.filter.admits(&change.address));
     decisions.notes.retain(|note| options.filter.admits(&note.address));
     release::decide(&mut decisions, live, &options.release);
+    release::spare(&mut decisions, live, &options.remnants);
     decisions.changes.sort_by(|a, b| rank(&a.what).cmp(&rank(&b.what)).then_with(|| in_rank(a, b)));
     decisions.notes.sort_by(|a, b| a.address.cmp(&b.address));
     let mut transactions = 0;
@@ -118,7 +130,7 @@ fn decide<'a>(
     desired: &'a Desired,
     live: &'a Live,
     canonical: &'a Canonical,
-    filter: &'a Filter,
+    bounds: Bounds<'a>,
 ) -> Result<Decisions<'a>, Vec<Problem>> {
     let mut all = Decisions::default();
     let mut add = |decisions: Decisions<'a>| {
@@ -130,13 +142,13 @@ fn decide<'a>(
     };
     for relation in &desired.relations {
         match check::relation(relation, live) {
-            Ok(found) => add(decide::decide(Some(relation), found, live, canonical, filter)),
+            Ok(found) => add(decide::decide(Some(relation), found, live, canonical, bounds)),
             Err(problem) => add(Decisions { problems: vec![problem], ..Decisions::default() }),
         }
     }
     for table in managed_elsewhere(desired, live) {
         match live.relations.get(table) {
-            Some(found) => add(decide::decide(None, found, live, canonical, filter)),
+            Some(found) => add(decide::decide(None, found, live, canonical, bounds)),
             None => add(gone(table, live)),
         }
     }
@@ -161,7 +173,7 @@ fn gone<'a>(table: &'a QualifiedName, live: &'a Live) -> Decisions<'a> {
         address: address.clone(),
         relation: None,
         reason: "its table is gone".to_owned(),
-        what: What::Forget,
+        what: What::Forget(None),
         leftovers: Vec::new(),
     });
     Decisions { changes: changes.collect(), ..Decisions::default() }
@@ -186,7 +198,7 @@ fn rank(what: &What<'_>) -> u8 {
         What::Alter(..) => 5,
         What::Adopt(..) => 6,
         What::Drop(_) => 7,
-        What::Forget => 8,
+        What::Forget(_) => 8,
     }
 }
 
@@ -272,7 +284,7 @@ fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Relation, 
             steps.drop(live, relation, HazardSet::from([crate::hazard::Hazard::IndexDrop]));
         }
         What::Drop(live) => steps.drop(live, relation, HazardSet::new()),
-        What::Adopt(..) | What::CleanUp(..) | What::Forget => {}
+        What::Adopt(..) | What::CleanUp(..) | What::Forget(_) => {}
     }
 }
 
@@ -288,7 +300,7 @@ fn sides<'a>(what: &What<'a>) -> (Action, Option<&'a LiveIndex>, Option<Wanted<'
             (Action::Repair, Some(live), Some(*wanted))
         }
         What::Drop(live) => (Action::Drop, Some(live), None),
-        What::Forget => (Action::Forget, None, None),
+        What::Forget(live) => (Action::Forget, *live, None),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Objects that are not reconcile's own once a plan is done: struck from the registry, and left standing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     address::Address,
     kinds::index::decide::{Change, Decisions, What},
-    live::Live,
-    plan::{PlannedChange, Record},
+    live::{IndexState, Live},
+    plan::{Note, PlannedChange, Record},
 };
 
 /// The objects, each with the reason that a reader of the plan is given.
@@ -15,7 +15,7 @@ pub type Release = BTreeMap<Address, String>;
 /// Turns what would be dropped or adopted into what is only struck from the registry.
 pub(super) fn decide<'a>(decisions: &mut Decisions<'a>, live: &'a Live, release: &Release) {
     decisions.changes.retain(|change| match change.what {
-        What::Drop(_) | What::Adopt(..) | What::Forget => !release.contains_key(&change.address),
+        What::Drop(_) | What::Adopt(..) | What::Forget(_) => !release.contains_key(&change.address),
         What::Create(_)
         | What::Alter(..)
         | What::Replace(..)
@@ -26,17 +26,47 @@ pub(super) fn decide<'a>(decisions: &mut Decisions<'a>, live: &'a Live, release:
         | What::CleanUp(..) => true,
     });
     for (address, reason) in release {
+        // Rules are decided about by themselves.
+        let Address::Index { name, .. } = address else { continue };
         let decided = decisions.changes.iter().any(|change| change.address == *address);
         if !decided && live.registry.managed.contains_key(address) {
+            let relation = live.relations.get(address.table());
+            let standing = relation.and_then(|relation| relation.indexes.get(name));
             decisions.changes.push(Change {
                 address: address.clone(),
-                relation: live.relations.get(address.table()),
+                relation,
                 reason: reason.clone(),
-                what: What::Forget,
+                what: What::Forget(standing),
                 leftovers: Vec::new(),
             });
         }
     }
+}
+
+/// Leaves alone what stands where only a remnant was to be expected.
+pub(super) fn spare(decisions: &mut Decisions<'_>, live: &Live, remnants: &BTreeSet<Address>) {
+    let Decisions { changes, notes, .. } = decisions;
+    changes.retain(|change| {
+        let built_since = match change.what {
+            What::Drop(found) => found.state != IndexState::Invalid,
+            What::Create(_)
+            | What::Alter(..)
+            | What::Replace(..)
+            | What::Rename(..)
+            | What::Exchange(..)
+            | What::Adopt(..)
+            | What::Rebuild(..)
+            | What::Complete(..)
+            | What::CleanUp(..)
+            | What::Forget(_) => false,
+        };
+        let address = &change.address;
+        if !built_since || !remnants.contains(address) || live.registry.managed.contains_key(address) {
+            return true;
+        }
+        notes.push(Note { address: address.clone(), text: "it was not built by the run: it stays".to_owned() });
+        false
+    });
 }
 
 /// What the registry is told: nothing that is released is managed in the end.

@@ -6,6 +6,7 @@ pub mod retention;
 use serde::{Deserialize, Serialize};
 
 use self::{index::Index, retention::Rule};
+use crate::address::Address;
 
 /// An object of any kind, in canonical form or as declared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,15 @@ pub enum Object {
 }
 
 impl Object {
+    /// As in plans, flags and the registry.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        match self {
+            Self::Index(index) => index.address(),
+            Self::Retention(rule) => rule.address(),
+        }
+    }
+
     /// The index, if it is one.
     #[must_use]
     pub fn index(&self) -> Option<&Index> {

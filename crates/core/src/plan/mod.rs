@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub use phases::{Phase, Placed};
-pub use step::{Effect, Step, TimeLimits, Timeouts};
+pub use step::{Effect, Step, TimeLimits, Timeouts, Unfinished};
 
 /// The version of the plan's JSON. A reader refuses a larger one.
 pub const FORMAT_VERSION: u32 = 1;

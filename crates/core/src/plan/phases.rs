@@ -1,6 +1,6 @@
 //! What of a plan may run side by side. Changes of one phase wait for those of the phase before.
 
-use super::{Action, Plan, PlannedChange};
+use super::{Action, Plan, PlannedChange, Step};
 use crate::name::QualifiedName;
 
 /// A change and the number of its first step, from 1.
@@ -19,22 +19,31 @@ pub struct Phase<'a> {
     pub lists: Vec<Vec<Placed<'a>>>,
 }
 
+impl<'a> Placed<'a> {
+    /// Its steps, each with its number in the whole plan.
+    pub fn steps(&self) -> impl Iterator<Item = (usize, &'a Step)> {
+        (self.first..).zip(&self.change.steps)
+    }
+}
+
 impl Plan {
     /// The phases in order. Builds on different partition trees may run side by side; two on one tree would wait for
     /// each other's locks and, by way of their snapshots, for ever (TRAPS 8).
     #[must_use]
     pub fn phases(&self) -> Vec<Phase<'_>> {
+        self.placed().chunk_by(|a, b| class(a.change) == class(b.change)).map(phase).collect()
+    }
+
+    /// The changes in order, each with the number of its first step.
+    #[must_use]
+    pub fn placed(&self) -> Vec<Placed<'_>> {
         let mut first = 1;
-        let placed: Vec<_> = self
-            .changes
-            .iter()
-            .map(|change| {
-                let placed = Placed { change, first };
-                first += change.steps.len();
-                placed
-            })
-            .collect();
-        placed.chunk_by(|a, b| class(a.change) == class(b.change)).map(phase).collect()
+        let place = |change| {
+            let placed = Placed { change, first };
+            first += placed.change.steps.len();
+            placed
+        };
+        self.changes.iter().map(place).collect()
     }
 }
 

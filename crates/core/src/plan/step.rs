@@ -28,15 +28,34 @@ pub struct Step {
     /// The index that it makes and that stays INVALID until the last step of its change. A change that comes to
     /// nothing takes it away again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unfinished: Option<QualifiedName>,
+    pub unfinished: Option<Unfinished>,
 }
 
 impl Step {
+    /// The index that it makes, and what carries that.
+    #[must_use]
+    pub fn makes(&self) -> Option<(&QualifiedName, &QualifiedName)> {
+        match (&self.effect, &self.unfinished) {
+            (Some(Effect::IndexValid { table, index }), _) => Some((table, index)),
+            (_, Some(unfinished)) => Some((&unfinished.table, &unfinished.index)),
+            (Some(Effect::IndexGone { .. }) | None, None) => None,
+        }
+    }
+
     /// Whether it builds the index of this name.
     #[must_use]
     pub fn builds(&self, name: &QualifiedName) -> bool {
         matches!(&self.effect, Some(Effect::IndexValid { index, .. }) if index == name)
     }
+}
+
+/// An index that waits for its parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// What carries it.
+    pub table: QualifiedName,
+    /// The index.
+    pub index: QualifiedName,
 }
 
 /// What a statement outside any transaction leads to, so that it can be looked up where nobody saw its end.

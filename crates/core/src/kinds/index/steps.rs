@@ -13,7 +13,7 @@ use crate::{
     live::{IndexState, Live, LiveIndex, Relation, RelationKind},
     lock::Lock,
     name::{Ident, QualifiedName},
-    plan::{Effect, Step, TimeLimits, Timeouts},
+    plan::{Effect, Step, TimeLimits, Timeouts, Unfinished},
     sql::Sql,
 };
 
@@ -148,7 +148,8 @@ impl<'a> Steps<'a> {
         let step = self.brief(sql, Lock::ShareLock);
         let parent = relation.name.sibling(name.clone());
         let undo = Sql::new("DROP INDEX ").name(&parent);
-        self.collected.push(Step { undo: Some(undo), unfinished: Some(parent), ..step });
+        let unfinished = Unfinished { table: relation.name.clone(), index: parent };
+        self.collected.push(Step { undo: Some(undo), unfinished: Some(unfinished), ..step });
     }
 
     /// The server counts foreign partitions among those that a parent waits for, unless it makes the parent itself:

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     address::Address,
     desired::{DeclaredIndex, DesiredRelation},
-    diff::Filter,
+    diff::{Filter, Release},
     live::{IndexState, Live, LiveIndex, Relation},
     name::Ident,
     plan::Note,
@@ -75,8 +75,8 @@ pub enum What<'a> {
     CleanUp(Wanted<'a>, &'a LiveIndex),
     /// Drop it.
     Drop(&'a LiveIndex),
-    /// Strike it from the registry.
-    Forget,
+    /// Strike it from the registry; and what stands there and stays, if anything does.
+    Forget(Option<&'a LiveIndex>),
 }
 
 /// A declared index and what its definition means on this server.
@@ -88,6 +88,15 @@ pub struct Wanted<'a> {
     pub definition: &'a Definition,
 }
 
+/// How far decisions may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// What may be changed at all.
+    pub filter: &'a Filter,
+    /// What is left standing, whatever needs it.
+    pub release: &'a Release,
+}
+
 /// Decides about everything on one relation.
 #[must_use]
 pub fn decide<'a>(
@@ -95,13 +104,13 @@ pub fn decide<'a>(
     relation: &'a Relation,
     live: &'a Live,
     canonical: &'a Canonical,
-    filter: &'a Filter,
+    bounds: Bounds<'a>,
 ) -> Decisions<'a> {
     let declared = desired.map(|desired| desired.indexes.as_slice()).unwrap_or_default();
     let mut decider = Decider {
         relation,
         live,
-        filter,
+        bounds,
         has_leftovers: relation.indexes.values().any(is_leftover),
         names: declared.iter().map(|declared| &declared.index.name).collect(),
         given_up: BTreeSet::new(),
@@ -139,8 +148,7 @@ pub fn decide<'a>(
 struct Decider<'a> {
     relation: &'a Relation,
     live: &'a Live,
-    /// What may be changed at all.
-    filter: &'a Filter,
+    bounds: Bounds<'a>,
     /// Interrupted runs left something here, of whatever index.
     has_leftovers: bool,
     /// The names that are declared.
@@ -253,7 +261,7 @@ impl<'a> Decider<'a> {
         if let Some(ready) = ready.filter(|ready| self.is_ours(ready)) {
             self.used.insert(&ready.index.name);
             let reason = format!("it takes the name `{}`", wanted.declared.index.name);
-            self.push(ready.index.address(), reason, What::Forget);
+            self.push(ready.index.address(), reason, What::Forget(Some(ready)));
         }
         self.change(wanted, format!("differs in {differences}"), What::Replace(wanted, own, ready));
     }
@@ -294,7 +302,7 @@ impl<'a> Decider<'a> {
             | What::Rebuild(wanted, _)
             | What::Complete(wanted, _)
             | What::CleanUp(wanted, _) => self.leftovers(&wanted.declared.index),
-            What::Forget => Vec::new(),
+            What::Forget(_) => Vec::new(),
         };
         self.out.changes.push(Change { address, relation: Some(self.relation), reason, what, leftovers });
     }
@@ -328,7 +336,7 @@ impl<'a> Decider<'a> {
 
     /// Whether another declaration may take it.
     fn may_move(&self, live: &LiveIndex) -> bool {
-        self.filter.admits(&live.index.address())
+        self.bounds.filter.admits(&live.index.address())
     }
 }
 

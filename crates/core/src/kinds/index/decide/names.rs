@@ -74,7 +74,7 @@ impl<'a> Decider<'a> {
             }
             all.iter().find_map(|other| {
                 let live = self.relation.indexes.get(&other.declared.index.name)?;
-                let both = self.may_move(live) && self.filter.admits(&wanted.declared.index.address());
+                let both = self.may_move(live) && self.bounds.filter.admits(&wanted.declared.index.address());
                 let free =
                     live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect && both;
                 let fits = self.verdict(*wanted, live);

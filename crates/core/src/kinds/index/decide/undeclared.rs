@@ -12,12 +12,13 @@ impl<'a> Decider<'a> {
     pub(super) fn undeclared_but_managed(&mut self) {
         let live = self.live;
         for (address, name) in live.registry.indexes_of(&self.relation.name) {
-            if self.names.contains(name) || self.used.contains(name) || !self.filter.admits(address) {
+            let decided = self.names.contains(name) || self.used.contains(name);
+            if decided || !self.bounds.filter.admits(address) || self.bounds.release.contains_key(address) {
                 continue;
             }
             match self.relation.indexes.get(name) {
                 Some(live) if !live.is_owned_elsewhere() => self.drop_managed(address, live),
-                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), What::Forget),
+                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), What::Forget(None)),
             }
         }
     }
@@ -34,7 +35,10 @@ impl<'a> Decider<'a> {
     }
 
     pub(super) fn prune(&mut self) {
-        let strangers: Vec<_> = self.strangers().filter(|live| self.may_move(live)).collect();
+        let strangers: Vec<_> = self
+            .strangers()
+            .filter(|live| self.may_move(live) && !self.bounds.release.contains_key(&live.index.address()))
+            .collect();
         for live in strangers {
             let address = live.index.address();
             match (&live.state, live.dependent()) {
@@ -53,12 +57,14 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Live indexes that are neither declared, nor managed, nor somebody else's.
+    /// Live indexes that are neither declared, nor managed, nor somebody else's, nor left by an interrupted run, unless
+    /// it is just those that are asked for.
     pub(super) fn strangers(&self) -> impl Iterator<Item = &'a LiveIndex> {
         self.relation.indexes.values().filter(|live| {
             let name = &live.index.name;
             let spoken_for = self.names.contains(name) || self.used.contains(name) || self.is_ours(live);
-            !spoken_for && !live.is_owned_elsewhere() && !is_leftover(live)
+            let left = is_leftover(live) && !self.bounds.filter.names(&live.index.address());
+            !spoken_for && !live.is_owned_elsewhere() && !left
         })
     }
 }
