@@ -124,7 +124,10 @@ struct Collected {
 impl Collected {
     fn change(&mut self, change: &PlannedChange) {
         match (change.action, &change.before) {
-            (Action::Create, _) => self.touch(change),
+            (Action::Create, _) => {
+                self.touch(change);
+                self.lose(change);
+            }
             (Action::Update | Action::Replace | Action::Drop | Action::Rename | Action::Forget, Some(before)) => {
                 self.touch(change);
                 match before {
@@ -190,15 +193,19 @@ impl Collected {
         if !change.prior.managed {
             self.release.insert(address.clone(), "it was not managed before the run".to_owned());
         }
-        for lost in &change.prior.hangs {
-            self.note(change, &format!("not brought back: {lost}"));
-        }
+        self.lose(change);
         let after = change.after.as_ref().and_then(Object::index).and_then(|after| after.tablespace.as_ref());
         if before.tablespace.is_none() && after.is_some() {
             self.note(change, "it is not moved back to the default tablespace");
         }
         self.touched.insert(address.clone());
         self.former.insert(address, complete(before));
+    }
+
+    fn lose(&mut self, change: &PlannedChange) {
+        for lost in &change.prior.hangs {
+            self.note(change, &format!("not brought back: {lost}"));
+        }
     }
 
     fn note(&mut self, change: &PlannedChange, text: &str) {

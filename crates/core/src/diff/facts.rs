@@ -11,13 +11,18 @@ use crate::{
     plan::{Note, PlannedChange, Prior},
 };
 
-pub(super) fn prior(change: &Change<'_>, before: Option<&LiveIndex>, live: &Live) -> Prior {
+pub(super) fn prior(change: &Change<'_>, before: Option<&LiveIndex>, live: &Live, taken_in: &[QualifiedName]) -> Prior {
     let address = before.map_or_else(|| change.address.clone(), |live| live.index.address());
     Prior {
         managed: live.registry.managed.contains_key(&address),
         valid: before.is_some_and(|live| live.state == IndexState::Valid),
-        hangs: if let What::Drop(live) = change.what { hangs(live) } else { Vec::new() },
+        hangs: if let What::Drop(live) = change.what { hangs(live) } else { parts(taken_in) },
     }
+}
+
+/// An index that has become a part goes with the whole.
+fn parts(taken_in: &[QualifiedName]) -> Vec<String> {
+    taken_in.iter().map(|part| format!("the index {part} by itself, which has become a part of it")).collect()
 }
 
 /// What goes with an index and is not part of it.

@@ -230,7 +230,7 @@ fn planned(
         }
         write_steps(&mut steps, change, relation, exchange);
     }
-    let mut steps = steps.finish();
+    let (mut steps, taken_in) = steps.finish();
     if steps.iter().any(|step| step.transaction.is_some()) {
         *transactions += 1;
         for step in &mut steps {
@@ -246,7 +246,7 @@ fn planned(
         reason: change.reason.clone(),
         before: before.map(|live| object(&live.index)),
         after: wanted.map(|wanted| object(&wanted.declared.index)),
-        prior: facts::prior(change, before, live),
+        prior: facts::prior(change, before, live, &taken_in),
         relies_on: facts::relies_on(change, live),
         tree: change.relation.map_or(&name, |relation| facts::tree(relation, live)).clone(),
         hazards: steps.iter().flat_map(|step| step.hazards.iter().copied()).collect(),

@@ -107,7 +107,7 @@ pub struct Prior {
     pub managed: bool,
     /// It was there and could be used.
     pub valid: bool,
-    /// What hung on it and would not come back with it, in words.
+    /// What hung on it and would not come back with it, in words; also what came to hang on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hangs: Vec<String>,
 }

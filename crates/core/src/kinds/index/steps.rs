@@ -24,19 +24,21 @@ pub struct Steps<'a> {
     /// The declared definition as the server prints it, to know standing parts by.
     canonical: Option<&'a Definition>,
     collected: Vec<Step>,
+    /// Indexes that stand on partitions and become parts, whoever made them.
+    taken_in: Vec<QualifiedName>,
 }
 
 impl<'a> Steps<'a> {
     /// Starts with nothing.
     #[must_use]
     pub fn new(live: &'a Live, limits: TimeLimits, canonical: Option<&'a Definition>) -> Self {
-        Self { live, limits, canonical, collected: Vec::new() }
+        Self { live, limits, canonical, collected: Vec::new(), taken_in: Vec::new() }
     }
 
-    /// What was collected.
+    /// What was collected, and the indexes that were there already and become parts.
     #[must_use]
-    pub fn finish(self) -> Vec<Step> {
-        self.collected
+    pub fn finish(self) -> (Vec<Step>, Vec<QualifiedName>) {
+        (self.collected, self.taken_in)
     }
 
     /// Builds the index under its own name.
@@ -193,10 +195,13 @@ impl<'a> Steps<'a> {
                 && live.constraint.is_none()
                 && Some(&live.index.definition) == self.canonical
         };
+        let part = partition_index_name(name, &partition.name);
         if let Some(free) = partition.indexes.values().find(free) {
+            if free.index.name != part {
+                self.taken_in.push(free.index.relation());
+            }
             return free.index.name.clone();
         }
-        let part = partition_index_name(name, &partition.name);
         let standing = partition.indexes.get(&part);
         if let Some(remnant) = standing.filter(|live| live.state == IndexState::Invalid && live.attached_to.is_none()) {
             if partition.is_partitioned() {
