@@ -167,7 +167,7 @@ fn readable(error: LiveError) -> Failure {
     let denied = error.server().is_some_and(|server| server.code == "42501");
     let failure = Failure::from(error);
     match failure {
-        Failure::Said { exit, message, hint: None } if denied => {
+        Failure::Said { exit, message, .. } if denied => {
             Failure::said(exit, message, "a plan needs CONNECT, USAGE on the schemas and SELECT on the declared tables")
         }
         Failure::Said { .. } | Failure::Problems(_) => failure,

@@ -27,6 +27,9 @@ use crate::{
     terminal::Terminal,
 };
 
+/// SQLSTATE `dependent_objects_still_exist`.
+const DEPENDENT: &str = "2BP01";
+
 /// How long to wait for another applier that is about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -257,7 +260,14 @@ impl Work<'_> {
             self.terminal.say(&format!("schema {schema} stays: {more} objects are still managed, such as {first}"));
             return Ok(());
         }
-        registry.remove(applier).await?;
+        registry.remove(applier).await.map_err(|error| {
+            let others =
+                error.server().filter(|server| server.code == DEPENDENT).and_then(|server| server.detail.clone());
+            let Some(others) = others else { return error.into() };
+            let message = format!("schema {schema} stays, with registry and history: {others}");
+            let hint = "everything that was managed is gone; move what stands there elsewhere, and run this again";
+            Failure::said(Exit::Error, render::printable(&message), hint)
+        })?;
         self.terminal.say(&format!("dropped schema {schema}"));
         Ok(())
     }

@@ -67,11 +67,18 @@ impl From<LiveError> for Failure {
             LiveError::Connect { .. } => {
                 Some("--database-url, DATABASE_URL, reconcile.yaml or the PG* variables say where it is".to_owned())
             }
-            LiveError::Server(error) => error.hint.clone(),
+            LiveError::Server(error) => error.hint.clone().or_else(|| not_allowed(&error.code)),
             LiveError::Connection(_) => None,
         };
         Self::Said { exit: Exit::Error, message: error.to_string(), hint }
     }
+}
+
+/// What to ask for, where a role lacks a right (SQLSTATE `insufficient_privilege`).
+fn not_allowed(code: &str) -> Option<String> {
+    let hint = "history needs SELECT on the tables of reconcile's schema; everything that writes needs to own them, \
+                and the tables whose indexes it changes";
+    (code == "42501").then(|| hint.to_owned())
 }
 
 impl From<Problems> for Failure {

@@ -139,14 +139,15 @@ impl Registry {
         statements
     }
 
-    /// Writes down which layout this is.
-    fn versioned(&self) -> [String; 2] {
+    /// Writes down which layout this is, for everyone to know.
+    fn versioned(&self) -> [String; 3] {
         let mut create = Table::create();
         create
             .table(self.table("layout"))
             .col(ColumnDef::new(Alias::new("version")).integer().not_null().primary_key());
         let mut insert = Query::insert();
         insert.into_table(self.table("layout")).columns([Alias::new("version")]).values_panic([VERSION.into()]);
-        [create.to_string(PostgresQueryBuilder), insert.to_string(PostgresQueryBuilder)]
+        let grant = Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".layout TO PUBLIC");
+        [create.to_string(PostgresQueryBuilder), insert.to_string(PostgresQueryBuilder), grant.to_string()]
     }
 }
