@@ -96,9 +96,9 @@ fn with_companions<'a>(run: &'a Plan, begun: &Begun) -> Vec<Placed<'a>> {
     let taken = |change: &PlannedChange| {
         change.action == Action::Forget && change.before.is_some() && replaced.contains(change.address.table())
     };
-    let began =
+    let takes_part =
         |placed: &Placed<'_>| begun.has(*placed) || (exchanged && is_exchange(placed.change)) || taken(placed.change);
-    placed.iter().copied().filter(began).collect()
+    placed.iter().copied().filter(takes_part).collect()
 }
 
 /// The names of several change hands in one transaction, which the first of them carries.
