@@ -1,7 +1,12 @@
 //! `validate`: the files alone.
 
 use reconcile_config::Problems;
-use reconcile_core::{desired::DeclaredIndex, kinds::index::FragmentPlace, problem::Problem};
+use reconcile_core::{
+    desired::{DeclaredIndex, DeclaredRule},
+    kinds::index::FragmentPlace,
+    problem::Problem,
+    source::Source,
+};
 
 use crate::{
     args::Global,
@@ -13,7 +18,8 @@ use crate::{
 /// Loads the project and reads its SQL fragments as SQL.
 pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load(global)?;
-    let problems: Vec<_> = project.desired.indexes().flat_map(syntax).collect();
+    let of_rules = project.desired.rules.iter().filter_map(rule_syntax);
+    let problems: Vec<_> = project.desired.indexes().flat_map(syntax).chain(of_rules).collect();
     if !problems.is_empty() {
         return Err(Problems::new(project.files, problems).into());
     }
@@ -23,8 +29,22 @@ pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure>
     }
     let (tables, indexes) = (project.desired.relations.len(), project.desired.indexes().count());
     let files = project.files.names().count();
-    terminal.print(&format!("Valid: {indexes} indexes on {tables} tables in {files} files.\n"));
+    let rules = match project.desired.rules.len() {
+        0 => String::new(),
+        1 => " and 1 retention rule".to_owned(),
+        rules => format!(" and {rules} retention rules"),
+    };
+    terminal.print(&format!("Valid: {indexes} indexes on {tables} tables{rules} in {files} files.\n"));
     Ok(Exit::Done)
+}
+
+fn rule_syntax(declared: &DeclaredRule) -> Option<Problem> {
+    let (offset, message) = declared.rule.predicate.as_ref()?.syntax_error()?;
+    Some(not_an_expression(&declared.at.key("where"), offset, message))
+}
+
+fn not_an_expression(at: &Source, offset: usize, message: String) -> Problem {
+    Problem::new(at, message).on_text(offset).hint("this has to be one SQL expression")
 }
 
 fn syntax(declared: &DeclaredIndex) -> Vec<Problem> {
@@ -36,7 +56,7 @@ fn syntax(declared: &DeclaredIndex) -> Vec<Problem> {
                 FragmentPlace::Key(position) => declared.column_at(position).key("expression"),
                 FragmentPlace::Predicate => declared.at.key("where"),
             };
-            Some(Problem::new(&at, message).on_text(offset).hint("this has to be one SQL expression"))
+            Some(not_an_expression(&at, offset, message))
         })
         .collect()
 }
