@@ -94,9 +94,9 @@ impl Registry {
             find = find.expr(expression);
         }
         let find = find
-            .columns([run::Column::Outcome, run::Column::Command, run::Column::Reverts, run::Column::Role])
-            .columns([run::Column::Operator, run::Column::Commit, run::Column::Version])
+            .columns([run::Column::Outcome, run::Column::Role, run::Column::Commit, run::Column::Version])
             .expr(Expr::cust("plan->'summary'"))
+            .exprs(self.asked(session).await?)
             .order_by_desc(run::Column::Id);
         let find = match only {
             Some(only) => find.filter(Expr::col(run::Column::Id).eq(only.0)),
@@ -115,16 +115,26 @@ impl Registry {
                     finished_at: row.try_get(2)?,
                     ms: row.try_get(3)?,
                     outcome: if outcome == "running" && !at_work { "interrupted".to_owned() } else { outcome },
-                    command: row.try_get(5)?,
-                    reverts: row.try_get(6)?,
-                    role: row.try_get(7)?,
-                    operator: row.try_get(8)?,
-                    commit: row.try_get(9)?,
-                    version: row.try_get(10)?,
-                    summary: row.try_get(11)?,
+                    role: row.try_get(5)?,
+                    commit: row.try_get(6)?,
+                    version: row.try_get(7)?,
+                    summary: row.try_get(8)?,
+                    command: row.try_get(9)?,
+                    reverts: row.try_get(10)?,
+                    operator: row.try_get(11)?,
                 })
             })
             .collect()
+    }
+
+    /// What was asked for, the run that it takes back, who asked. The first layout does not tell, and only an applier
+    /// brings it up to date.
+    async fn asked(&self, session: &mut Session) -> Result<[Expr; 3], LiveError> {
+        let texts = match self.present(session).await?.version {
+            Some(_) => ["command", "reverts", "operator"],
+            None => ["'apply'::text", "NULL::int8", "NULL::text"],
+        };
+        Ok(texts.map(Expr::cust))
     }
 
     /// The steps of a run, in order.
@@ -204,8 +214,9 @@ impl Registry {
     async fn later(&self, session: &mut Session, run: RunId) -> Result<Vec<(RunId, Address)>, LiveError> {
         let mut query = run::Entity::find()
             .select_only()
-            .columns([run::Column::Id, run::Column::Outcome, run::Column::Reverts])
+            .columns([run::Column::Id, run::Column::Outcome])
             .expr(Expr::cust(TOUCHED))
+            .exprs(self.asked(session).await?)
             .filter(Expr::col(run::Column::Id).gt(run.0))
             .order_by_desc(run::Column::Id)
             .into_query();
@@ -214,14 +225,14 @@ impl Registry {
         let mut later = Vec::new();
         for row in rows.iter().flatten() {
             let (id, outcome, reverts): (i64, String, Option<i64>) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
             let whole = outcome == Outcome::Done.name();
             let stands = !taken_back.contains(&id);
             if let (true, true, Some(reverted)) = (whole, stands, reverts) {
                 taken_back.insert(reverted);
             }
             if stands && reverts.is_none_or(|reverted| reverted < run.0) {
-                later.push((RunId(id), whole, row.try_get::<serde_json::Value, _>(3)?));
+                later.push((RunId(id), whole, row.try_get::<serde_json::Value, _>(2)?));
             }
         }
         let mut touched = Vec::new();

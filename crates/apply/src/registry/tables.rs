@@ -28,10 +28,10 @@ pub enum RegistryError {
 }
 
 /// What is there of them.
-struct Present {
+pub(super) struct Present {
     schema: bool,
     tables: bool,
-    version: Option<i32>,
+    pub(super) version: Option<i32>,
 }
 
 impl Registry {
@@ -82,7 +82,7 @@ impl Registry {
         Ok(self.present(session).await?.tables)
     }
 
-    async fn present(&self, session: &mut Session) -> Result<Present, LiveError> {
+    pub(super) async fn present(&self, session: &mut Session) -> Result<Present, LiveError> {
         let named = |name: &'static str| {
             Sql::new("EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ")
                 .literal(self.schema.as_str())
