@@ -15,5 +15,6 @@ mod keywords;
 mod newcomer;
 mod properties;
 mod readonly;
+mod runs;
 mod sample;
 mod saved;

@@ -137,3 +137,27 @@ fn registry_and_history_tell_what_was_applied() {
     project.apply(&database);
     assert_eq!(database.sql("SELECT count(*) FROM reconcile.run"), "1");
 }
+
+#[test]
+fn a_rollback_removes_the_eight_and_nothing_else() {
+    for version in versions() {
+        let (database, project) = sample(version);
+        let before = database.indexes();
+        project.run(&database, &["apply", "--auto-approve"]).expect(0);
+        let after = database.indexes();
+        project.run(&database, &["rollback", "1", "--auto-approve"]).expect_said(4, "index_drop");
+        assert_eq!(after, database.indexes());
+        let run = project.run(&database, &["rollback", "1", "--auto-approve", "--allow", "index_drop"]).expect(0);
+        assert!(run.stdout.contains("Plan: 0 to create, 0 to update, 0 to replace, 8 to drop.\n"), "{run}");
+        for address in DECLARED {
+            assert!(run.stdout.contains(&format!("- {address}\n")), "{run}");
+        }
+        assert_eq!(before, database.indexes());
+        assert_eq!(database.sql("SELECT count(*) FROM reconcile.resource"), "0");
+        let again = project.run(&database, &["rollback", "1", "--auto-approve"]).expect(0);
+        assert!(again.stdout.ends_with("No changes. The database matches the declared state.\n"), "{again}");
+        project.run(&database, &["rollback", "2", "--auto-approve"]).expect(0);
+        assert_eq!(after, database.indexes());
+        project.expect_no_changes(&database);
+    }
+}

@@ -1,0 +1,79 @@
+//! What is protected, and what was repaired.
+
+use super::place::{Place, of_t};
+use crate::common::newest;
+
+#[test]
+fn what_is_protected_by_now_is_not_taken_back() {
+    let place = Place::applied(newest(), "i: [a], j: [c]");
+    place.declare(&of_t("i: { columns: [a], protect: true }, j: [c]"));
+    let run = place.rollback(1).expect(0);
+    assert!(run.stdout.contains("index/public.t/i: protected: it stays as it is"), "{run}");
+    assert_eq!(place.managed(), "index/public.t/i");
+    assert_eq!(place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 't' ORDER BY 1"), "i\nt_pkey");
+    let again = place.rollback(1).expect(0);
+    assert!(again.stdout.contains("protected") && again.stdout.contains("No changes."), "{again}");
+    assert_eq!(place.latest(), 2);
+}
+
+#[test]
+fn a_replacement_is_not_taken_back_where_the_new_one_is_protected() {
+    let place = Place::applied(newest(), "i: [a]");
+    place.apply(&of_t("i: [c]"));
+    place.declare(&of_t("i: { columns: [c], protect: true }"));
+    let before = place.state();
+    place.rollback(2).expect(0);
+    assert_eq!(before, place.state());
+}
+
+#[test]
+fn a_repair_of_ours_is_not_taken_back() {
+    let place = Place::applied(newest(), "i: [a]");
+    place.database.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass");
+    place.project.apply(&place.database);
+    let before = place.state();
+    let run = place.rollback(2).expect(0);
+    assert!(run.stdout.contains("index/public.t/i: its repair is not taken back"), "{run}");
+    assert_eq!(before, place.state());
+}
+
+/// Useless before, and asked for by nobody: what the run built in its place goes.
+#[test]
+fn what_was_built_in_place_of_another_ones_wreck_goes() {
+    let place = Place::applied(newest(), "");
+    place
+        .database
+        .sql("CREATE INDEX i ON t (a); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass");
+    let managed = place.managed();
+    place.apply(&of_t("i: [a]"));
+    place.rollback(2).expect(0);
+    assert_eq!(place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 't'"), "t_pkey");
+    assert_eq!(managed, place.managed());
+}
+
+/// The parts that stood before serve queries: they are not dropped with what the run added.
+#[test]
+fn what_another_ones_partitioned_index_gained_stays() {
+    let place = Place::applied(newest(), "");
+    place
+        .database
+        .sql("CREATE INDEX i ON ONLY p (b); CREATE INDEX part ON p1 (b); ALTER INDEX i ATTACH PARTITION part");
+    let managed = place.managed();
+    place.apply("  p: { indexes: { i: [b] } }");
+    let indexes = place.database.indexes();
+    let run = place.rollback(2).expect(0);
+    assert!(run.stdout.contains("index/public.p/i: its repair is not taken back"), "{run}");
+    assert_eq!((indexes, managed), (place.database.indexes(), place.managed()));
+}
+
+#[test]
+fn another_ones_part_that_was_taken_in_is_said_to_go() {
+    let place = Place::applied(newest(), "");
+    place.database.sql("CREATE INDEX theirs ON p1 (b)");
+    let indexes = place.database.indexes();
+    place.apply("  p: { indexes: { i: [b] } }");
+    assert!(place.database.indexes().contains("public.theirs attached to public.i"));
+    let run = place.rollback(2).expect(0);
+    let said = "index/public.p/i: not brought back: the index public.theirs by itself, which has become a part of it";
+    assert!(place.database.indexes() == indexes || run.stdout.contains(said), "it is gone without a word: {run}");
+}
