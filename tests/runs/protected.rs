@@ -77,3 +77,22 @@ fn another_ones_part_that_was_taken_in_is_said_to_go() {
     let said = "index/public.p/i: not brought back: the index public.theirs by itself, which has become a part of it";
     assert!(place.database.indexes() == indexes || run.stdout.contains(said), "it is gone without a word: {run}");
 }
+
+/// It stood, and was only cleaned up beside: it is nobody's again, and what was in its way does not come back.
+#[test]
+fn another_ones_index_that_was_tidied_up_beside_is_let_go() {
+    let place = Place::applied(newest(), "");
+    place.database.sql("CREATE INDEX i ON t (a)");
+    let before = [place.database.indexes(), place.managed()];
+    // The name that a replacement would be built under.
+    place.declare(&of_t("i: [c]"));
+    let plan = place.run(&["plan", "--json"]).expect(0).json();
+    let sql = plan["changes"][0]["steps"][0]["sql"].as_str().unwrap();
+    let leftover = sql.split(' ').find(|word| word.starts_with("reconcile_new_")).unwrap();
+    place.database.sql(&format!("CREATE INDEX {leftover} ON t (c)"));
+    place.declare(&of_t("i: [a]"));
+    assert_eq!(place.run(&["plan", "--json"]).expect(0).json()["summary"]["repair"], 1);
+    place.project.apply(&place.database);
+    place.rollback(2).expect(0);
+    assert_eq!(before, [place.database.indexes(), place.managed()]);
+}
