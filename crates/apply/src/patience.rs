@@ -29,10 +29,13 @@ impl Lane<'_, '_> {
         let ours = self.shared.ours.borrow().clone();
         while let Some(older) = self.onlooker.older(effects, &since, &ours).await? {
             self.notice(position, older, blocker);
-            if self.shared.is_over() || budget.is_some_and(|budget| began.elapsed() >= budget) {
+            let over = self.shared.is_over();
+            if over || budget.is_some_and(|budget| began.elapsed() >= budget) {
+                let message =
+                    if over { "not begun: the run stops" } else { "an older transaction did not end in time" };
                 return Err(LiveError::Server(Box::new(ServerError {
                     code: TIMED_OUT.to_owned(),
-                    message: "an older transaction did not end in time".to_owned(),
+                    message: message.to_owned(),
                     detail: None,
                     hint: None,
                     position: None,

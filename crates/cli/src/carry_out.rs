@@ -257,7 +257,7 @@ impl Work<'_> {
         let schema = &self.project.settings.registry_schema;
         if let Some(first) = left.first() {
             let more = left.len();
-            self.terminal.say(&format!("schema {schema} stays: {more} objects are still managed, such as {first}"));
+            self.terminal.say(&format!("schema {schema} stays: still managed are {more}, such as {first}"));
             return Ok(());
         }
         registry.remove(applier).await.map_err(|error| {

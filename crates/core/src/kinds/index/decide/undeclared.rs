@@ -25,10 +25,11 @@ impl<'a> Decider<'a> {
 
     fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex) {
         if let Some(dependent) = live.dependent() {
-            let message = format!("`{address}` is no longer declared, but {dependent} depends on it");
-            self.out
-                .problems
-                .push(Problem::nowhere(message).hint("declare it again, or change what depends on it first"));
+            let message = format!("`{address}` cannot be dropped: {dependent} depends on it");
+            self.out.problems.push(
+                Problem::nowhere(message)
+                    .hint("keep it declared, change what depends on it first, or `reconcile forget` it"),
+            );
             return;
         }
         self.push(address.clone(), "it is no longer declared".to_owned(), What::Drop(live));
