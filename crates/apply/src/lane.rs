@@ -111,7 +111,7 @@ impl<'a, 'o> Lane<'a, 'o> {
         shared.ours.borrow_mut().push(pid);
         let mut onlooker = Onlooker::of(pid, session.target().clone());
         // Now, so that it is there when it is needed at once.
-        onlooker.now().await?;
+        onlooker.present(&[pid]).await?;
         Ok(Self { session, onlooker, shared, sent: false })
     }
 
@@ -159,7 +159,12 @@ impl<'a, 'o> Lane<'a, 'o> {
         let registry = &self.shared.options.registry;
         let statements: Vec<_> = records.iter().map(|record| registry.record(self.shared.run, record)).collect();
         let batch = format!("BEGIN; {}; COMMIT", statements.join("; "));
-        self.session.batch(&batch).await.map(drop).map_err(|error| stopped(None, "registry".to_owned(), error))
+        if let Err(error) = self.session.batch(&batch).await {
+            // A broken connection rolls back by itself.
+            drop(self.session.batch("ROLLBACK").await);
+            return Err(stopped(None, "registry".to_owned(), error));
+        }
+        Ok(())
     }
 
     /// Runs steps that belong together, again where a lock was not to be had in time.

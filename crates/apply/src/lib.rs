@@ -8,6 +8,6 @@ pub mod lock;
 pub mod onlooker;
 mod patience;
 pub mod pooler;
-mod refusal;
+pub mod refusal;
 pub mod registry;
 mod remnant;

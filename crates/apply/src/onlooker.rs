@@ -102,18 +102,16 @@ impl Onlooker {
         Ok(Sight { progress, blocker: results.get(1).and_then(|rows| rows.first()).map(read_blocker).transpose()? })
     }
 
-    /// The oldest of the transactions that concurrent builds or drops would have to wait for, among those that were
-    /// there at `since` and are not `ours`: a build waits for snapshots and for who may write to its table, a drop for
-    /// who uses the table in whatever way (TRAPS 8, 9; manual, section 13.3.1).
+    /// One of the transactions that concurrent builds or drops would have to wait for, among those of `since`: a build
+    /// waits for snapshots and for who may write to its table, a drop for who uses the table in whatever way
+    /// (TRAPS 8, 9; manual, section 13.3.1). Everybody may see this much of other people's sessions.
     ///
     /// # Errors
     /// The connection fails.
-    pub async fn older(
-        &mut self,
-        effects: &[&Effect],
-        since: &str,
-        ours: &[i32],
-    ) -> Result<Option<Blocker>, LiveError> {
+    pub async fn older(&mut self, effects: &[&Effect], since: &[String]) -> Result<Option<Blocker>, LiveError> {
+        if since.is_empty() {
+            return Ok(None);
+        }
         let builds = effects.iter().any(|effect| matches!(effect, Effect::IndexValid { .. }));
         let snapshots = if builds { "a.backend_xmin IS NOT NULL OR " } else { "" };
         let held = |sql: Sql, effect: &&Effect| {
@@ -125,28 +123,33 @@ impl Onlooker {
         };
         let sql = Sql::new("SELECT ")
             .raw(BLOCKER)
-            .raw(" FROM pg_stat_activity a WHERE a.datname = current_database() AND a.backend_type = 'client backend' ")
-            .raw("AND a.pid <> pg_backend_pid() AND a.pid NOT IN (")
-            .list(ours, ", ", |sql, pid| sql.number(i64::from(*pid)))
-            .raw(") AND a.xact_start <= ")
-            .literal(since)
-            .raw("::timestamptz AND (")
+            .raw(" FROM pg_stat_activity a JOIN pg_locks v ON v.pid = a.pid AND v.locktype = 'virtualxid' AND v.granted ")
+            .raw("AND v.virtualxid = v.virtualtransaction WHERE v.virtualtransaction IN (")
+            .list(since, ", ", |sql, transaction| sql.literal(transaction))
+            .raw(") AND (")
             .raw(snapshots)
             .raw("EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND (")
             .list(effects, " OR ", held)
-            .raw("))) ORDER BY a.xact_start LIMIT 1");
+            .raw("))) ORDER BY a.xact_start NULLS LAST LIMIT 1");
         let results = self.batch(sql.as_str()).await?;
         results.first().and_then(|rows| rows.first()).map(read_blocker).transpose()
     }
 
-    /// The time by the clock of the database.
+    /// The transactions of this moment, of sessions in this database that are not `ours`.
     ///
     /// # Errors
     /// The connection fails.
-    pub async fn now(&mut self) -> Result<String, LiveError> {
-        let results = self.batch("SELECT clock_timestamp()::text").await?;
-        let row = results.first().and_then(|rows| rows.first());
-        row.map_or_else(|| Err(LiveError::Connection("no clock".to_owned())), |row| Ok(row.try_get(0)?))
+    pub async fn present(&mut self, ours: &[i32]) -> Result<Vec<String>, LiveError> {
+        let sql = Sql::new(
+            "SELECT v.virtualtransaction FROM pg_locks v JOIN pg_stat_activity a ON a.pid = v.pid \
+             WHERE v.locktype = 'virtualxid' AND v.granted AND v.virtualxid = v.virtualtransaction \
+             AND a.datname = current_database() AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid() \
+             AND a.pid NOT IN (",
+        )
+        .list(ours, ", ", |sql, pid| sql.number(i64::from(*pid)))
+        .raw(")");
+        let rows = self.batch(sql.as_str()).await?;
+        rows.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     /// Cancels what the applier executes.

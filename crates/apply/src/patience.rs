@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use reconcile_core::plan::{Effect, Step};
 use reconcile_live::{LiveError, error::ServerError};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     event::Event,
     lane::Lane,
-    onlooker::{Blocker, INTERVAL},
+    onlooker::{Blocker, INTERVAL, Onlooker, Sight},
     refusal::TIMED_OUT,
 };
+
+/// A second connection that does not answer for this long is made anew.
+const SLOW: Duration = Duration::from_secs(5);
 
 impl Lane<'_, '_> {
     /// Before concurrent builds or drops: waits until every transaction that they would wait for has ended. Once
@@ -25,9 +28,9 @@ impl Lane<'_, '_> {
     ) -> Result<(), LiveError> {
         let budget = step.timeouts.statement_ms.map(Duration::from_millis);
         let began = Instant::now();
-        let since = self.onlooker.now().await?;
         let ours = self.shared.ours.borrow().clone();
-        while let Some(older) = self.onlooker.older(effects, &since, &ours).await? {
+        let since = self.onlooker.present(&ours).await?;
+        while let Some(older) = self.onlooker.older(effects, &since).await? {
             self.notice(position, older, blocker);
             let over = self.shared.is_over();
             if over || budget.is_some_and(|budget| began.elapsed() >= budget) {
@@ -64,12 +67,14 @@ impl Lane<'_, '_> {
                 result = &mut running => return result.map(drop),
                 () = sleep(pause) => pause = INTERVAL,
             }
-            // What the onlooker cannot do now it can do next time; the statement goes on meanwhile.
-            if shared.is_stopped() {
-                drop(self.onlooker.cancel().await);
-                continue;
-            }
-            let Ok(sight) = self.onlooker.look().await else { continue };
+            // What the onlooker cannot do now it can do next time; the statement goes on meanwhile, and its end is
+            // not kept waiting by a slow second connection.
+            let stopped = shared.is_stopped();
+            let seen = tokio::select! {
+                result = &mut running => return result.map(drop),
+                seen = timeout(SLOW, look(&mut self.onlooker, stopped)) => seen,
+            };
+            let Ok(Ok(sight)) = seen else { continue };
             if let Some(progress) = sight.progress {
                 shared.tell(Event::Progress(position, progress));
             }
@@ -88,4 +93,12 @@ impl Lane<'_, '_> {
         }
         *blocker = Some(seen);
     }
+}
+
+/// Cancels what runs where the user wants to stop; else looks how far it is.
+async fn look(onlooker: &mut Onlooker, stopped: bool) -> Result<Sight, LiveError> {
+    if stopped {
+        onlooker.cancel().await?;
+    }
+    onlooker.look().await
 }

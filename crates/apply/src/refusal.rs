@@ -7,9 +7,10 @@ use reconcile_live::LiveError;
 /// SQLSTATE `query_canceled`.
 pub(crate) const TIMED_OUT: &str = "57014";
 
+/// Kinds of refusals, by what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// A lock was not to be had in time, or two waited for each other.
+pub enum Refusal {
+    /// A lock was not to be had in time, two waited for each other, or a row was changed at the same moment.
     Lock,
     /// The statement ran out of time, or was cancelled.
     Time,
@@ -19,17 +20,19 @@ pub(crate) enum Refusal {
     Other,
 }
 
-pub(crate) fn kind(error: &LiveError) -> Refusal {
+/// By the SQLSTATE.
+#[must_use]
+pub fn kind(error: &LiveError) -> Refusal {
     let code = match error {
         LiveError::Server(error) => error.code.as_str(),
         LiveError::Connection(_) | LiveError::Connect { .. } => return Refusal::Lost,
         LiveError::Url(_) => return Refusal::Other,
     };
     match code {
-        "55P03" | "40P01" => Refusal::Lock,
+        "55P03" | "40P01" | "40001" => Refusal::Lock,
         TIMED_OUT => Refusal::Time,
         // Class 08, and "terminating connection" in its forms (manual, appendix A).
-        "57P01" | "57P02" | "57P03" | "57P05" => Refusal::Lost,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Refusal::Lost,
         code if code.starts_with("08") => Refusal::Lost,
         _ => Refusal::Other,
     }
@@ -41,7 +44,8 @@ pub(crate) fn is_name_taken(error: &LiveError) -> bool {
 }
 
 /// Twice as long from attempt to attempt, up to 30 s, half of it by chance, so that two who wait do not meet again.
-pub(crate) fn backoff(attempt: u32) -> Duration {
+#[must_use]
+pub fn backoff(attempt: u32) -> Duration {
     let full = 100 * 2_u64.pow(attempt.min(8)).min(300);
     Duration::from_millis(full / 2 + fastrand::u64(0..=full / 2))
 }

@@ -123,8 +123,7 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
 fn nothing(project: &Project) -> Target {
     let protected = project.desired.indexes().filter(|index| index.protect).map(|index| index.index.address());
     let exclude: Vec<_> = protected.collect();
-    let kept =
-        |address: &Address| Note { address: address.clone(), text: "protected: it stays, and managed".to_owned() };
+    let kept = |address: &Address| Note::new(address.clone(), "protected: it stays, and managed".to_owned());
     let notes = exclude.iter().map(kept).collect();
     let filter = Filter { only: None, exclude };
     Target { desired: Some(Desired::new(Vec::new(), Vec::new())), filter, notes, ..Target::default() }
@@ -139,7 +138,7 @@ fn released(project: &Project, addresses: &[Address]) -> Target {
         desired: Some(Desired::new(Vec::new(), Vec::new())),
         filter: Filter::only(addresses.iter().cloned()),
         release: addresses.iter().map(reason).collect(),
-        notes: still.map(|address| Note { address: address.clone(), text: text.to_owned() }).collect(),
+        notes: still.map(|address| Note::new(address.clone(), text.to_owned())).collect(),
         ..Target::default()
     }
 }

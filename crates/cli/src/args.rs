@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Remove every managed object, then reconcile's own schema
     Destroy(DestroyArgs),
+    /// Run the applied retention rules now
+    Retain(RetainArgs),
     /// Walk through the whole cycle on a throwaway PostgreSQL
     Demo(DemoArgs),
     /// Print the JSON Schema of the YAML files, for editors
@@ -150,6 +152,7 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
     /// A plan that `plan --out` wrote
+    #[arg(conflicts_with_all = ["only", "exclude"])]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) approval: ApprovalArgs,
@@ -203,6 +206,25 @@ pub(crate) struct ForgetArgs {
 pub(crate) struct DestroyArgs {
     #[command(flatten)]
     pub(crate) approval: ApprovalArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RetainArgs {
+    /// Tables of applied rules; without any, all of them
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+    /// Count exactly what would go, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Move rows of this rule's table back from its archive
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["tables", "dry_run"], requires_all = ["from", "to"])]
+    pub(crate) restore: Option<String>,
+    /// The first point in time to restore
+    #[arg(long, value_name = "T", requires = "restore")]
+    pub(crate) from: Option<String>,
+    /// The point in time after the last to restore
+    #[arg(long, value_name = "T", requires = "restore")]
+    pub(crate) to: Option<String>,
 }
 
 /// What `--allow` takes.

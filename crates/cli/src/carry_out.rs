@@ -6,6 +6,7 @@ use reconcile_apply::{
     event::{Report, Stopped},
     execute::{self, ApplyOptions},
     lock, pooler,
+    refusal::{self, Refusal},
     registry::{Run, tables::RegistryError},
 };
 use reconcile_config::Project;
@@ -88,7 +89,15 @@ impl Work<'_> {
 
     /// Prints the plan, where a person reads.
     fn show(&self) {
-        if !self.terminal.json {
+        if self.terminal.json {
+            let changes = self.plan.changes.iter();
+            let changes: Vec<_> = changes
+                .map(|c| serde_json::json!({ "address": c.address, "action": c.action, "hazards": c.hazards }))
+                .collect();
+            self.terminal.json_line(&serde_json::json!({
+                "event": "planned", "summary": self.plan.summary, "changes": changes, "notes": self.plan.notes,
+            }));
+        } else {
             self.terminal.print(&render::plan(&self.plan, Format::Text, self.terminal.colors()));
         }
         if matches!(self.aim, Aim::Nothing) && !self.terminal.json {
@@ -178,10 +187,9 @@ impl Work<'_> {
             run: self.run(),
         };
         let (stop, stopping) = watch::channel(false);
-        let interrupts = tokio::spawn(interrupts(stop));
+        tokio::spawn(interrupts(stop));
         let mut progress = Progress::new(self.terminal);
         let report = execute::apply(applier, &self.plan, &options, stopping, &mut |event| progress.show(&event)).await;
-        interrupts.abort();
         progress.end();
         Ok(report?)
     }
@@ -210,6 +218,13 @@ impl Work<'_> {
             }
             return Ok(Exit::Done);
         };
+        if terminal.json {
+            let outcome = stopped.outcome().name();
+            terminal.json_line(&serde_json::json!({
+                "event": "stopped", "run": report.run.0, "outcome": outcome, "done": report.done,
+                "remaining": report.remaining,
+            }));
+        }
         for address in &report.done {
             terminal.say(&format!("done:     {}", render::printable(&address.to_string())));
         }
@@ -260,7 +275,11 @@ impl Work<'_> {
             self.terminal.say(&format!("schema {schema} stays: still managed are {more}, such as {first}"));
             return Ok(());
         }
-        registry.remove(applier).await.map_err(|error| {
+        registry.remove(applier, self.project.settings.lock_timeout).await.map_err(|error| {
+            if refusal::kind(&error) == Refusal::Lock {
+                let message = format!("schema {schema} is in use: {error}");
+                return Failure::said(Exit::Incomplete, message, "everything that was managed is gone; run this again");
+            }
             let others =
                 error.server().filter(|server| server.code == DEPENDENT).and_then(|server| server.detail.clone());
             let Some(others) = others else { return error.into() };
@@ -338,18 +357,17 @@ fn confirmed() -> Result<bool, Failure> {
     Ok(answer.trim() == "yes")
 }
 
-/// Tells the executor when the user wants to stop.
-async fn interrupts(stop: watch::Sender<bool>) {
+/// Tells the executor when the user wants to stop; where nobody listens any more, or at the third time, ends at once.
+pub(crate) async fn interrupts(stop: watch::Sender<bool>) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    loop {
+    for time in 1.. {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
         }
-        // Nobody listens any more: the run is over.
-        if stop.send(true).is_err() {
-            return;
+        if stop.send(true).is_err() || time == 3 {
+            std::process::exit(Exit::Incomplete as i32);
         }
     }
 }

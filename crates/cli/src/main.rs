@@ -6,6 +6,7 @@ mod args;
 mod carry_out;
 mod commands;
 mod error;
+mod gone;
 mod progress;
 mod project;
 mod render;
@@ -58,6 +59,7 @@ async fn run(args: Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Rollback(args) => commands::rollback(&global, &args, terminal).await,
         Command::Forget(args) => commands::forget(&global, &args, terminal).await,
         Command::Destroy(args) => commands::destroy(&global, &args, terminal).await,
+        Command::Retain(args) => commands::retain::run(&global, &args, terminal).await,
         Command::Demo(args) => commands::demo::run(&args, terminal).await,
         Command::JsonSchema => commands::json_schema(terminal),
         Command::Completions(args) => Ok(commands::completions(&args, terminal)),

@@ -127,6 +127,9 @@ impl Collected {
             (Action::Create, _) => {
                 self.touch(change);
                 self.lose(change);
+                if matches!(change.address, Address::Retention { .. }) && !change.steps.is_empty() {
+                    self.note(change, "its archive stays, with the rows in it");
+                }
             }
             (Action::Update | Action::Replace | Action::Drop | Action::Rename | Action::Forget, Some(before)) => {
                 self.touch(change);
@@ -209,7 +212,7 @@ impl Collected {
     }
 
     fn note(&mut self, change: &PlannedChange, text: &str) {
-        self.notes.push(Note { address: change.address.clone(), text: text.to_owned() });
+        self.notes.push(Note::new(change.address.clone(), text.to_owned()));
     }
 
     fn finish(self) -> Inverse {

@@ -62,7 +62,9 @@ impl Target {
         });
         if let Some(service) = service {
             let mut of_service = service_pairs(&service)?;
-            of_service.retain(|(key, _)| KNOWN.contains(&key.as_str()));
+            // A service fills in what is not given; the query of a URL would go before its other parts.
+            let given = given(&base);
+            of_service.retain(|(key, _)| KNOWN.contains(&key.as_str()) && !given.contains(&key.as_str()));
             of_service.extend(pairs);
             pairs = of_service;
         }
@@ -137,6 +139,23 @@ fn take_apart(url: &str) -> (String, Pairs) {
         pairs.push(("host".to_owned(), default_socket()));
     }
     (format!("{scheme}://{}{path}", authority.replacen('@', "@localhost", 1)), pairs)
+}
+
+/// What a URL without its query names, by libpq's keys.
+fn given(base: &str) -> Vec<&'static str> {
+    let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let port = host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && !port.contains(']'));
+    let named = [
+        ("user", !user.is_empty()),
+        ("password", user.contains(':')),
+        ("host", !host.is_empty()),
+        ("hostaddr", !host.is_empty()),
+        ("port", port),
+        ("dbname", !path.is_empty()),
+    ];
+    named.into_iter().filter_map(|(key, is_given)| is_given.then_some(key)).collect()
 }
 
 /// A value as a URL's query holds it.

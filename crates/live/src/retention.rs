@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use reconcile_core::{
     desired::{DeclaredRule, Desired},
     kinds::retention::{
-        Rule,
+        Clock, Rule,
         decide::{estimate, tables},
-        facts::{self, Clock, Estimate, Table},
+        facts::{self, Estimate, Table},
     },
     live::Live,
     name::QualifiedName,

@@ -25,15 +25,20 @@ pub(crate) const FIRST: &str = "SET standard_conforming_strings = on; ";
 
 /// For the transaction that they open. A transaction pooler hands the connection to somebody else afterwards, who must
 /// find nothing of ours on it (TRAPS 12).
-pub(crate) fn local() -> String {
+#[must_use]
+pub fn local() -> String {
     written("SET LOCAL ")
 }
 
 /// For a connection that is known to be ours alone, without limits in time: the steps of a plan bring their own.
 #[must_use]
 pub fn session() -> String {
-    format!("{FIRST}{}SET lock_timeout = 0; SET statement_timeout = 0; RESET work_mem; ", written("SET "))
+    format!("{FIRST}{}SET lock_timeout = 0; SET statement_timeout = 0; RESET work_mem; {UNLIMITED}", written("SET "))
 }
+
+/// Whatever of these the server has: it would end a session of ours that waits for its turn, or a long build.
+const UNLIMITED: &str = "SELECT set_config(name, '0', false) FROM pg_settings \
+    WHERE name IN ('idle_session_timeout', 'transaction_timeout'); ";
 
 fn written(set: &str) -> String {
     let settings = ALL.map(|setting| format!("{set}{setting}; "));

@@ -46,6 +46,8 @@ pub struct PastRun {
 /// A step of a run, for people.
 #[derive(Clone, Debug, Serialize)]
 pub struct PastStep {
+    /// The run.
+    pub run: i64,
     /// From 1.
     pub position: i32,
     /// The object.
@@ -156,6 +158,7 @@ impl Registry {
             .flatten()
             .map(|row| {
                 Ok(PastStep {
+                    run: run.0,
                     position: row.try_get(0)?,
                     address: row.try_get(1)?,
                     sql: row.try_get(2)?,

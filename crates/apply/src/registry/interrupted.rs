@@ -17,11 +17,16 @@ use crate::event::Event;
 /// # Errors
 /// The connection or the server fails.
 pub async fn close(session: &mut Session, registry: &Registry) -> Result<Vec<Event<'static>>, LiveError> {
-    let mut query = run::Entity::find()
+    let mut open = step::Entity::find()
         .select_only()
-        .columns([run::Column::Id, run::Column::Plan])
-        .filter(Expr::col(run::Column::Outcome).eq("running"))
+        .column(step::Column::Run)
+        .filter(Expr::col(step::Column::Outcome).eq("started"))
         .into_query();
+    open.from_clear().from(registry.table("step"));
+    // One of several connections may have broken off alone: then the run has an end, and a step of it has none.
+    let unclear = Expr::col(run::Column::Outcome).eq("running").or(Expr::col(run::Column::Id).in_subquery(open));
+    let mut query =
+        run::Entity::find().select_only().columns([run::Column::Id, run::Column::Plan]).filter(unclear).into_query();
     let rows = session.batch(&registry.select(&mut query, "run")).await?;
     let mut events = Vec::new();
     for row in rows.iter().flatten() {
@@ -57,6 +62,7 @@ async fn close_one(
     let mut close = run::Entity::update_many()
         .col_expr(run::Column::Outcome, Expr::value("interrupted"))
         .filter(Expr::col(run::Column::Id).eq(run.0))
+        .filter(Expr::col(run::Column::Outcome).eq("running"))
         .into_query();
     notes.push(close.table(registry.table("run")).to_string(PostgresQueryBuilder));
     session.batch(&format!("BEGIN; {}; COMMIT", notes.join("; "))).await?;

@@ -5,6 +5,7 @@
 pub mod history;
 pub mod interrupted;
 pub mod resource;
+pub mod retention_run;
 pub mod run;
 pub mod step;
 pub mod tables;

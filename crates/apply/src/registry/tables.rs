@@ -1,14 +1,16 @@
 //! Registry and history as tables: made by the first apply, brought up to date by later ones, removed by `destroy`.
 
+use std::time::Duration;
+
 use reconcile_core::sql::Sql;
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     DbBackend, Schema,
-    sea_query::{Alias, ColumnDef, PostgresQueryBuilder, Query, Table},
+    sea_query::{Alias, ColumnDef, PostgresQueryBuilder, Query, Table, TableCreateStatement},
     sqlx::Row as _,
 };
 
-use super::{Registry, resource, run, step};
+use super::{Registry, resource, retention_run, run, step};
 
 /// The layout that this program writes.
 const VERSION: i32 = 2;
@@ -55,18 +57,20 @@ impl Registry {
     /// Removes all of it, for `destroy`: not what others may have put beside it, which then is an error.
     ///
     /// # Errors
-    /// Something else stands in the schema, the role may not drop it, or the connection fails.
-    pub async fn remove(&self, session: &mut Session) -> Result<(), LiveError> {
+    /// Something else stands in the schema, somebody uses it for longer than `lock_timeout`, the role may not drop it,
+    /// or the connection fails.
+    pub async fn remove(&self, session: &mut Session, lock_timeout: Duration) -> Result<(), LiveError> {
         if !self.present(session).await?.schema {
             return Ok(());
         }
         let mut drop = Table::drop();
-        for name in ["step", "run", "resource", "layout"] {
+        for name in ["retention_run", "step", "run", "resource", "layout"] {
             drop.table(self.table(name));
         }
         let schema = Sql::new("DROP SCHEMA ").ident(&self.schema);
         let drop = drop.if_exists().to_string(PostgresQueryBuilder);
-        let result = session.batch(&format!("BEGIN; {drop}; {schema}; COMMIT")).await;
+        let limit = format!("SET LOCAL lock_timeout = {}", lock_timeout.as_millis());
+        let result = session.batch(&format!("BEGIN; {limit}; {drop}; {schema}; COMMIT")).await;
         if result.is_err() {
             // A broken connection rolls back by itself.
             let _ = session.batch("ROLLBACK").await;
@@ -79,10 +83,23 @@ impl Registry {
     /// # Errors
     /// The connection fails.
     pub async fn exists(&self, session: &mut Session) -> Result<bool, LiveError> {
-        Ok(self.present(session).await?.tables)
+        Ok(self.names(session).await?.1)
     }
 
     pub(super) async fn present(&self, session: &mut Session) -> Result<Present, LiveError> {
+        let (schema, tables, versioned) = self.names(session).await?;
+        let version = if versioned {
+            let mut read = Query::select();
+            let sql = read.column(Alias::new("version")).from(self.table("layout")).to_string(PostgresQueryBuilder);
+            session.row(&sql).await?.map(|row| row.try_get(0)).transpose()?
+        } else {
+            None
+        };
+        Ok(Present { schema, tables, version })
+    }
+
+    /// Whether the schema, the registry and its layout's number are there, by the catalogs, which everybody may read.
+    async fn names(&self, session: &mut Session) -> Result<(bool, bool, bool), LiveError> {
         let named = |name: &'static str| {
             Sql::new("EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ")
                 .literal(self.schema.as_str())
@@ -96,20 +113,12 @@ impl Registry {
         let Some(row) = session.row(&sql).await? else {
             return Err(LiveError::Connection("the catalogs gave no answer".to_owned()));
         };
-        let (schema, tables, versioned) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let version = if versioned {
-            let mut read = Query::select();
-            let sql = read.column(Alias::new("version")).from(self.table("layout")).to_string(PostgresQueryBuilder);
-            session.row(&sql).await?.map(|row| row.try_get(0)).transpose()?
-        } else {
-            None
-        };
-        Ok(Present { schema, tables, version })
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
     }
 
     fn create(&self, present: &Present) -> Vec<String> {
         let schema = Schema::new(DbBackend::Postgres);
-        let create = |entity: &mut sea_orm::sea_query::TableCreateStatement, name: &'static str| {
+        let create = |entity: &mut TableCreateStatement, name: &'static str| {
             entity.table(self.table(name)).to_string(PostgresQueryBuilder)
         };
         let first = Sql::new("CREATE SCHEMA ").ident(&self.schema).to_string();
@@ -118,6 +127,7 @@ impl Registry {
             create(&mut schema.create_table_from_entity(run::Entity), "run"),
             create(&mut schema.create_table_from_entity(step::Entity), "step"),
             create(&mut schema.create_table_from_entity(resource::Entity), "resource"),
+            self.retention_table(),
             // What is managed is as public as the catalogs that show it, and a plan's role must see it.
             Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
             Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
@@ -126,7 +136,12 @@ impl Registry {
         statements
     }
 
-    /// From layout 1, which had no number: who asked for what.
+    fn retention_table(&self) -> String {
+        let mut create = Schema::new(DbBackend::Postgres).create_table_from_entity(retention_run::Entity);
+        create.table(self.table("retention_run")).to_string(PostgresQueryBuilder)
+    }
+
+    /// From layout 1, which had no number: who asked for what, and what retention rules did.
     fn upgrade(&self) -> Vec<String> {
         let mut alter = Table::alter();
         alter
@@ -134,7 +149,7 @@ impl Registry {
             .add_column(ColumnDef::new(Alias::new("command")).text().not_null().default("apply"))
             .add_column(ColumnDef::new(Alias::new("reverts")).big_integer())
             .add_column(ColumnDef::new(Alias::new("operator")).text());
-        let mut statements = vec![alter.to_string(PostgresQueryBuilder)];
+        let mut statements = vec![alter.to_string(PostgresQueryBuilder), self.retention_table()];
         statements.extend(self.versioned());
         statements
     }

@@ -25,8 +25,11 @@ async fn saved(global: &Global, args: &ApplyArgs, file: &Path, terminal: &Termin
     let plan = show::read(&global.directory.join(file))?;
     let Connected { project, target, mut session } = project::connect(global).await?;
     let aim = Aim::Declared(plan.filter.clone());
-    still_holds(&plan, &plan_anew(&mut session, &project, &plan, &aim).await?)?;
+    let fresh = plan_anew(&mut session, &project, &plan, &aim).await?;
+    still_holds(&plan, &fresh)?;
     drop(session);
+    // It does the same; what the registry is told, the role that applies may know better than the one that planned.
+    let plan = fresh;
     let work = Work { global, terminal, project: &project, target: &target, plan, aim: &aim, may_replan: false };
     work.carry_out(&args.approval, &args.parallel).await
 }

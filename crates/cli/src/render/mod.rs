@@ -2,6 +2,7 @@
 
 pub(crate) mod history;
 pub(crate) mod markdown;
+pub(crate) mod retain;
 pub(crate) mod sql;
 pub(crate) mod text;
 

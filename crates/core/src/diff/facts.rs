@@ -35,6 +35,7 @@ fn hangs(live: &LiveIndex) -> Vec<String> {
 /// Of every live fact that the changes rely on, and of nothing else.
 pub(super) fn fingerprint(changes: &[PlannedChange], notes: &[Note], live: &Live) -> Digest {
     let facts: Vec<_> = changes.iter().map(|change| (&change.address, &change.relies_on)).collect();
+    let notes: Vec<_> = notes.iter().filter(|note| !note.of_role).collect();
     Digest::of(&(&live.database.system_identifier, &live.database.name, facts, notes))
 }
 

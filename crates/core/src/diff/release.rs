@@ -64,7 +64,7 @@ pub(super) fn spare(decisions: &mut Decisions<'_>, live: &Live, remnants: &BTree
         if !built_since || !remnants.contains(address) || live.registry.managed.contains_key(address) {
             return true;
         }
-        notes.push(Note { address: address.clone(), text: "it was not built by the run: it stays".to_owned() });
+        notes.push(Note::new(address.clone(), "it was not built by the run: it stays".to_owned()));
         false
     });
 }

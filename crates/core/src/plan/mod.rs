@@ -241,6 +241,17 @@ pub struct Note {
     pub address: Address,
     /// What there is to know.
     pub text: String,
+    /// It is about the role that planned; another role may apply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_role: bool,
+}
+
+impl Note {
+    /// A note about an object.
+    #[must_use]
+    pub fn new(address: Address, text: impl Into<String>) -> Self {
+        Self { address, text: text.into(), of_role: false }
+    }
 }
 
 impl Plan {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Plan, PlannedChange, RelationSize};
+use super::{Plan, PlannedChange, Record, RelationSize};
 use crate::address::Address;
 
 impl Plan {
@@ -20,7 +20,9 @@ impl Plan {
         if self.records != fresh.records {
             reasons.push("what the registry says of the unchanged objects has changed".to_owned());
         }
-        let (ours, theirs): (Vec<_>, Vec<_>) = (self.notes.iter().collect(), fresh.notes.iter().collect());
+        let of_database =
+            |plan: &'_ Self| -> Vec<_> { plan.notes.iter().filter(|note| !note.of_role).cloned().collect() };
+        let (ours, theirs) = (of_database(self), of_database(fresh));
         for note in theirs.iter().filter(|note| !ours.contains(note)) {
             reasons.push(format!("{}: {}", note.address, note.text));
         }
@@ -59,7 +61,17 @@ fn between(ours: &[PlannedChange], theirs: &[PlannedChange]) -> Vec<String> {
     reasons
 }
 
+/// Without what differs from one planning to the next and changes nothing in what will run: sizes, estimates, and the
+/// server's print of what is yet to be built, which a role without temporary tables cannot know.
 fn without_size(change: &PlannedChange) -> PlannedChange {
     let relation = RelationSize { name: change.relation.name.clone(), bytes: 0, rows: None };
-    PlannedChange { relation, estimate: None, ..change.clone() }
+    let mut change = PlannedChange { relation, estimate: None, ..change.clone() };
+    if !change.steps.is_empty() {
+        for record in &mut change.records {
+            if let Record::Manage { definition, declared, .. } = record {
+                definition.clone_from(declared);
+            }
+        }
+    }
+    change
 }

@@ -41,12 +41,6 @@ impl Step {
             (Some(Effect::IndexGone { .. }) | None, None) => None,
         }
     }
-
-    /// Whether it builds the index of this name.
-    #[must_use]
-    pub fn builds(&self, name: &QualifiedName) -> bool {
-        matches!(&self.effect, Some(Effect::IndexValid { index, .. }) if index == name)
-    }
 }
 
 /// An index that waits for its parts.

@@ -218,7 +218,9 @@ impl<'a> Steps<'a> {
     fn attach(&mut self, parent: &QualifiedName, part: &QualifiedName) {
         let sql = Sql::new("ALTER INDEX ").name(parent).raw(" ATTACH PARTITION ").name(part);
         let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-        self.collected.push(step);
+        // It also locks the part alone, against all who plan a query on its table.
+        let timeouts = Timeouts { statement_ms: step.timeouts.lock_ms, ..step.timeouts };
+        self.collected.push(Step { timeouts, ..step });
     }
 
     fn swap(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, building: &Ident, retired: &Ident) {
@@ -297,9 +299,9 @@ impl<'a> Steps<'a> {
                 continue;
             }
             let (from, to) = (partition_index_name(from, &partition.name), partition_index_name(to, &partition.name));
-            let built = self.collected.iter().any(|step| step.builds(&partition.name.sibling(from.clone())))
-                || partition.is_partitioned();
-            if built || partition.indexes.contains_key(&from) {
+            let part = partition.name.sibling(from.clone());
+            let made = self.collected.iter().any(|step| step.makes().is_some_and(|(_, index)| *index == part));
+            if made || partition.indexes.contains_key(&from) {
                 renames.push((partition.name.sibling(from.clone()), partition.name.sibling(to.clone())));
                 self.part_renames(partition, &from, &to, renames);
             }
@@ -325,15 +327,24 @@ impl<'a> Steps<'a> {
             } else {
                 alter().raw(" SET ").parameters(&known)
             };
-            let step = self.brief(alter().raw(" SET ").parameters(set), Lock::ShareUpdateExclusiveLock);
+            let step = self.altering(alter().raw(" SET ").parameters(set), set.keys());
             self.collected.push(Step { undo: Some(undo), ..step });
         }
         if !reset.is_empty() {
             let before = reset.iter().map(|name| (name.clone(), present[name].clone())).collect();
             let sql = alter().raw(" RESET (").list(reset, ", ", Sql::ident).raw(")");
-            let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
+            let step = self.altering(sql, reset.iter());
             self.collected.push(Step { undo: Some(alter().raw(" SET ").parameters(&before)), ..step });
         }
+    }
+
+    /// Only some parameters can change while others read (PostgreSQL's `reloptions.c`).
+    fn altering<'n>(&self, sql: Sql, mut names: impl Iterator<Item = &'n Ident>) -> Step {
+        if names.all(|name| matches!(name.as_str(), "fillfactor" | "deduplicate_items")) {
+            return self.brief(sql, Lock::ShareUpdateExclusiveLock);
+        }
+        let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
+        Step { hazards, ..self.brief(sql, Lock::AccessExclusiveLock) }
     }
 
     fn comment(&mut self, index: &Index, name: &Ident, comment: &str, before: &str) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Action, Child, Rule,
-    facts::{Clock, OnDelete, Reference, Table},
+    Action, Child, Clock, Rule,
+    facts::{OnDelete, Reference, Table},
 };
 use crate::{
     desired::DeclaredRule,
@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
     }
 
     fn note(&mut self, text: String) {
-        self.found.notes.push(Note { address: self.rule.address(), text });
+        self.found.notes.push(Note::new(self.rule.address(), text));
     }
 
     fn table(&mut self, name: &QualifiedName, at: &Source) -> Option<&'a Table> {
@@ -129,9 +129,6 @@ impl<'a> Checker<'a> {
             }
             Some(_) => {}
         }
-        if table.row_security {
-            self.problem(hidden(&at.key("table"), &child.table));
-        }
         self.references(table, at);
     }
 
@@ -205,22 +202,26 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Another role may run the rule than the one that plans.
     fn role(&mut self, table: &Table) {
-        if table.row_security {
-            self.problem(hidden(&self.declared.at, &table.name).on_key());
-        }
+        let of_role = |text: String| Note { of_role: true, ..Note::new(self.rule.address(), text) };
+        let children = self.rule.children.iter().filter_map(|child| self.tables.get(&child.table));
+        let hidden = std::iter::once(table).chain(children).filter(|table| table.row_security);
+        let mut notes: Vec<_> = hidden
+            .map(|table| {
+                let name = &table.name;
+                of_role(format!("row-level security hides rows of `{name}` from this role, and would from a run of it"))
+            })
+            .collect();
         if !table.may_delete {
-            self.note(format!("this role may not delete from `{}`; the one that runs `retain` has to", table.name));
+            let text = format!("this role may not delete from `{}`; the one that runs `retain` has to", table.name);
+            notes.push(of_role(text));
         }
+        self.found.notes.extend(notes);
         for publication in &table.publications {
             self.note(format!("publication `{publication}` carries the deletes to its subscribers"));
         }
     }
-}
-
-fn hidden(at: &Source, table: &QualifiedName) -> Problem {
-    let problem = Problem::new(at, format!("row-level security hides rows of `{table}` from this role"));
-    problem.hint("use a role with BYPASSRLS, or the owner where the policies are not forced")
 }
 
 /// The index that is missing, as YAML.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Rule;
+use super::{Clock, Rule};
 use crate::{
     name::{Ident, QualifiedName},
     sql::Sql,
@@ -88,17 +88,6 @@ pub enum OnDelete {
     SetDefault,
 }
 
-/// The kind of clock that a column tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// `timestamp with time zone`
-    Instant,
-    /// `timestamp without time zone`
-    Local,
-    /// `date`
-    Date,
-}
-
 /// How many rows are past their time, as the planner estimates it from its statistics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -147,29 +136,7 @@ impl Column {
     /// What clock it tells, if it tells one.
     #[must_use]
     pub fn clock(&self) -> Option<Clock> {
-        match self.type_name.as_str() {
-            "date" => Some(Clock::Date),
-            name if name.starts_with("timestamp") && name.ends_with("with time zone") => Some(Clock::Instant),
-            name if name.starts_with("timestamp") => Some(Clock::Local),
-            _ => None,
-        }
-    }
-}
-
-impl Clock {
-    /// The point in time that rows must lie before, as of now: an expression that is the same for a whole transaction.
-    #[must_use]
-    pub fn cut_off(self, rule: &Rule) -> Sql {
-        let period = rule.retain_for.to_string();
-        let zone = |sql: Sql| sql.raw(" AT TIME ZONE ").literal(rule.zone());
-        match self {
-            Self::Instant => {
-                let local = zone(Sql::new("((now()")).raw(" - INTERVAL ").literal(&period).raw(")");
-                zone(local).raw(")")
-            }
-            Self::Local => zone(Sql::new("(now()")).raw(" - INTERVAL ").literal(&period).raw(")"),
-            Self::Date => zone(Sql::new("((now()")).raw(")::date - INTERVAL ").literal(&period).raw(")::date"),
-        }
+        Clock::of_type(&self.type_name)
     }
 }
 

@@ -2,16 +2,22 @@
 //! side is the registry's entry, so that only what was applied ever deletes. How it is written in YAML is in `spec`,
 //! the statements that move rows are in `batch`.
 
+pub mod batch;
 pub mod check;
+pub mod clock;
 pub mod decide;
 pub mod facts;
 pub mod period;
+pub mod range;
+pub mod refuse;
+pub mod scene;
 pub mod spec;
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+pub use clock::{Clock, CutOff};
 pub use period::Period;
 
 use crate::{
@@ -135,6 +141,12 @@ impl Rule {
     #[must_use]
     pub fn label(&self) -> String {
         self.action.label(&self.retain_for)
+    }
+
+    /// What a run prints and records for its children: they are deleted, whatever becomes of the rule's own rows.
+    #[must_use]
+    pub fn child_label(&self) -> String {
+        Action::Delete.label(&self.retain_for)
     }
 
     /// The rule over several lines, for people to compare.

@@ -201,7 +201,15 @@ impl<'a> Decider<'a> {
 
     fn verdict(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Verdict {
         let default_tablespace = &self.live.vocabulary.default_tablespace;
-        compare::compare(&live.index, &wanted.declared.index, wanted.definition, default_tablespace)
+        let verdict = compare::compare(&live.index, &wanted.declared.index, wanted.definition, default_tablespace);
+        let parameters = |alteration: &Alteration| matches!(alteration, Alteration::Parameters { .. });
+        match verdict {
+            // PostgreSQL changes them in place only where there is storage (manual, ALTER INDEX).
+            Verdict::Alter(alterations) if self.relation.is_partitioned() && alterations.iter().any(parameters) => {
+                Verdict::Replace(vec!["with"])
+            }
+            verdict => verdict,
+        }
     }
 
     /// What remains to be changed in place once a live index has the declared name.
@@ -317,7 +325,7 @@ impl<'a> Decider<'a> {
     }
 
     fn note(&mut self, wanted: Wanted<'a>, text: String) {
-        self.out.notes.push(Note { address: wanted.declared.index.address(), text });
+        self.out.notes.push(Note::new(wanted.declared.index.address(), text));
     }
 
     fn is_managed(&self, address: &Address) -> bool {

@@ -45,11 +45,11 @@ impl<'a> Decider<'a> {
             match (&live.state, live.dependent()) {
                 (IndexState::Building { pid }, _) => {
                     let text = format!("not pruned: process {pid} is building it now");
-                    self.out.notes.push(Note { address, text });
+                    self.out.notes.push(Note::new(address, text));
                 }
                 (_, Some(dependent)) => {
                     let text = format!("not pruned: {dependent} depends on it");
-                    self.out.notes.push(Note { address, text });
+                    self.out.notes.push(Note::new(address, text));
                 }
                 (IndexState::Valid | IndexState::Invalid, None) => {
                     self.push(address, "it is not declared, and `prune` is set".to_owned(), What::Drop(live));

@@ -1,0 +1,38 @@
+//! What retention rules did, for people.
+
+use reconcile_maintain::event::Step;
+
+use super::{printable, thousands};
+
+/// The records' columns, a line for each step; why one is not done stands below.
+pub(crate) fn steps(steps: &[Step]) -> String {
+    let mut rows = vec![["table_name", "action", "rows_affected", "execution_time_ms", "outcome"].map(str::to_owned)];
+    rows.extend(steps.iter().map(|step| {
+        [
+            printable(&step.table_name),
+            step.action.clone(),
+            thousands(step.rows_affected),
+            thousands(step.execution_time_ms),
+            step.outcome.name().to_owned(),
+        ]
+    }));
+    let widths: Vec<usize> =
+        (0..5).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let cell = |(column, (cell, width)): (usize, (&String, &usize))| match column {
+        2 | 3 => format!("{cell:>width$}"),
+        _ => format!("{cell:<width$}"),
+    };
+    let line = |row: &[String; 5]| {
+        let cells: Vec<_> = row.iter().zip(&widths).enumerate().map(cell).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    let mut text: String = rows.iter().map(line).collect();
+    for step in steps {
+        let Some(message) = &step.message else { continue };
+        text.push_str(&format!("\n{}: {}\n", printable(&step.table_name), printable(message)));
+        if let Some(hint) = &step.hint {
+            text.push_str(&format!("hint: {}\n", printable(hint)));
+        }
+    }
+    text
+}

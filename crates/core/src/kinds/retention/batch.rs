@@ -1,0 +1,252 @@
+//! The statements that move rows, a batch at a time. Each repeats the whole condition where it deletes, since a row may
+//! have changed since it was found. When a batch runs, and how large it is, is left to `maintain`.
+//!
+//! Every name of ours inside a statement starts with `reconcile_`, so that a rule's `where` does not meet it.
+
+use super::{CutOff, Rule, range::Range};
+use crate::{
+    name::{Ident, QualifiedName},
+    sql::Sql,
+};
+
+/// Which rows of the rule's table, or of its archive, a run is about.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    rule: &'a Rule,
+    condition: Sql,
+}
+
+/// How rows of a child point at the rule's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The child.
+    pub child: QualifiedName,
+    /// Its columns, each with the one that it points at.
+    pub columns: Vec<(Ident, Ident)>,
+}
+
+/// What becomes of the rows of a batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate<'a> {
+    /// They are deleted.
+    Delete,
+    /// They are put into another table by the same statement.
+    Move {
+        /// The table.
+        to: &'a QualifiedName,
+        /// The columns that both have, and that can be written there.
+        columns: &'a [Ident],
+    },
+}
+
+impl<'a> Selection<'a> {
+    /// Rows past their time. NULL, infinite and future times never are; nor where the rule's condition gives NULL.
+    #[must_use]
+    pub fn expired(rule: &'a Rule, cut_off: &CutOff) -> Self {
+        let column = Sql::default().ident(&rule.table.name).raw(".").ident(&rule.column);
+        let condition = Sql::default().raw_sql(&column).raw(" < ").raw_sql(&cut_off.literal());
+        let condition = condition.raw(" AND isfinite(").raw_sql(&column).raw(")");
+        let condition = match &rule.predicate {
+            Some(predicate) => condition.raw(" AND (").parenthesised(predicate).raw(" IS TRUE)"),
+            None => condition,
+        };
+        Self { rule, condition }
+    }
+
+    /// Rows from one point in time, up to but without another.
+    #[must_use]
+    pub fn between(rule: &'a Rule, from: &CutOff, to: &CutOff) -> Self {
+        let column = Sql::default().ident(&rule.table.name).raw(".").ident(&rule.column);
+        let condition = Sql::default().raw_sql(&column).raw(" >= ").raw_sql(&from.literal());
+        let condition = condition.raw(" AND ").raw_sql(&column).raw(" < ").raw_sql(&to.literal());
+        Self { rule, condition }
+    }
+
+    /// The next rows of `leaf` within `range`, at most `rows` of them and none that a child still points at. Gives:
+    /// rows found, the place of the last of them, rows that went, rows that came to where they are moved to.
+    ///
+    /// The DELETE locks what it takes. A row that somebody changes at that moment either goes as it is then, or stays.
+    #[must_use]
+    pub fn batch(&self, leaf: &QualifiedName, range: &Range, rows: u32, links: &[Link], fate: Fate<'_>) -> Sql {
+        let unreferenced = self.unreferenced(links);
+        let sql = Sql::new("WITH reconcile_batch AS MATERIALIZED (")
+            .raw_sql(&self.found(leaf, range, rows, &unreferenced))
+            .raw("), reconcile_gone AS (DELETE FROM ONLY ")
+            .raw_sql(&self.aliased(leaf))
+            .raw(" WHERE ")
+            .ident(self.alias())
+            .raw(".ctid = ANY (ARRAY(SELECT reconcile_at FROM reconcile_batch)) AND ")
+            .raw_sql(&self.condition)
+            .raw_sql(&unreferenced)
+            .raw(" RETURNING ");
+        let sql = match fate {
+            Fate::Delete => sql.raw("1)"),
+            Fate::Move { to, columns } => sql
+                .list(columns, ", ", |sql, column| sql.ident(self.alias()).raw(".").ident(column))
+                .raw("), reconcile_kept AS (INSERT INTO ")
+                .name(to)
+                .raw(" (")
+                .list(columns, ", ", Sql::ident)
+                .raw(") OVERRIDING SYSTEM VALUE SELECT ")
+                .list(columns, ", ", Sql::ident)
+                .raw(" FROM reconcile_gone RETURNING 1)"),
+        };
+        let kept = match fate {
+            Fate::Delete => "reconcile_gone)",
+            Fate::Move { .. } => "reconcile_kept)",
+        };
+        sql.raw(" SELECT (SELECT count(*) FROM reconcile_batch), ")
+            .raw("(SELECT max(reconcile_key)::text FROM reconcile_batch), ")
+            .raw("(SELECT count(*) FROM reconcile_gone), (SELECT count(*) FROM ")
+            .raw(kept)
+    }
+
+    /// How far the next rows of `leaf` go that children may point at: their number, and the place of the last.
+    #[must_use]
+    pub fn extent(&self, leaf: &QualifiedName, range: &Range, rows: u32) -> Sql {
+        Sql::new("SELECT count(*), max(reconcile_key)::text FROM (")
+            .raw_sql(&self.found(leaf, range, rows, &Sql::default()))
+            .raw(") AS reconcile_batch")
+    }
+
+    /// Rows of a child, at most `rows`, that point at rows of `leaf` within `range`. Gives the
+    /// columns of [`Selection::batch`].
+    ///
+    /// The rows that they point at are locked first: nobody makes one of them young again while its children go.
+    #[must_use]
+    pub fn children(
+        &self,
+        leaf: &QualifiedName,
+        range: &Range,
+        link: &Link,
+        child_leaf: &QualifiedName,
+        rows: u32,
+    ) -> Sql {
+        let keys = self.keys(link);
+        let points = points_at_parents(link);
+        Sql::new("WITH reconcile_parents AS MATERIALIZED (SELECT ")
+            .raw_sql(&keys)
+            .raw(" FROM ONLY ")
+            .raw_sql(&self.aliased(leaf))
+            .raw(" WHERE ")
+            .raw_sql(&self.condition)
+            .raw_sql(&range.condition(self.rule))
+            .raw(" FOR UPDATE), reconcile_batch AS MATERIALIZED (SELECT reconcile_child.ctid AS reconcile_at FROM ONLY ")
+            .name(child_leaf)
+            .raw(" AS reconcile_child WHERE ")
+            .raw_sql(&points)
+            .raw(" LIMIT ")
+            .number(i64::from(rows))
+            .raw("), reconcile_gone AS (DELETE FROM ONLY ")
+            .name(child_leaf)
+            .raw(" AS reconcile_child WHERE reconcile_child.ctid = ANY (ARRAY(SELECT reconcile_at FROM reconcile_batch)) AND ")
+            .raw_sql(&points)
+            .raw(" RETURNING 1) SELECT (SELECT count(*) FROM reconcile_batch), NULL::text, \
+                  (SELECT count(*) FROM reconcile_gone), (SELECT count(*) FROM reconcile_gone)")
+    }
+
+    /// How many rows of `table` it is about, with those of its partitions.
+    #[must_use]
+    pub fn count(&self, table: &QualifiedName) -> Sql {
+        let sql = Sql::new("SELECT count(*) FROM ").raw_sql(&self.aliased(table)).raw(" WHERE ");
+        sql.raw_sql(&self.condition)
+    }
+
+    /// How many rows of a child point at them.
+    #[must_use]
+    pub fn count_children(&self, link: &Link) -> Sql {
+        Sql::new("WITH reconcile_parents AS MATERIALIZED (SELECT ")
+            .raw_sql(&self.keys(link))
+            .raw(" FROM ")
+            .raw_sql(&self.aliased(&self.rule.table))
+            .raw(" WHERE ")
+            .raw_sql(&self.condition)
+            .raw(") SELECT count(*) FROM ")
+            .name(&link.child)
+            .raw(" AS reconcile_child WHERE ")
+            .raw_sql(&points_at_parents(link))
+    }
+
+    /// Asks the planner how it would find the rows of `leaf`, and how many it expects.
+    #[must_use]
+    pub fn explain(&self, leaf: &QualifiedName) -> Sql {
+        Sql::new("EXPLAIN (FORMAT JSON) SELECT ")
+            .ident(self.alias())
+            .raw(".ctid FROM ONLY ")
+            .raw_sql(&self.aliased(leaf))
+            .raw(" WHERE ")
+            .raw_sql(&self.condition)
+    }
+
+    fn found(&self, leaf: &QualifiedName, range: &Range, rows: u32, unreferenced: &Sql) -> Sql {
+        let key = range.key(self.rule);
+        Sql::new("SELECT ")
+            .ident(self.alias())
+            .raw(".ctid AS reconcile_at, ")
+            .raw_sql(&key)
+            .raw(" AS reconcile_key FROM ONLY ")
+            .raw_sql(&self.aliased(leaf))
+            .raw(" WHERE ")
+            .raw_sql(&self.condition)
+            .raw_sql(&range.condition(self.rule))
+            .raw_sql(unreferenced)
+            .raw(" ORDER BY ")
+            .raw_sql(&key)
+            .raw(" LIMIT ")
+            .number(i64::from(rows))
+    }
+
+    /// Whatever part of it is read, a rule's condition may call the table by its own name.
+    fn alias(&self) -> &Ident {
+        &self.rule.table.name
+    }
+
+    fn aliased(&self, table: &QualifiedName) -> Sql {
+        Sql::default().name(table).raw(" AS ").ident(self.alias())
+    }
+
+    fn keys(&self, link: &Link) -> Sql {
+        Sql::default().list(&link.columns, ", ", |sql, (_, key)| sql.ident(self.alias()).raw(".").ident(key))
+    }
+
+    fn unreferenced(&self, links: &[Link]) -> Sql {
+        let same = |sql: Sql, (column, key): &(Ident, Ident)| {
+            sql.raw("reconcile_child.").ident(column).raw(" = ").ident(self.alias()).raw(".").ident(key)
+        };
+        Sql::default().list(links, "", |sql, link| {
+            sql.raw(" AND NOT EXISTS (SELECT FROM ")
+                .name(&link.child)
+                .raw(" AS reconcile_child WHERE ")
+                .list(&link.columns, " AND ", same)
+                .raw(")")
+        })
+    }
+}
+
+/// That a child's row points at one of the parents that the statement begins with.
+fn points_at_parents(link: &Link) -> Sql {
+    let child = |sql: Sql, (column, _): &(Ident, Ident)| sql.raw("reconcile_child.").ident(column);
+    Sql::new("(").list(&link.columns, ", ", child).raw(") IN (SELECT * FROM reconcile_parents)")
+}
+
+/// How many rows a table has.
+#[must_use]
+pub fn total(table: &QualifiedName) -> Sql {
+    Sql::new("SELECT count(*) FROM ").name(table)
+}
+
+/// How many blocks of heap a table has by itself.
+#[must_use]
+pub fn blocks(leaf: &QualifiedName) -> Sql {
+    let sql = Sql::new("SELECT pg_relation_size(").literal(&leaf.quoted());
+    sql.raw("::regclass) / current_setting('block_size')::int8")
+}
+
+/// Gives the room of dead rows back to the table, and renews its statistics. No transaction can hold it.
+#[must_use]
+pub fn vacuum(table: &QualifiedName) -> Sql {
+    Sql::new("VACUUM (ANALYZE) ").name(table)
+}
+
+#[cfg(test)]
+mod tests;

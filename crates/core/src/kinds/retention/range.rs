@@ -1,0 +1,89 @@
+//! Where in a table a batch looks: a stretch of its heap, or from a place in the order of its column.
+
+use std::{fmt, str::FromStr};
+
+use super::{CutOff, Rule};
+use crate::sql::Sql;
+
+/// The place of a row: block, and number within the block from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tid {
+    /// From 0.
+    pub block: u32,
+    /// From 1; 0 stands before every row of the block.
+    pub offset: u16,
+}
+
+/// Where a batch looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// From one place of the heap, up to but without another: a TID Range Scan, which needs no index.
+    Heap {
+        /// The first place.
+        from: Tid,
+        /// The place after the last.
+        to: Tid,
+    },
+    /// From a value of the rule's column on, in its order: an index finds the next rows. `None`: from the start.
+    Order {
+        /// Where the last batch ended.
+        from: Option<CutOff>,
+    },
+}
+
+impl Tid {
+    /// Before every row of a block.
+    #[must_use]
+    pub fn start_of(block: u32) -> Self {
+        Self { block, offset: 0 }
+    }
+
+    /// Right behind a row.
+    #[must_use]
+    pub fn behind(self) -> Self {
+        Self { offset: self.offset.saturating_add(1), ..self }
+    }
+}
+
+impl fmt::Display for Tid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({},{})", self.block, self.offset)
+    }
+}
+
+impl FromStr for Tid {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (block, offset) = text.trim_matches(['(', ')']).split_once(',').unwrap_or((text, ""));
+        Ok(Self { block: block.parse()?, offset: offset.parse()? })
+    }
+}
+
+impl Range {
+    /// ` AND …`, where the range limits anything.
+    pub(super) fn condition(&self, rule: &Rule) -> Sql {
+        let alias = &rule.table.name;
+        let tid = |sql: Sql, tid: Tid| sql.literal(&tid.to_string()).raw("::tid");
+        match self {
+            Self::Heap { from, to } => {
+                let lower = tid(Sql::new(" AND ").ident(alias).raw(".ctid >= "), *from);
+                tid(lower.raw(" AND ").ident(alias).raw(".ctid < "), *to)
+            }
+            Self::Order { from: Some(from) } => {
+                let column = Sql::new(" AND ").ident(alias).raw(".").ident(&rule.column);
+                column.raw(" >= ").raw_sql(&from.literal())
+            }
+            Self::Order { from: None } => Sql::default(),
+        }
+    }
+
+    /// What the rows of a batch are ordered by, so that the last one tells where the batch ended.
+    pub(super) fn key(&self, rule: &Rule) -> Sql {
+        let alias = Sql::default().ident(&rule.table.name).raw(".");
+        match self {
+            Self::Heap { .. } => alias.raw("ctid"),
+            Self::Order { .. } => alias.ident(&rule.column),
+        }
+    }
+}

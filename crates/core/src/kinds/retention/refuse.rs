@@ -1,0 +1,204 @@
+//! What forbids a run before its first row goes: each is said with what to do about it. Limits are left to the run,
+//! which has to count for them.
+
+use super::{
+    Action, Clock, Rule,
+    batch::Link,
+    scene::{Column, Part, Reference, Scene, Table},
+};
+use crate::name::QualifiedName;
+
+/// Why a rule cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// In lower case.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+fn refused<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { message: message.into(), hint: hint.into() })
+}
+
+impl Rule {
+    /// Every table that it names.
+    #[must_use]
+    pub fn tables(&self) -> Vec<&QualifiedName> {
+        let archive = match &self.action {
+            Action::Archive(archive) => Some(archive),
+            Action::Delete | Action::ArchiveFiles(_) => None,
+        };
+        std::iter::once(&self.table).chain(self.children.iter().map(|child| &child.table)).chain(archive).collect()
+    }
+
+    /// Puts what was found together.
+    ///
+    /// # Errors
+    /// A table is missing, or something of it forbids the rule to delete.
+    pub fn scene(&self, found: &[Table]) -> Result<Scene, Refused> {
+        let get = |name: &QualifiedName| match found.iter().find(|table| table.name.0 == *name) {
+            Some(table) => Ok(table.clone()),
+            None => {
+                refused(format!("there is no table {name}"), "plan shows what the rule and the database disagree on")
+            }
+        };
+        let table = get(&self.table)?;
+        let clock = self.clock(&table)?;
+        let children = self.children.iter().map(|child| {
+            let link = self.link(&table, &child.table, child.foreign_key.as_str())?;
+            Ok((get(&child.table)?, link))
+        });
+        let children: Vec<_> = children.collect::<Result<_, _>>()?;
+        let archive = match &self.action {
+            Action::Archive(archive) => Some(get(archive)?),
+            Action::Delete => None,
+            Action::ArchiveFiles(_) => {
+                return refused(
+                    "an archive in files is not supported yet",
+                    "`archive_to` a table, and copy that one to files",
+                );
+            }
+        };
+        let scene = Scene { table, clock, children, archive };
+        self.check(&scene)?;
+        Ok(scene)
+    }
+
+    fn clock(&self, table: &Table) -> Result<Clock, Refused> {
+        let Some(column) = table.column(&self.column) else {
+            return refused(format!("{} has no column {}", self.table, self.column), "plan and apply the rule anew");
+        };
+        match Clock::of_type(&column.base) {
+            Some(Clock::Local) if self.timezone.is_none() => refused(
+                format!(
+                    "{} of {} is a timestamp without time zone, and the rule has no `timezone`",
+                    self.column, self.table
+                ),
+                "declare `timezone`, and apply the rule anew",
+            ),
+            Some(clock) => Ok(clock),
+            None => refused(
+                format!("{} of {} is no date or timestamp, but {}", self.column, self.table, column.type_name),
+                "declare a column that tells a row's age",
+            ),
+        }
+    }
+
+    fn link(&self, table: &Table, child: &QualifiedName, column: &str) -> Result<Link, Refused> {
+        let points = |reference: &&Reference| {
+            reference.table.0 == *child && reference.columns.iter().any(|(own, _)| own.as_str() == column)
+        };
+        match table.references.iter().find(points) {
+            Some(reference) => Ok(Link { child: child.clone(), columns: reference.columns.clone() }),
+            None => refused(
+                format!("no foreign key leads from column {column} of {child} to {}", self.table),
+                "without one, nothing says which rows belong together; plan and apply the rule anew",
+            ),
+        }
+    }
+
+    fn check(&self, scene: &Scene) -> Result<(), Refused> {
+        let locks = !scene.children.is_empty();
+        deletable(&scene.table, locks)?;
+        for (child, _) in &scene.children {
+            deletable(child, false)?;
+        }
+        for table in std::iter::once(&scene.table).chain(scene.children.iter().map(|(child, _)| child)) {
+            self.check_references(table)?;
+        }
+        match &scene.archive {
+            Some(archive) => keeps(&scene.table, archive),
+            None => Ok(()),
+        }
+    }
+
+    fn check_references(&self, table: &Table) -> Result<(), Refused> {
+        let own = table.name.0 == self.table;
+        let undeclared = |reference: &&Reference| !(reference.is_harmless() || own && reference.is_declared(self));
+        let Some(reference) = table.references.iter().find(undeclared) else { return Ok(()) };
+        let what = match reference.on_delete {
+            'c' => "rows of it would go with them unseen",
+            _ => "it keeps rows from being deleted",
+        };
+        refused(
+            format!("foreign key {} of {} points at {}: {what}", reference.constraint, reference.table.0, table.name.0),
+            "declare that table under `children`, or change what its foreign key does ON DELETE",
+        )
+    }
+}
+
+/// Whether rows can move between a table and its archive, both ways.
+///
+/// # Errors
+/// A column of `from` has no place in `to`, or the role may not write there.
+pub fn keeps(from: &Table, to: &Table) -> Result<(), Refused> {
+    writable(to)?;
+    let lost = |column: &&Column| match to.column(&column.name) {
+        Some(kept) => kept.type_name != column.type_name,
+        // What the table computes, it computes again; what was computed once may not come out the same.
+        None => true,
+    };
+    let Some(column) = from.columns.iter().find(lost) else { return Ok(()) };
+    let message = match to.column(&column.name) {
+        Some(kept) => format!(
+            "column {} is {} in {}, and {} in {}",
+            column.name, column.type_name, from.name.0, kept.type_name, to.name.0
+        ),
+        None => format!("{} has no column {}, as {} has", to.name.0, column.name, from.name.0),
+    };
+    refused(message, "plan and apply first: they keep the archive in step with its table")
+}
+
+/// Whether this role sees all rows of a table, and may delete them.
+///
+/// # Errors
+/// It does not, or may not.
+pub fn deletable(table: &Table, locks: bool) -> Result<(), Refused> {
+    visible(table)?;
+    for part in table.leaves() {
+        let missing = [("SELECT", part.may_select), ("DELETE", part.may_delete), ("UPDATE", part.may_update || !locks)];
+        if let Some((privilege, _)) = missing.iter().find(|(_, may)| !may) {
+            return may_not(part, privilege);
+        }
+    }
+    Ok(())
+}
+
+fn writable(table: &Table) -> Result<(), Refused> {
+    visible(table)?;
+    // Rows come in by the table's own name, whatever partition they end in.
+    match table.parts.iter().find(|part| part.name == table.name && !part.may_insert) {
+        Some(part) => may_not(part, "INSERT"),
+        None => Ok(()),
+    }
+}
+
+fn visible(table: &Table) -> Result<(), Refused> {
+    for part in &table.parts {
+        let name = &part.name.0;
+        if !matches!(part.kind, 'r' | 'p') {
+            return refused(format!("{name} is no table that holds its rows itself"), "declare rules on plain tables");
+        }
+        if part.row_security {
+            return refused(
+                format!("row-level security may hide rows of {name} from this role: a count of 0 would be no truth"),
+                "run as the table's owner, or as a role with BYPASSRLS",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn may_not(part: &Part, privilege: &str) -> Result<(), Refused> {
+    let name = &part.name.0;
+    let why = match privilege {
+        "UPDATE" => ", which it takes to lock rows while their children go",
+        _ => "",
+    };
+    refused(
+        format!("this role has no {privilege} on {name}{why}"),
+        format!("GRANT {privilege} ON {} TO the role", name.quoted()),
+    )
+}

@@ -1,0 +1,57 @@
+-- What a run has to know before the first row goes: one JSON object for each of the tables that @ASKED@ names as rows of
+-- (schema, name), with what hangs below it.
+WITH RECURSIVE asked (schema, name) AS (VALUES @ASKED@),
+tree AS (
+  SELECT c.oid AS root, c.oid AS oid
+  FROM asked a JOIN pg_namespace n ON n.nspname = a.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
+  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
+  UNION
+  SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending)
+SELECT jsonb_build_object(
+  'name', jsonb_build_object('schema', n.nspname, 'name', c.relname),
+  'oid', c.oid::int8,
+  'kind', c.relkind,
+  'columns', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'name', a.attname,
+      'type', format_type(a.atttypid, a.atttypmod),
+      'base', format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL),
+      'generated', a.attgenerated <> '') ORDER BY a.attnum), '[]')
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  'parts', (
+    SELECT jsonb_agg(jsonb_build_object(
+      'name', jsonb_build_object('schema', pn.nspname, 'name', p.relname),
+      'kind', p.relkind,
+      'row_security', row_security_active(p.oid),
+      'may_select', has_table_privilege(p.oid, 'SELECT'),
+      'may_insert', has_table_privilege(p.oid, 'INSERT'),
+      'may_update', has_any_column_privilege(p.oid, 'UPDATE'),
+      'may_delete', has_table_privilege(p.oid, 'DELETE'),
+      'may_vacuum', pg_has_role(p.relowner, 'USAGE')
+        OR (SELECT pg_has_role(d.datdba, 'USAGE') FROM pg_database d WHERE d.datname = current_database())
+        OR CASE WHEN current_setting('server_version_num')::int >= 170000
+          THEN has_table_privilege(p.oid, 'MAINTAIN') ELSE false END,
+      -- The columns that lead an index, by its name.
+      'indexes', (
+        SELECT coalesce(jsonb_object_agg(x.relname, a.attname), '{}')
+        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree'
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = p.oid AND i.indisvalid)) ORDER BY pn.nspname, p.relname)
+    FROM tree t JOIN pg_class p ON p.oid = t.oid JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE t.root = c.oid),
+  -- Foreign keys that point here. One of a partition is that of its parent again.
+  'references', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'constraint', k.conname,
+      'table', jsonb_build_object('schema', kn.nspname, 'name', kc.relname),
+      'columns', (SELECT jsonb_agg(jsonb_build_array(a.attname, f.attname) ORDER BY u.position)
+        FROM unnest(k.conkey, k.confkey) WITH ORDINALITY u(own, pointed, position)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.own
+        JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = u.pointed),
+      'on_delete', k.confdeltype) ORDER BY kn.nspname, kc.relname, k.conname), '[]')
+    FROM pg_constraint k JOIN pg_class kc ON kc.oid = k.conrelid JOIN pg_namespace kn ON kn.oid = kc.relnamespace
+    WHERE k.contype = 'f' AND k.confrelid IN (SELECT t.oid FROM tree t WHERE t.root = c.oid)
+    AND NOT EXISTS (SELECT FROM pg_constraint u JOIN tree t ON t.oid = u.confrelid
+      WHERE u.oid = k.conparentid AND t.root = c.oid))
+)::text
+FROM (SELECT DISTINCT root FROM tree) r JOIN pg_class c ON c.oid = r.root JOIN pg_namespace n ON n.oid = c.relnamespace

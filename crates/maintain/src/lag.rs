@@ -1,0 +1,95 @@
+//! How far replicas are behind, and the wait for them. `pg_stat_replication.replay_lag` stands still on a replica whose
+//! replay is paused, so the run also remembers where the log was when, and sees how much of that was replayed.
+
+use std::{collections::VecDeque, time::Duration};
+
+use reconcile_core::kinds::retention::refuse::Refused;
+use sea_orm::sqlx::Row as _;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    event::Event,
+    site::{Ended, Site},
+};
+
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Positions of the log that replicas have yet to reach.
+#[derive(Debug)]
+pub(crate) struct Lag {
+    most: Option<Duration>,
+    written: VecDeque<(Instant, i64)>,
+    looked: Option<Instant>,
+}
+
+impl Lag {
+    pub(crate) fn new(most_ms: Option<u64>) -> Self {
+        Self { most: most_ms.map(Duration::from_millis), written: VecDeque::new(), looked: None }
+    }
+
+    /// A role that does not see replicas would never wait for them.
+    pub(crate) async fn check(&self, site: &mut Site<'_>) -> Result<(), Ended> {
+        if self.most.is_none() {
+            return Ok(());
+        }
+        let row = site.session.row("SELECT pg_has_role('pg_read_all_stats', 'USAGE')").await?;
+        if row.map(|row| row.try_get(0)).transpose().map_err(reconcile_live::LiveError::from)? == Some(true) {
+            return Ok(());
+        }
+        Err(Ended::Failed(Refused {
+            message: "the rule has `max_lag`, and this role does not see how far replicas are".to_owned(),
+            hint: "GRANT pg_monitor TO the role".to_owned(),
+        }))
+    }
+
+    /// Returns when no replica is too far behind, or `over` says why to wait no longer.
+    pub(crate) async fn wait(
+        &mut self,
+        site: &mut Site<'_>,
+        over: impl Fn(&Site<'_>) -> Result<(), Ended>,
+    ) -> Result<(), Ended> {
+        let Some(most) = self.most else { return Ok(()) };
+        if self.looked.is_some_and(|looked| looked.elapsed() < POLL) {
+            return Ok(());
+        }
+        let mut told = false;
+        loop {
+            let behind = self.behind(site).await?;
+            self.looked = Some(Instant::now());
+            if behind <= most {
+                return Ok(());
+            }
+            if !told {
+                (site.tell)(Event::Waits(format!("a replica is {} ms behind", behind.as_millis())));
+                told = true;
+            }
+            over(site)?;
+            sleep(POLL).await;
+        }
+    }
+
+    async fn behind(&mut self, site: &mut Site<'_>) -> Result<Duration, Ended> {
+        let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8, \
+            min(pg_wal_lsn_diff(replay_lsn, '0/0'))::int8, \
+            coalesce((extract(epoch FROM max(replay_lag)) * 1000)::int8, 0) FROM pg_stat_replication";
+        let Some(row) = site.session.row(sql).await? else { return Ok(Duration::ZERO) };
+        let read = || -> Result<(i64, Option<i64>, i64), reconcile_live::LiveError> {
+            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+        };
+        let (now, replayed, lag) = read()?;
+        let Some(replayed) = replayed else {
+            self.written.clear();
+            return Ok(Duration::ZERO);
+        };
+        while self.written.front().is_some_and(|(_, position)| *position <= replayed) {
+            self.written.pop_front();
+        }
+        let seen = self.written.front().map_or(Duration::ZERO, |(when, _)| when.elapsed());
+        if self.written.back().is_none_or(|(_, position)| *position < now) {
+            self.written.push_back((Instant::now(), now));
+        }
+        let lag = Duration::from_millis(u64::try_from(lag).unwrap_or(0));
+        Ok(if replayed >= now { Duration::ZERO } else { seen.max(lag) })
+    }
+}

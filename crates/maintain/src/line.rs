@@ -1,0 +1,100 @@
+//! A step and its row in the records.
+
+use std::time::Duration;
+
+use reconcile_apply::registry::retention_run::{Begun, Noted};
+use reconcile_live::LiveError;
+
+use crate::{
+    Options,
+    event::{Outcome, Step},
+    site::{Ended, Site, number},
+};
+
+/// A step that is recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    id: i64,
+    pub(crate) step: Step,
+    spent: Duration,
+}
+
+/// What the records call a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heading<'a> {
+    pub(crate) run: i64,
+    /// The rule's table.
+    pub(crate) rule: &'a str,
+}
+
+impl Step {
+    pub(crate) fn new(table: &impl ToString, action: String) -> Self {
+        Self {
+            table_name: table.to_string(),
+            action,
+            rows_affected: 0,
+            execution_time_ms: 0,
+            outcome: Outcome::Running,
+            message: None,
+            hint: None,
+        }
+    }
+
+    /// The same, ended for a reason.
+    pub(crate) fn ended(mut self, why: &Ended) -> Self {
+        let (message, hint) = why.said();
+        self.outcome = why.outcome();
+        self.message = Some(message);
+        self.hint = Some(hint).filter(|hint| !hint.is_empty());
+        self
+    }
+}
+
+impl Line {
+    /// Writes it down as begun, or as over where the step says so.
+    pub(crate) async fn begin(site: &mut Site<'_>, heading: Heading<'_>, step: Step) -> Result<Self, LiveError> {
+        let begun = Begun {
+            run: heading.run,
+            rule: heading.rule,
+            table: &step.table_name,
+            action: &step.action,
+            outcome: step.outcome.name(),
+            message: step.message.as_deref(),
+        };
+        let id = number(site.session, &site.options.registry.retention_begun(&begun)).await?;
+        Ok(Self { id: i64::try_from(id).unwrap_or(i64::MAX), step, spent: Duration::ZERO })
+    }
+
+    /// As it is after a batch.
+    pub(crate) fn after(&self, rows: u64, took: Duration) -> Self {
+        let mut line = self.clone();
+        line.spent += took;
+        line.step.rows_affected += rows;
+        line.step.execution_time_ms = u64::try_from(line.spent.as_millis()).unwrap_or(u64::MAX);
+        line
+    }
+
+    /// The statement that writes down how it stands.
+    pub(crate) fn noted(&self, options: &Options) -> String {
+        options.registry.retention_noted(
+            self.id,
+            &Noted {
+                rows: self.step.rows_affected,
+                ms: self.step.execution_time_ms,
+                outcome: self.step.outcome.name(),
+                message: self.step.message.as_deref(),
+            },
+        )
+    }
+
+    /// Writes down how it ended. Where that cannot be written any more, the next run does it.
+    pub(crate) async fn close(mut self, site: &mut Site<'_>, why: Option<&Ended>) -> Step {
+        self.step = match why {
+            Some(why) => self.step.ended(why),
+            None => Step { outcome: Outcome::Done, ..self.step },
+        };
+        let noted = self.noted(site.options);
+        drop(site.session.batch(&noted).await);
+        self.step
+    }
+}

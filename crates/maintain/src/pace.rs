@@ -1,0 +1,82 @@
+//! How large the next batch is: towards the time that a batch should take, never beyond the rows that it may.
+
+use std::time::Duration;
+
+use reconcile_core::kinds::retention::Batch;
+
+/// Rows of the first batch, where more are allowed: how long they take is not known yet.
+const FIRST_ROWS: u32 = 1000;
+
+/// Blocks that the first batch looks at.
+const FIRST_BLOCKS: u32 = 64;
+
+/// The size of the next batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Pace {
+    most: u32,
+    target: Duration,
+    /// Rows that it takes at most.
+    pub(crate) rows: u32,
+    /// Blocks that it looks at.
+    pub(crate) blocks: u32,
+}
+
+impl Pace {
+    pub(crate) fn new(batch: &Batch) -> Self {
+        let most = batch.rows.max(1);
+        let target = Duration::from_millis(batch.target_ms.max(1));
+        Self { most, target, rows: most.min(FIRST_ROWS), blocks: FIRST_BLOCKS }
+    }
+
+    /// Learns from a batch that found `found` rows on `blocks` blocks and took so long.
+    pub(crate) fn learn(&mut self, found: u64, blocks: u32, took: Duration) {
+        // At most twice as large, so that one quick batch does not lead to a far too slow one.
+        let factor = (self.target.as_secs_f64() / took.as_secs_f64().max(0.000_1)).clamp(0.25, 2.0);
+        if found >= u64::from(self.rows) {
+            // The rows were the limit: what lies behind them need not be looked at twice.
+            self.rows = scaled(self.rows, factor).clamp(1, self.most);
+            self.blocks = scaled(blocks, factor.max(1.0)).max(1);
+        } else {
+            self.blocks = scaled(self.blocks, factor).max(1);
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates, and the factor is positive"
+)]
+fn scaled(number: u32, factor: f64) -> u32 {
+    (f64::from(number) * factor).round() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Duration = Duration::from_millis(10);
+    const SLOW: Duration = Duration::from_secs(2);
+
+    #[test]
+    fn quick_batches_grow_up_to_what_is_allowed() {
+        let mut pace = Pace::new(&Batch { rows: 3000, ..Batch::default() });
+        assert_eq!(pace.rows, 1000);
+        for expected in [2000, 3000, 3000] {
+            pace.learn(u64::from(pace.rows), 40, QUICK);
+            assert_eq!(pace.rows, expected);
+        }
+        assert_eq!(pace.blocks, 80);
+    }
+
+    #[test]
+    fn slow_batches_shrink_and_never_to_nothing() {
+        let mut pace = Pace::new(&Batch::default());
+        for _ in 0..20 {
+            pace.learn(u64::from(pace.rows), 1, SLOW);
+        }
+        assert_eq!((pace.rows, pace.blocks), (1, 1));
+        pace.learn(0, 1, QUICK);
+        assert_eq!((pace.rows, pace.blocks), (1, 2), "an empty stretch leaves the rows alone");
+    }
+}

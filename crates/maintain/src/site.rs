@@ -1,0 +1,217 @@
+//! The connection that a run works on: what it is checked for, and how a batch runs on it, again where somebody was in
+//! the way.
+
+use std::time::Duration;
+
+use reconcile_apply::refusal::{Refusal, backoff, kind};
+use reconcile_core::{
+    kinds::retention::{
+        CutOff, Rule,
+        refuse::Refused,
+        scene::{self, Scene},
+    },
+    sql::Sql,
+};
+use reconcile_live::{LiveError, Session, settings};
+use sea_orm::sqlx::Row as _;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    Options,
+    event::{Event, Outcome, Verdict},
+    line::Line,
+};
+
+/// Why a rule ended before it was through.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The user wants it, or its time is over.
+    Stopped(String),
+    /// A lock was not to be had.
+    Blocked(String),
+    /// The connection is gone.
+    Lost(String),
+    /// Limits forbid it.
+    Beyond(Refused),
+    /// Somebody else runs it.
+    Overlap(String),
+    /// It cannot go on.
+    Failed(Refused),
+}
+
+/// What a batch came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Counts {
+    /// Rows that it found.
+    pub(crate) found: u64,
+    /// Where the last of them lies.
+    pub(crate) last: Option<String>,
+    /// Rows that went.
+    pub(crate) gone: u64,
+    /// How long it took.
+    pub(crate) took: Duration,
+}
+
+/// The connection of a run.
+pub(crate) struct Site<'a> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) options: &'a Options,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) tell: &'a mut dyn FnMut(Event<'_>),
+}
+
+impl Site<'_> {
+    /// Makes the connection what batches expect.
+    pub(crate) async fn prepare(&mut self) -> Result<(), LiveError> {
+        let path = Sql::new("SET search_path = ").search_path(&self.options.search_path);
+        let lock = self.options.lock_timeout.as_millis().max(1);
+        self.session.batch(&format!("{}SET lock_timeout = {lock}; {path}", settings::session())).await?;
+        // The server learns at once that we are gone, and gives the lock free. Not every platform can tell.
+        drop(self.session.batch("SET client_connection_check_interval = '1s'").await);
+        Ok(())
+    }
+
+    /// Reads what a rule touches.
+    pub(crate) async fn scene(&mut self, rule: &Rule) -> Result<Scene, Ended> {
+        Ok(rule.scene(&tables(self.session, rule).await?)?)
+    }
+
+    /// The point in time that rows must lie before, for a run that began at `now`.
+    pub(crate) async fn cut_off(&mut self, rule: &Rule, scene: &Scene, now: &str) -> Result<CutOff, Ended> {
+        Ok(cut_off(self.session, rule, scene, now).await?)
+    }
+
+    /// Runs a batch and counts it, both in one transaction. Again, where somebody else was in the way.
+    pub(crate) async fn batch(&mut self, sql: &Sql, line: &mut Line) -> Result<Counts, Ended> {
+        let mut attempt = 0;
+        loop {
+            let error = match self.attempt(sql, line).await {
+                Ok(counts) => return Ok(counts),
+                Err(error) => error,
+            };
+            // A broken connection rolls back by itself.
+            drop(self.session.batch("ROLLBACK").await);
+            match kind(&error) {
+                Refusal::Lock if attempt < self.options.retries && !*self.stop.borrow() => {
+                    attempt += 1;
+                    let pause = backoff(attempt);
+                    (self.tell)(Event::Waits(format!("{error}; attempt {} in {} ms", attempt + 1, pause.as_millis())));
+                    sleep(pause).await;
+                }
+                Refusal::Lock => return Err(Ended::Blocked(error.to_string())),
+                Refusal::Lost | Refusal::Time | Refusal::Other => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn attempt(&mut self, sql: &Sql, line: &mut Line) -> Result<Counts, LiveError> {
+        let began = Instant::now();
+        let row = self.session.row(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}")).await?;
+        let row = row.ok_or_else(|| LiveError::Connection("a batch gave no counts".to_owned()))?;
+        let count = |index: usize| -> Result<u64, LiveError> {
+            let count: i64 = row.try_get(index)?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        };
+        let (found, gone, kept) = (count(0)?, count(2)?, count(3)?);
+        if gone != kept {
+            return Err(LiveError::Server(Box::new(reconcile_live::error::ServerError {
+                code: "P0001".to_owned(),
+                message: format!("{gone} rows were to move and {kept} arrived; the batch is taken back"),
+                detail: None,
+                hint: Some("a trigger or rule of the table that they move to drops rows".to_owned()),
+                position: None,
+            })));
+        }
+        let counted = line.after(gone, began.elapsed());
+        self.session.batch(&format!("{}; COMMIT", counted.noted(self.options))).await?;
+        *line = counted;
+        Ok(Counts { found, last: row.try_get(1)?, gone, took: began.elapsed() })
+    }
+}
+
+/// What is found of a rule's tables.
+pub(crate) async fn tables(session: &mut Session, rule: &Rule) -> Result<Vec<scene::Table>, LiveError> {
+    let results = session.batch(&scene::query(&rule.tables())).await?;
+    let tables = results.iter().flatten().map(|row| {
+        let text: String = row.try_get(0)?;
+        serde_json::from_str(&text).map_err(|error| LiveError::Connection(format!("the catalogs' answer: {error}")))
+    });
+    tables.collect()
+}
+
+pub(crate) async fn cut_off(session: &mut Session, rule: &Rule, scene: &Scene, now: &str) -> Result<CutOff, LiveError> {
+    let text = text(session, CutOff::query(rule, scene.clock, now).as_str()).await?;
+    Ok(CutOff::new(scene.clock, text))
+}
+
+/// The one value of a query.
+pub(crate) async fn text(session: &mut Session, sql: &str) -> Result<String, LiveError> {
+    match session.row(sql).await? {
+        Some(row) => Ok(row.try_get(0)?),
+        None => Err(LiveError::Connection("a query gave no row".to_owned())),
+    }
+}
+
+/// The one number of a query.
+pub(crate) async fn number(session: &mut Session, sql: &str) -> Result<u64, LiveError> {
+    match session.row(sql).await? {
+        Some(row) => Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0)),
+        None => Err(LiveError::Connection("a query gave no row".to_owned())),
+    }
+}
+
+impl From<LiveError> for Ended {
+    fn from(error: LiveError) -> Self {
+        if kind(&error) == Refusal::Lost {
+            return Self::Lost(error.to_string());
+        }
+        let hint = error.server().and_then(|server| server.hint.clone()).unwrap_or_default();
+        let detail = error.server().and_then(|server| server.detail.as_ref());
+        let message = match detail {
+            Some(detail) => format!("{error}: {detail}"),
+            None => error.to_string(),
+        };
+        Self::Failed(Refused { message, hint })
+    }
+}
+
+impl From<Refused> for Ended {
+    fn from(refused: Refused) -> Self {
+        Self::Failed(refused)
+    }
+}
+
+impl Ended {
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Stopped(_) | Self::Blocked(_) | Self::Lost(_) => Verdict::Incomplete,
+            Self::Beyond(_) => Verdict::Beyond,
+            Self::Overlap(_) => Verdict::Overlap,
+            Self::Failed(_) => Verdict::Failed,
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Stopped(_) | Self::Blocked(_) | Self::Lost(_) => Outcome::Stopped,
+            Self::Beyond(_) | Self::Overlap(_) => Outcome::Skipped,
+            Self::Failed(_) => Outcome::Failed,
+        }
+    }
+
+    /// What is said and recorded, with what to do about it.
+    pub(crate) fn said(&self) -> (String, String) {
+        match self {
+            Self::Stopped(message) | Self::Blocked(message) | Self::Lost(message) => {
+                (message.clone(), "run it again to go on".to_owned())
+            }
+            Self::Overlap(holder) => {
+                (format!("another run of this rule is at work: {holder}"), "wait for its end".to_owned())
+            }
+            Self::Beyond(refused) | Self::Failed(refused) => (refused.message.clone(), refused.hint.clone()),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Walks the tables of a rule, batch by batch, children first. A table is walked along its heap, in one pass that needs
+//! no index; or in the order of its column, where the planner itself would find these rows by an index on it: it weighs
+//! how many rows there are and how they lie. Rows that have children are walked along the heap.
+
+use std::time::Duration;
+
+use reconcile_core::{
+    kinds::retention::{
+        Batch, Clock, CutOff,
+        batch::{self, Fate, Link, Selection},
+        range::{Range, Tid},
+        scene::{Part, Table},
+    },
+    name::{Ident, QualifiedName},
+};
+use reconcile_live::LiveError;
+use sea_orm::sqlx::Row as _;
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    event::Event,
+    lag::Lag,
+    line::Line,
+    pace::Pace,
+    site::{Counts, Ended, Site, number},
+};
+
+/// How often a table is walked, where rows stayed because somebody changed them at that moment.
+const PASSES: u32 = 3;
+
+/// How one table or partition is walked.
+#[derive(Clone, Debug)]
+pub(crate) struct Approach {
+    leaf: QualifiedName,
+    ordered: bool,
+    /// Rows that the planner expects.
+    pub(crate) rows: u64,
+}
+
+/// A child of the rule's table.
+pub(crate) struct Family {
+    pub(crate) link: Link,
+    pub(crate) leaves: Vec<QualifiedName>,
+    pub(crate) line: Line,
+    pub(crate) pace: Pace,
+}
+
+/// A run over one table.
+pub(crate) struct Walk<'a, 's> {
+    site: &'a mut Site<'s>,
+    settings: &'a Batch,
+    selection: &'a Selection<'a>,
+    clock: Clock,
+    fate: Fate<'a>,
+    links: Vec<Link>,
+    /// The children, each with its line.
+    pub(crate) families: Vec<Family>,
+    /// The line of the table itself.
+    pub(crate) line: Line,
+    pace: Pace,
+    lag: Lag,
+    began: Instant,
+    first: bool,
+}
+
+/// Asks the planner how it would read a part of a table.
+pub(crate) async fn approach(
+    site: &mut Site<'_>,
+    selection: &Selection<'_>,
+    column: &Ident,
+    part: &Part,
+) -> Result<Approach, LiveError> {
+    let leaf = part.name.0.clone();
+    let row = site.session.row(selection.explain(&leaf).as_str()).await?;
+    let explained: serde_json::Value = row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+    let root = &explained[0]["Plan"];
+    let index = root["Index Name"].as_str().or_else(|| root["Plans"][0]["Index Name"].as_str());
+    let ordered = index.and_then(|index| part.indexes.get(index)) == Some(column);
+    Ok(Approach { leaf, ordered, rows: root["Plan Rows"].as_u64().unwrap_or(0) })
+}
+
+impl Family {
+    pub(crate) fn new(child: &Table, link: &Link, begun: Line, settings: &Batch) -> Self {
+        let leaves = child.leaves().map(|part| part.name.0.clone()).collect();
+        Self { link: link.clone(), leaves, line: begun, pace: Pace::new(settings) }
+    }
+}
+
+impl<'a, 's> Walk<'a, 's> {
+    pub(crate) fn new(
+        site: &'a mut Site<'s>,
+        settings: &'a Batch,
+        selection: &'a Selection<'a>,
+        clock: Clock,
+        fate: Fate<'a>,
+        families: Vec<Family>,
+        line: Line,
+    ) -> Self {
+        let links = families.iter().map(|family| family.link.clone()).collect();
+        let (pace, lag) = (Pace::new(settings), Lag::new(settings.max_lag_ms));
+        let began = Instant::now();
+        Self { site, settings, selection, clock, fate, links, families, line, pace, lag, began, first: true }
+    }
+
+    /// Walks all parts of the table. Where it ends early, the lines say how far it got.
+    pub(crate) async fn all(&mut self, approaches: &[Approach]) -> Result<(), Ended> {
+        self.lag.check(self.site).await?;
+        for approach in approaches {
+            let mut ordered = approach.ordered && self.links.is_empty();
+            for _ in 0..PASSES {
+                let left =
+                    if ordered { self.ordered(&approach.leaf).await? } else { self.heap(&approach.leaf).await? };
+                if left == 0 {
+                    break;
+                }
+                // What an index cannot get past, the heap can.
+                ordered = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// From the first block to the last that is there now. Gives how many rows were found and stayed.
+    async fn heap(&mut self, leaf: &QualifiedName) -> Result<u64, Ended> {
+        let blocks = number(self.site.session, batch::blocks(leaf).as_str()).await?;
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        let (mut from, mut left) = (Tid::start_of(0), 0);
+        while from.block < blocks {
+            self.pause().await?;
+            let to = Tid::start_of(from.block.saturating_add(self.pace.blocks).min(blocks));
+            let rows = self.pace.rows;
+            let counts = if self.links.is_empty() {
+                self.own(leaf, &Range::Heap { from, to }).await?
+            } else {
+                self.with_children(leaf, from, to).await?
+            };
+            left += counts.found.saturating_sub(counts.gone);
+            let next = if counts.found < u64::from(rows) { to } else { place(&counts)?.behind() };
+            let used = next.block.saturating_sub(from.block).max(1);
+            self.pace.learn(counts.found, used, counts.took);
+            from = next;
+        }
+        Ok(left)
+    }
+
+    /// In the order of the column. Gives how many rows were found and stayed.
+    async fn ordered(&mut self, leaf: &QualifiedName) -> Result<u64, Ended> {
+        let (mut from, mut left): (Option<CutOff>, u64) = (None, 0);
+        loop {
+            self.pause().await?;
+            let rows = self.pace.rows;
+            let counts = self.own(leaf, &Range::Order { from: from.clone() }).await?;
+            left += counts.found.saturating_sub(counts.gone);
+            self.pace.learn(counts.found, 1, counts.took);
+            let stuck = counts.gone == 0;
+            if counts.found < u64::from(rows) || stuck {
+                return Ok(left);
+            }
+            from = counts.last.map(|last| CutOff::new(self.clock, last));
+        }
+    }
+
+    /// A batch of the table itself.
+    async fn own(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, Ended> {
+        let sql = self.selection.batch(leaf, range, self.pace.rows, &self.links, self.fate);
+        let counts = self.site.batch(&sql, &mut self.line).await?;
+        (self.site.tell)(Event::Gone(self.line.step.rows_affected));
+        Ok(counts)
+    }
+
+    /// The next rows of a stretch: what points at them goes first, in batches of its own. Found counts rows that stay
+    /// because something has come to point at them meanwhile.
+    async fn with_children(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, Ended> {
+        let (began, rows) = (Instant::now(), self.pace.rows);
+        let (found, last) = self.extent(leaf, &Range::Heap { from, to }, rows).await?;
+        if found == 0 {
+            return Ok(Counts { found, last, gone: 0, took: began.elapsed() });
+        }
+        let mut counts = Counts { found, last, gone: 0, took: Duration::ZERO };
+        let to = if found < u64::from(rows) { to } else { place(&counts)?.behind() };
+        let range = Range::Heap { from, to };
+        for family in 0..self.families.len() {
+            self.children(leaf, &range, family).await?;
+        }
+        let own = self.own(leaf, &range).await?;
+        (counts.gone, counts.took) = (own.gone, own.took);
+        Ok(counts)
+    }
+
+    async fn children(&mut self, leaf: &QualifiedName, range: &Range, family: usize) -> Result<(), Ended> {
+        for child_leaf in self.families[family].leaves.clone() {
+            loop {
+                let one = &mut self.families[family];
+                let rows = one.pace.rows;
+                let sql = self.selection.children(leaf, range, &one.link, &child_leaf, rows);
+                let counts = self.site.batch(&sql, &mut one.line).await?;
+                one.pace.learn(counts.found, 1, counts.took);
+                if counts.found < u64::from(rows) || counts.gone == 0 {
+                    break;
+                }
+                self.pause().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn extent(
+        &mut self,
+        leaf: &QualifiedName,
+        range: &Range,
+        rows: u32,
+    ) -> Result<(u64, Option<String>), LiveError> {
+        let row = self.site.session.row(self.selection.extent(leaf, range, rows).as_str()).await?;
+        let row = row.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))?;
+        Ok((u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0), row.try_get(1)?))
+    }
+
+    /// Between two batches: whether to go on, and when.
+    async fn pause(&mut self) -> Result<(), Ended> {
+        let (began, most) = (self.began, self.settings.max_runtime_ms.map(Duration::from_millis));
+        let over = |site: &Site<'_>| {
+            if *site.stop.borrow() {
+                return Err(Ended::Stopped("it was interrupted".to_owned()));
+            }
+            match most {
+                Some(most) if began.elapsed() >= most => {
+                    Err(Ended::Stopped(format!("`max_runtime` of {} ms is over", most.as_millis())))
+                }
+                Some(_) | None => Ok(()),
+            }
+        };
+        over(self.site)?;
+        if !std::mem::take(&mut self.first) && !self.settings.sleep().is_zero() {
+            let mut stop = self.site.stop.clone();
+            // Somebody who wants it to end does not wait for its sleep.
+            drop(timeout(self.settings.sleep(), stop.wait_for(|stop| *stop)).await);
+            over(self.site)?;
+        }
+        self.lag.wait(self.site, over).await
+    }
+}
+
+fn place(counts: &Counts) -> Result<Tid, LiveError> {
+    let place = counts.last.as_deref().and_then(|last| last.parse().ok());
+    place.ok_or_else(|| LiveError::Connection("a batch gave no place".to_owned()))
+}

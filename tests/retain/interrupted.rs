@@ -1,0 +1,99 @@
+//! Runs that meet one another, that are told to end, whose time is over, or that find somebody in their way.
+
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Place, Rule};
+use crate::common::{Run, newest};
+
+const T: &str = "CREATE TABLE t (id int PRIMARY KEY, at timestamptz);
+    INSERT INTO t SELECT n, now() - interval '99 days' FROM generate_series(1, 2000) n;";
+
+fn slow() -> Rule {
+    Rule::new("public.t", "at", "30 days").batch("rows", json!(10)).batch("sleep_ms", json!(50))
+}
+
+/// A run that is at work.
+fn begun(place: &Place) -> Child {
+    let mut command = place.project.command(&["retain", "--json"]);
+    command.env("DATABASE_URL", place.database.url()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while place.count("t") == 2000 {
+        assert!(Instant::now() < end, "it does not begin");
+        sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_second_run_is_skipped_and_a_terminated_one_goes_on_later() {
+    let place = Place::new(newest(), T);
+    place.rule(&slow());
+    let mut first = begun(&place);
+    let second = place.retain(&[]).expect(6);
+    assert!(second.stdout.contains("another run of this rule is at work: process "), "{second}");
+    assert_eq!(place.records(), "public.t|DELETE (>30 days)|0|skipped");
+    signal(&first, "-TERM");
+    assert_eq!(first.wait().unwrap().code(), Some(5));
+    let stopped = place.database.sql("SELECT rows_affected, outcome FROM reconcile.retention_run ORDER BY id LIMIT 1");
+    assert_eq!(stopped, format!("{}|stopped", 2000 - place.count("t")));
+    assert!(place.count("t") > 0);
+    place.rule(&slow().batch("sleep_ms", json!(0)));
+    place.retain(&[]).expect(0);
+    assert_eq!(place.count("t"), 0);
+}
+
+#[test]
+fn a_killed_run_leaves_true_counts() {
+    let place = Place::new(newest(), T);
+    place.rule(&slow());
+    let mut first = begun(&place);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    place.rule(&slow().batch("sleep_ms", json!(0)));
+    place.retain(&[]).expect(0);
+    let sum = "SELECT sum(rows_affected), string_agg(outcome, ' ' ORDER BY id) FROM reconcile.retention_run";
+    assert_eq!(place.database.sql(sum), "2000|stopped done");
+}
+
+#[test]
+fn a_run_ends_when_its_time_is_over() {
+    let place = Place::new(newest(), T);
+    place.rule(&slow().batch("max_runtime_ms", json!(200)));
+    let run = place.retain(&[]).expect(5);
+    assert!(run.stdout.contains("`max_runtime` of 200 ms is over"), "{run}");
+    assert!(place.count("t") < 2000 && place.count("t") > 1000);
+}
+
+#[test]
+fn a_batch_is_tried_again_where_somebody_holds_its_rows() {
+    let place = Place::new(newest(), T);
+    place.rule(&slow().batch("rows", json!(5000)));
+    let holder = |seconds: &str| {
+        let url = place.database.url();
+        let psql = newest().installation().program("psql").unwrap();
+        let sql = format!("BEGIN; SELECT FROM t WHERE id = 7 FOR UPDATE; SELECT pg_sleep({seconds}); COMMIT");
+        let child = Command::new(psql).args(["-X", "-q", "-c", &sql, "-d", &url]).stdout(Stdio::null()).spawn();
+        sleep(Duration::from_millis(200));
+        child.unwrap()
+    };
+    let mut brief = holder("0.5");
+    let run: Run = place.retain(&[]).expect(0);
+    assert!(brief.wait().unwrap().success());
+    assert_eq!(place.count("t"), 0, "{run}");
+    place.database.sql(T.split_once(';').unwrap().1);
+    let mut long = holder("8");
+    let run = place.retain(&[]).expect(5);
+    assert!(run.stdout.contains("lock timeout"), "{run}");
+    assert_eq!((place.count("t"), place.records()), (2000, "public.t|DELETE (>30 days)|0|stopped".to_owned()));
+    long.kill().unwrap();
+    long.wait().unwrap();
+}
