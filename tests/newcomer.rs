@@ -15,6 +15,10 @@ fn the_demonstration_goes_through_the_whole_cycle() {
         "left alone",
         "Applied: 8 changes",
         "(exit code 0)",
+        "Plan: 4 to create",
+        "DELETE (>30 days)",
+        "ARCHIVE (>12 months)",
+        "rollback 1",
     ] {
         assert!(run.stdout.contains(said), "no `{said}` in {run}");
     }

@@ -156,9 +156,14 @@ fn a_standby_plans_and_does_not_apply() {
         project.run_at(&url, &["apply", "--auto-approve"]).expect(0);
         // A server of its own, so that nobody else moves these.
         let position = "SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn()";
+        // The server itself writes a word for its standbys every now and then, but not each time.
+        let quiet = (0..3).any(|_| {
+            let before = primary.psql("shop", position).unwrap();
+            project.run_at(&url, &["plan", "--detailed-exitcode"]).expect(0);
+            before == primary.psql("shop", position).unwrap()
+        });
+        assert!(quiet, "a plan without changes has written something");
         let end = primary.psql("shop", position).unwrap();
-        project.run_at(&url, &["plan", "--detailed-exitcode"]).expect(0);
-        assert_eq!(end, primary.psql("shop", position).unwrap(), "a plan without changes has written something");
         let end = end.split_once('|').unwrap().1;
         let arrived = (0..500).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(20));

@@ -228,8 +228,44 @@ fn events_of_an_apply_are_json_lines() {
     let (database, project) = planned();
     let run = project.run(&database, &["--json", "apply", "--auto-approve"]).expect(0);
     let events: Vec<serde_json::Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(events.first().unwrap()["event"], "started");
+    let names: Vec<_> = events.iter().take(2).map(|event| &event["event"]).collect();
+    assert_eq!(names, ["planned", "started"]);
     assert_eq!(events.last().unwrap()["event"], "done");
     assert_eq!(events.last().unwrap()["changes"], 2);
     assert_eq!(events.iter().filter(|event| event["event"] == "step").count(), 2);
+}
+
+#[test]
+fn a_saved_plan_is_applied_whole() {
+    let (database, project) = planned();
+    project.run(&database, &["apply", "plan.json", "--only", "index/t/i", "--auto-approve"]).expect(64);
+}
+
+/// What a pull request's role planned, the role that may write applies.
+#[test]
+fn a_plan_of_a_role_that_may_only_read_can_be_applied() {
+    let (database, project) = planned();
+    let name = &database.name;
+    database.sql(&format!(
+        "DROP ROLE IF EXISTS planner; CREATE ROLE planner LOGIN; GRANT SELECT ON t TO planner; \
+         REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO planner"
+    ));
+    let rule = "retention: { u2: { column: at, retain_for: 30 days } }\n";
+    database.sql("CREATE TABLE u2 (at timestamptz); GRANT SELECT ON u2 TO planner");
+    project.write("schema/tables.yaml", format!("{SCHEMA}{rule}"));
+    project.run_at(&database.url_as("planner"), &["plan", "--out", "plan.json"]).expect(0);
+    project.run(&database, &["apply", "plan.json", "--auto-approve", "--allow", "deletes_data"]).expect(0);
+    project.expect_no_changes(&database);
+    database.sql("DROP OWNED BY planner; DROP ROLE planner");
+}
+
+/// libpq's services fill in what a URL does not say.
+#[test]
+fn a_service_does_not_lead_to_another_database() {
+    let (database, project) = planned();
+    project.write("services", "[other]\ndbname=postgres\nuser=nobody_at_all\n");
+    let mut command = project.command(&["plan"]);
+    command.env("DATABASE_URL", database.url()).env("PGSERVICE", "other");
+    let run = Run::of(command.env("PGSERVICEFILE", project.path().join("services"))).expect(0);
+    assert!(run.stdout.contains("Plan: 2 to create"), "{run}");
 }

@@ -10,6 +10,7 @@
 mod blocking;
 mod gapless;
 mod interruptions;
+mod others;
 mod pooler;
 mod scenario;
 mod site;

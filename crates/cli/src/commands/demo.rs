@@ -2,12 +2,14 @@
 
 use std::{fs, path::Path, time::Instant};
 
+use reconcile_core::hazard::Hazard;
 use reconcile_live::{Session, Target};
 use reconcile_scratch::{Options, ScratchError, Server, sample, sample::Scale};
 
 use crate::{
     args::{
-        ApplyArgs, ApprovalArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, HistoryArgs, ParallelArgs, PlanArgs,
+        Allow, ApplyArgs, ApprovalArgs, Color, DemoArgs, FilterArgs, FormatArgs, Global, HistoryArgs, ParallelArgs,
+        PlanArgs, RetainArgs,
     },
     commands,
     error::{Exit, Failure},
@@ -23,6 +25,10 @@ const FILES: [(&str, &str); 5] = [
     ("schema/time_series.yaml", include_str!("../../../../schema/time_series.yaml")),
 ];
 
+/// Its retention rules, which the demonstration adds later.
+const POLICIES: (&str, &str) =
+    ("policies/retention.yaml", include_str!("../../../../examples/retention/policies/retention.yaml"));
+
 /// The sample's database.
 const DATABASE: &str = "shop";
 
@@ -34,32 +40,59 @@ pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Fa
     terminal.print(&format!("PostgreSQL {} from {}\n", installation.version(), installation.bin_dir().display()));
     let scale = if args.small { Scale::small() } else { Scale::default() };
     let mut session = load(&server, scale, terminal).await?;
-    let folder = project_folder()?;
+    let folder = tempfile::tempdir()?;
+    FILES.iter().try_for_each(|(path, contents)| write_below(folder.path(), path, contents))?;
     let global = global(folder.path(), &server);
 
-    heading(terminal, "Before: the planner has no index for these queries");
-    explain(&mut session, terminal).await?;
-    heading(terminal, "reconcile plan --out plan.json");
-    plan(&global, Some("plan.json"), terminal).await?;
-    heading(terminal, "reconcile apply plan.json --auto-approve");
-    let apply = ApplyArgs {
-        file: Some("plan.json".into()),
-        approval: ApprovalArgs { auto_approve: true, allow: Vec::new() },
-        parallel: ParallelArgs::default(),
-        filter: FilterArgs::default(),
-    };
-    commands::apply::run(&global, &apply, terminal).await?;
-    heading(terminal, "reconcile plan --detailed-exitcode, once more");
-    let exit = plan(&global, None, terminal).await?;
-    terminal.print(&format!("(exit code {})\n", exit as u8));
-    heading(terminal, "reconcile history");
-    commands::history::run(&global, &HistoryArgs { run: None }, terminal).await?;
-    heading(terminal, "After: the same queries");
-    session.batch("ANALYZE").await?;
-    explain(&mut session, terminal).await?;
+    indexes(&global, &mut session, terminal).await?;
+    write_below(folder.path(), POLICIES.0, POLICIES.1)?;
+    let exit = retention(&global, terminal).await?;
     session.close().await;
     conclude(args, &server, terminal).await;
     Ok(exit)
+}
+
+/// From queries that read whole tables to queries that read an index.
+async fn indexes(global: &Global, session: &mut Session, terminal: &Terminal) -> Result<(), Failure> {
+    heading(terminal, "Before: the planner has no index for these queries");
+    explain(session, terminal).await?;
+    heading(terminal, "reconcile plan --out plan.json");
+    plan(global, Some("plan.json"), terminal).await?;
+    heading(terminal, "reconcile apply plan.json --auto-approve");
+    apply(global, Some("plan.json"), Vec::new(), terminal).await?;
+    heading(terminal, "reconcile plan --detailed-exitcode, once more");
+    let exit = plan(global, None, terminal).await?;
+    terminal.print(&format!("(exit code {})\n", exit as u8));
+    heading(terminal, "After: the same queries");
+    session.batch("ANALYZE").await?;
+    explain(session, terminal).await
+}
+
+/// From rules in a file to rows that are gone, or moved to an archive.
+async fn retention(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
+    heading(terminal, "policies/retention.yaml is added: reconcile apply --auto-approve --allow deletes_data");
+    apply(global, None, vec![Allow::One(Hazard::DeletesData)], terminal).await?;
+    heading(terminal, "reconcile retain --dry-run: exact counts, nothing goes");
+    retain(global, true, terminal).await?;
+    heading(terminal, "reconcile retain");
+    retain(global, false, terminal).await?;
+    heading(terminal, "reconcile history");
+    commands::history::run(global, &HistoryArgs { run: None }, terminal).await
+}
+
+async fn apply(global: &Global, file: Option<&str>, allow: Vec<Allow>, terminal: &Terminal) -> Result<Exit, Failure> {
+    let args = ApplyArgs {
+        file: file.map(Into::into),
+        approval: ApprovalArgs { auto_approve: true, allow },
+        parallel: ParallelArgs::default(),
+        filter: FilterArgs::default(),
+    };
+    commands::apply::run(global, &args, terminal).await
+}
+
+async fn retain(global: &Global, dry_run: bool, terminal: &Terminal) -> Result<Exit, Failure> {
+    let args = RetainArgs { tables: Vec::new(), dry_run, restore: None, from: None, to: None };
+    commands::retain::run(global, &args, terminal).await
 }
 
 async fn load(server: &Server, scale: Scale, terminal: &Terminal) -> Result<Session, Failure> {
@@ -77,16 +110,12 @@ async fn load(server: &Server, scale: Scale, terminal: &Terminal) -> Result<Sess
     Ok(session)
 }
 
-fn project_folder() -> Result<tempfile::TempDir, Failure> {
-    let folder = tempfile::tempdir()?;
-    for (path, contents) in FILES {
-        let path = folder.path().join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(path, contents)?;
+fn write_below(folder: &Path, path: &str, contents: &str) -> Result<(), std::io::Error> {
+    let path = folder.join(path);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
     }
-    Ok(folder)
+    fs::write(path, contents)
 }
 
 fn global(folder: &Path, server: &Server) -> Global {

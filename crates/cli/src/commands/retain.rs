@@ -48,9 +48,8 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
     }
     ours_alone(&mut session).await?;
     let (stop, stopping) = watch::channel(false);
-    let interrupts = tokio::spawn(interrupts(stop));
+    tokio::spawn(interrupts(stop));
     let result = execute(&mut session, &rules, args, &options, stopping, terminal).await;
-    interrupts.abort();
     let report = result.map_err(begun)?;
     session.close().await;
     Ok(conclude(&report, terminal))
