@@ -7,6 +7,7 @@ mod families;
 mod interrupted;
 mod kills;
 mod refusals;
+mod surroundings;
 
 use serde_json::{Value, json};
 
@@ -32,12 +33,7 @@ impl Place {
 
     /// Registers a rule as an apply does.
     pub(crate) fn rule(&self, rule: &Rule) {
-        let json = rule.0.to_string().replace('\'', "''");
-        self.database.sql(&format!(
-            "INSERT INTO reconcile.resource (address, relation_schema, relation_name, declared, definition, declaration, \
-             run) SELECT 'retention/' || (d->>'table'), '', '', '', '', d, 1 FROM (VALUES ('{json}'::jsonb)) v(d) \
-             ON CONFLICT (address) DO UPDATE SET declaration = excluded.declaration"
-        ));
+        self.database.sql(&rule.registration());
     }
 
     pub(crate) fn retain(&self, args: &[&str]) -> Run {
@@ -85,6 +81,16 @@ impl Rule {
     pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
         self.0[key] = value;
         self
+    }
+
+    /// The statement that registers it.
+    pub(crate) fn registration(&self) -> String {
+        let json = self.0.to_string().replace('\'', "''");
+        format!(
+            "INSERT INTO reconcile.resource (address, relation_schema, relation_name, declared, definition, declaration, \
+             run) SELECT 'retention/' || (d->>'table'), '', '', '', '', d, 1 FROM (VALUES ('{json}'::jsonb)) v(d) \
+             ON CONFLICT (address) DO UPDATE SET declaration = excluded.declaration"
+        )
     }
 
     pub(crate) fn batch(mut self, key: &str, value: Value) -> Self {

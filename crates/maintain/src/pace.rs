@@ -10,6 +10,12 @@ const FIRST_ROWS: u32 = 1000;
 /// Blocks that the first batch looks at.
 const FIRST_BLOCKS: u32 = 64;
 
+/// How full a stretch is meant to be, so that few are fuller than a batch may be.
+const FILL: f64 = 0.8;
+
+/// A stretch that is at least this part of full tells what the next one holds.
+const EVEN: u64 = 4;
+
 /// The size of the next batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
@@ -19,26 +25,42 @@ pub(crate) struct Pace {
     pub(crate) rows: u32,
     /// Blocks that it looks at.
     pub(crate) blocks: u32,
+    even: bool,
 }
 
 impl Pace {
     pub(crate) fn new(batch: &Batch) -> Self {
         let most = batch.rows.max(1);
         let target = Duration::from_millis(batch.target_ms.max(1));
-        Self { most, target, rows: most.min(FIRST_ROWS), blocks: FIRST_BLOCKS }
+        Self { most, target, rows: most.min(FIRST_ROWS), blocks: FIRST_BLOCKS, even: false }
     }
 
     /// Learns from a batch that found `found` rows on `blocks` blocks and took so long.
     pub(crate) fn learn(&mut self, found: u64, blocks: u32, took: Duration) {
         // At most twice as large, so that one quick batch does not lead to a far too slow one.
         let factor = (self.target.as_secs_f64() / took.as_secs_f64().max(0.000_1)).clamp(0.25, 2.0);
+        self.even = found * EVEN >= u64::from(self.rows);
         if found >= u64::from(self.rows) {
             // The rows were the limit: what lies behind them need not be looked at twice.
-            self.rows = scaled(self.rows, factor).clamp(1, self.most);
-            self.blocks = scaled(blocks, factor.max(1.0)).max(1);
+            let rows = scaled(self.rows, factor).clamp(1, self.most);
+            self.blocks = scaled(blocks, FILL * f64::from(rows) / f64::from(self.rows)).max(1);
+            self.rows = rows;
         } else {
-            self.blocks = scaled(self.blocks, factor).max(1);
+            #[expect(clippy::cast_precision_loss, reason = "rows of a batch are few")]
+            let room = FILL * f64::from(self.rows) / found.max(1) as f64;
+            let grown = scaled(self.rows, factor).clamp(1, self.most);
+            // A stretch that is nearly full grows with the rows that it may hold.
+            let wider = room * f64::from(grown) / f64::from(self.rows);
+            if self.even {
+                self.rows = grown;
+            }
+            self.blocks = scaled(self.blocks, if self.even { factor.min(wider) } else { factor }).max(1);
         }
+    }
+
+    /// Whether the last stretch was about as full as a batch may be, and so the next one is likely to be.
+    pub(crate) fn is_even(&self) -> bool {
+        self.even
     }
 }
 
@@ -66,7 +88,7 @@ mod tests {
             pace.learn(u64::from(pace.rows), 40, QUICK);
             assert_eq!(pace.rows, expected);
         }
-        assert_eq!(pace.blocks, 80);
+        assert_eq!((pace.blocks, pace.is_even()), (32, true));
     }
 
     #[test]
@@ -78,5 +100,6 @@ mod tests {
         assert_eq!((pace.rows, pace.blocks), (1, 1));
         pace.learn(0, 1, QUICK);
         assert_eq!((pace.rows, pace.blocks), (1, 2), "an empty stretch leaves the rows alone");
+        assert!(!pace.is_even());
     }
 }

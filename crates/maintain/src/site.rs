@@ -84,11 +84,12 @@ impl Site<'_> {
         Ok(cut_off(self.session, rule, scene, now).await?)
     }
 
-    /// Runs a batch and counts it, both in one transaction. Again, where somebody else was in the way.
-    pub(crate) async fn batch(&mut self, sql: &Sql, line: &mut Line) -> Result<Counts, Ended> {
+    /// Runs a batch of at most `most` rows and counts it, both in one transaction. Again, where somebody else was in
+    /// the way. `None`: it was more, and is taken back.
+    pub(crate) async fn batch(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, Ended> {
         let mut attempt = 0;
         loop {
-            let error = match self.attempt(sql, line).await {
+            let error = match self.attempt(sql, most, line).await {
                 Ok(counts) => return Ok(counts),
                 Err(error) => error,
             };
@@ -107,7 +108,7 @@ impl Site<'_> {
         }
     }
 
-    async fn attempt(&mut self, sql: &Sql, line: &mut Line) -> Result<Counts, LiveError> {
+    async fn attempt(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, LiveError> {
         let began = Instant::now();
         let row = self.session.row(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}")).await?;
         let row = row.ok_or_else(|| LiveError::Connection("a batch gave no counts".to_owned()))?;
@@ -116,6 +117,10 @@ impl Site<'_> {
             Ok(u64::try_from(count).unwrap_or(0))
         };
         let (found, gone, kept) = (count(0)?, count(2)?, count(3)?);
+        if gone > u64::from(most) {
+            self.session.batch("ROLLBACK").await?;
+            return Ok(None);
+        }
         if gone != kept {
             return Err(LiveError::Server(Box::new(reconcile_live::error::ServerError {
                 code: "P0001".to_owned(),
@@ -128,7 +133,7 @@ impl Site<'_> {
         let counted = line.after(gone, began.elapsed());
         self.session.batch(&format!("{}; COMMIT", counted.noted(self.options))).await?;
         *line = counted;
-        Ok(Counts { found, last: row.try_get(1)?, gone, took: began.elapsed() })
+        Ok(Some(Counts { found, last: row.try_get(1)?, gone, took: began.elapsed() }))
     }
 }
 

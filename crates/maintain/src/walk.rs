@@ -129,11 +129,7 @@ impl<'a, 's> Walk<'a, 's> {
             self.pause().await?;
             let to = Tid::start_of(from.block.saturating_add(self.pace.blocks).min(blocks));
             let rows = self.pace.rows;
-            let counts = if self.links.is_empty() {
-                self.own(leaf, &Range::Heap { from, to }).await?
-            } else {
-                self.with_children(leaf, from, to).await?
-            };
+            let counts = self.next(leaf, from, to).await?;
             left += counts.found.saturating_sub(counts.gone);
             let next = if counts.found < u64::from(rows) { to } else { place(&counts)?.behind() };
             let used = next.block.saturating_sub(from.block).max(1);
@@ -141,6 +137,23 @@ impl<'a, 's> Walk<'a, 's> {
             from = next;
         }
         Ok(left)
+    }
+
+    /// The next rows of a stretch.
+    async fn next(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, Ended> {
+        if !self.links.is_empty() {
+            return self.with_children(leaf, from, to).await;
+        }
+        let range = Range::Heap { from, to };
+        if self.pace.is_even() {
+            let sql = self.selection.stretch(leaf, &range, self.fate);
+            // One row less than it may be, so that nothing of the stretch can be left.
+            if let Some(counts) = self.site.batch(&sql, self.pace.rows - 1, &mut self.line).await? {
+                (self.site.tell)(Event::Gone(self.line.step.rows_affected));
+                return Ok(counts);
+            }
+        }
+        self.own(leaf, &range).await
     }
 
     /// In the order of the column. Gives how many rows were found and stayed.
@@ -163,9 +176,9 @@ impl<'a, 's> Walk<'a, 's> {
     /// A batch of the table itself.
     async fn own(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, Ended> {
         let sql = self.selection.batch(leaf, range, self.pace.rows, &self.links, self.fate);
-        let counts = self.site.batch(&sql, &mut self.line).await?;
+        let counts = self.site.batch(&sql, self.pace.rows, &mut self.line).await?;
         (self.site.tell)(Event::Gone(self.line.step.rows_affected));
-        Ok(counts)
+        counts.ok_or_else(beyond_itself)
     }
 
     /// The next rows of a stretch: what points at them goes first, in batches of its own. Found counts rows that stay
@@ -193,7 +206,7 @@ impl<'a, 's> Walk<'a, 's> {
                 let one = &mut self.families[family];
                 let rows = one.pace.rows;
                 let sql = self.selection.children(leaf, range, &one.link, &child_leaf, rows);
-                let counts = self.site.batch(&sql, &mut one.line).await?;
+                let counts = self.site.batch(&sql, rows, &mut one.line).await?.ok_or_else(beyond_itself)?;
                 one.pace.learn(counts.found, 1, counts.took);
                 if counts.found < u64::from(rows) || counts.gone == 0 {
                     break;
@@ -238,6 +251,10 @@ impl<'a, 's> Walk<'a, 's> {
         }
         self.lag.wait(self.site, over).await
     }
+}
+
+fn beyond_itself() -> Ended {
+    LiveError::Connection("a batch took more rows than it asked for".to_owned()).into()
 }
 
 fn place(counts: &Counts) -> Result<Tid, LiveError> {

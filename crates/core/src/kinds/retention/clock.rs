@@ -90,6 +90,12 @@ impl CutOff {
         Sql::default().literal(&self.text).raw(self.clock.cast())
     }
 
+    /// Before every point in time of the same type.
+    #[must_use]
+    pub fn beginning(&self) -> Sql {
+        Sql::default().literal("-infinity").raw(self.clock.cast())
+    }
+
     /// As the server printed it.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -33,7 +33,7 @@ fn day() -> CutOff {
 }
 
 const EXPIRED: &str =
-    "\"Log\".\"At\" < '2026-01-31'::date AND isfinite(\"Log\".\"At\") AND ((NOT hold -- ever\n) IS TRUE)";
+    "\"Log\".\"At\" < '2026-01-31'::date AND \"Log\".\"At\" > '-infinity'::date AND ((NOT hold -- ever\n) IS TRUE)";
 
 #[test]
 fn the_cut_off_is_of_the_calendar_in_the_rules_zone() {
