@@ -104,8 +104,12 @@ fn role(place: &Place, grant: &str) -> String {
 #[test]
 fn one_rule_that_fails_does_not_stop_the_next() {
     let place = Place::new(newest(), &format!("{T} CREATE TABLE u (at date); INSERT INTO u VALUES ('2001-01-01')"));
-    place.rule(&Rule::new("public.t", "gone", "30 days"));
-    place.rule(&Rule::new("public.u", "at", "30 days"));
-    place.retain(&[]).expect(1);
-    assert_eq!(place.records(), "public.t|DELETE (>30 days)|0|failed\npublic.u|DELETE (>30 days)|1|done");
+    for broken in [Rule::new("public.t", "gone", "30 days"), rule().with("where", json!("gone > 1"))] {
+        place.rule(&broken);
+        place.rule(&Rule::new("public.u", "at", "30 days"));
+        place.retain(&["--dry-run"]).expect(1);
+        place.retain(&[]).expect(1);
+        assert_eq!(place.records(), "public.t|DELETE (>30 days)|0|failed\npublic.u|DELETE (>30 days)|1|done");
+        place.database.sql("INSERT INTO u VALUES ('2001-01-01')");
+    }
 }

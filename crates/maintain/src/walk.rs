@@ -63,7 +63,8 @@ pub(crate) struct Walk<'a, 's> {
     first: bool,
 }
 
-/// Asks the planner how it would read a part of a table.
+/// Asks the planner how it would read a part of a table: by an index, or all of it. In the order of the index, as
+/// batches read; a bitmap would let it read in the order of the heap, and so take an index where the heap is cheaper.
 pub(crate) async fn approach(
     site: &mut Site<'_>,
     selection: &Selection<'_>,
@@ -71,11 +72,18 @@ pub(crate) async fn approach(
     part: &Part,
 ) -> Result<Approach, LiveError> {
     let leaf = part.name.0.clone();
-    let row = site.session.row(selection.explain(&leaf).as_str()).await?;
+    let explain = format!("BEGIN; SET LOCAL enable_bitmapscan = off; {}; COMMIT", selection.explain(&leaf));
+    let row = match site.session.row(&explain).await {
+        Ok(row) => row,
+        Err(error) => {
+            // A broken connection rolls back by itself.
+            drop(site.session.batch("ROLLBACK").await);
+            return Err(error);
+        }
+    };
     let explained: serde_json::Value = row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
     let root = &explained[0]["Plan"];
-    let index = root["Index Name"].as_str().or_else(|| root["Plans"][0]["Index Name"].as_str());
-    let ordered = index.and_then(|index| part.indexes.get(index)) == Some(column);
+    let ordered = root["Index Name"].as_str().and_then(|index| part.indexes.get(index)) == Some(column);
     Ok(Approach { leaf, ordered, rows: root["Plan Rows"].as_u64().unwrap_or(0) })
 }
 
