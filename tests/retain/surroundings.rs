@@ -100,3 +100,24 @@ fn a_run_waits_for_replicas() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(primary.psql("shop", "SELECT count(*) FROM t").unwrap(), "0");
 }
+
+#[test]
+fn a_registry_of_the_first_layout_gets_the_records_and_destroy_takes_them_away() {
+    let place = Place::new(newest(), T);
+    place.database.sql(
+        "DROP TABLE reconcile.layout, reconcile.retention_run;
+         ALTER TABLE reconcile.run DROP command, DROP reverts, DROP operator",
+    );
+    place.rule(&rule());
+    let run = place.retain(&[]).expect(1);
+    assert!(run.stdout.contains("apply once"), "{run}");
+    place.project.write("schema/tables.yaml", "tables: { anchor: { indexes: { other: [a] } } }\n");
+    place.database.sql("DELETE FROM reconcile.resource WHERE address LIKE 'retention/%'");
+    place.project.apply(&place.database);
+    place.rule(&rule());
+    place.retain(&[]).expect(0);
+    assert_eq!(place.records(), "public.t|DELETE (>30 days)|2000|done");
+    place.database.sql("DELETE FROM reconcile.resource WHERE address LIKE 'retention/%'");
+    place.project.run(&place.database, &["destroy", "--auto-approve", "--allow", "all"]).expect(0);
+    assert_eq!(place.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'reconcile'"), "0");
+}
