@@ -35,6 +35,9 @@ pub fn rule(declared: &DeclaredRule, tables: &BTreeMap<QualifiedName, Table>, kn
     checker.references(table, &declared.at);
     checker.archive(table);
     checker.role(table);
+    if let Some(schedule) = &declared.rule.schedule {
+        checker.note(format!("nothing in the database runs it at `{schedule}`: have `reconcile retain` called then"));
+    }
     checker.found
 }
 
@@ -174,7 +177,11 @@ impl<'a> Checker<'a> {
         let at = self.declared.at.key("archive_to");
         let to = match &self.rule.action {
             Action::Archive(to) => to,
-            Action::Delete | Action::ArchiveFiles(_) => return,
+            Action::Delete => return,
+            Action::ArchiveFiles(_) => {
+                let problem = Problem::new(&at, "archives in files are not supported by this version");
+                return self.problem(problem.hint("archive to a table"));
+            }
         };
         if !self.rule.children.is_empty() {
             let problem =
