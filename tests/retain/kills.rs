@@ -60,8 +60,16 @@ impl Shop {
         self.server.url(NAME)
     }
 
+    /// Asks again where the server is about to notice that it has crashed, or recovers from that.
     fn sql(&self, sql: &str) -> String {
-        self.server.psql(NAME, sql).unwrap_or_else(|error| panic!("{error}\nin {sql}"))
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.server.psql(NAME, sql) {
+                Ok(rows) => return rows,
+                Err(error) => assert!(Instant::now() < end, "{error}\nin {sql}"),
+            }
+            sleep(Duration::from_millis(50));
+        }
     }
 
     fn count(&self, table: &str) -> u64 {
@@ -74,17 +82,15 @@ impl Shop {
         command.spawn().unwrap()
     }
 
-    /// Kills the backend of the run: the server breaks off everything, and recovers from its log.
+    /// Kills the backend of the run: the server breaks off everything, and recovers from its log, in its time.
     fn crash(&self) {
         let backend = "SELECT pid FROM pg_stat_activity WHERE application_name = 'reconcile' LIMIT 1";
         let pid = self.sql(backend);
-        if pid.is_empty() || !Command::new("kill").args(["-KILL", &pid]).status().unwrap().success() {
-            return;
-        }
-        let end = Instant::now() + PATIENCE;
-        while self.server.psql(NAME, "SELECT 1").is_err() {
-            assert!(Instant::now() < end, "the server does not come back");
-            sleep(Duration::from_millis(50));
+        if !pid.is_empty() {
+            // It may have ended by itself just now.
+            drop(Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status());
+            // Until the server has noticed.
+            sleep(Duration::from_millis(200));
         }
     }
 
