@@ -124,12 +124,18 @@ impl Run<'_> {
             Some(archive) => Fate::Move { to: &archive.name.0, columns: &columns },
             None => Fate::Delete,
         };
+        // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
+        // lines waits for the disk, and with it for all batches before it.
+        site.session.batch("SET synchronous_commit = off").await?;
         let mut walk = Walk::new(site, &rule.batch, &selection, scene.clock, fate, families, line);
         let ended = walk.all(&approaches).await.err();
         let lines: Vec<_> = walk.families.into_iter().map(|family| family.line).chain([walk.line]).collect();
+        // A connection that is gone needs it no more.
+        drop(site.session.batch("RESET synchronous_commit").await);
         let touched = self.close(site, lines, ended.as_ref()).await;
         self.vacuum(site, rule, scene, heading, &touched, ended.as_ref()).await;
-        Ok(ended.map_or(Verdict::Done, |ended| ended.verdict()))
+        let vacuumed = if rule.vacuum && *site.stop.borrow() { Verdict::Incomplete } else { Verdict::Done };
+        Ok(ended.map_or(vacuumed, |ended| ended.verdict()))
     }
 
     /// Closes the lines, children first; gives which of them had rows.
