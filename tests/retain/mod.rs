@@ -6,6 +6,7 @@ mod calendar;
 mod families;
 mod interrupted;
 mod kills;
+mod plans;
 mod refusals;
 mod surroundings;
 

@@ -20,8 +20,9 @@ struct Bars {
 }
 
 struct Bar {
-    bar: ProgressBar,
+    line: ProgressBar,
     statement: String,
+    object: String,
 }
 
 impl<'a> Progress<'a> {
@@ -41,14 +42,15 @@ impl<'a> Progress<'a> {
                 let found = if *done { "it is done" } else { "it came to nothing" };
                 self.line(&format!("run {} broke off in: {}; {found}", run.0, printable(statement)));
             }
-            Event::Step { step, position, of, .. } => {
-                self.begin(*position, format!("[{position}/{of}] {}", printable(step.sql.as_str())));
+            Event::Step { change, step, position, of } => {
+                let statement = format!("[{position}/{of}] {}", printable(step.sql.as_str()));
+                self.begin(*position, statement, printable(&change.address.to_string()));
             }
             Event::Progress(position, progress) => {
-                if let Some(Bar { bar, .. }) = self.bar(*position) {
-                    bar.set_length(progress.total.max(1));
-                    bar.set_position(progress.done);
-                    bar.set_message(progress.phase.clone());
+                if let Some(Bar { line, object, .. }) = self.bar(*position) {
+                    line.set_length(progress.total.max(1));
+                    line.set_position(progress.done);
+                    line.set_message(format!("{object}: {}", progress.phase));
                 }
             }
             Event::Waiting(_, blocker) => self.line(&format!("  waiting for {}", printable(&blocker.to_string()))),
@@ -75,13 +77,13 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn begin(&mut self, position: usize, statement: String) {
+    fn begin(&mut self, position: usize, statement: String, object: String) {
         let Some(bars) = &mut self.bars else { return self.terminal.say(&statement) };
         let style = ProgressStyle::with_template("  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}");
         let bar = ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let bar = bars.all.add(bar);
         bar.set_message(statement.clone());
-        bars.running.insert(position, Bar { bar, statement });
+        bars.running.insert(position, Bar { line: bar, statement, object });
     }
 
     fn bar(&self, position: usize) -> Option<&Bar> {
@@ -89,8 +91,8 @@ impl<'a> Progress<'a> {
     }
 
     fn take_away(&mut self, position: usize) -> Option<String> {
-        let Bar { bar, statement } = self.bars.as_mut()?.running.remove(&position)?;
-        bar.finish_and_clear();
+        let Bar { line, statement, .. } = self.bars.as_mut()?.running.remove(&position)?;
+        line.finish_and_clear();
         Some(statement)
     }
 
