@@ -63,6 +63,10 @@ pub(crate) struct Walk<'a, 's> {
     first: bool,
 }
 
+/// How much cheaper than reading the whole table an index must be: a row found by it is visited twice, where a stretch
+/// of the heap goes in one pass.
+const ADVANTAGE: f64 = 2.5;
+
 /// Asks the planner how it would read a part of a table: by an index, or all of it. In the order of the index, as
 /// batches read; a bitmap would let it read in the order of the heap, and so take an index where the heap is cheaper.
 pub(crate) async fn approach(
@@ -72,18 +76,27 @@ pub(crate) async fn approach(
     part: &Part,
 ) -> Result<Approach, LiveError> {
     let leaf = part.name.0.clone();
-    let explain = format!("BEGIN; SET LOCAL enable_bitmapscan = off; {}; COMMIT", selection.explain(&leaf));
-    let row = match site.session.row(&explain).await {
-        Ok(row) => row,
+    let explain = selection.explain(&leaf);
+    let batch = format!(
+        "BEGIN; SET LOCAL enable_bitmapscan = off; {explain}; SET LOCAL enable_indexscan = off; \
+         SET LOCAL enable_indexonlyscan = off; {explain}; COMMIT"
+    );
+    let results = match site.session.batch(&batch).await {
+        Ok(results) => results,
         Err(error) => {
             // A broken connection rolls back by itself.
             drop(site.session.batch("ROLLBACK").await);
             return Err(error);
         }
     };
-    let explained: serde_json::Value = row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
-    let root = &explained[0]["Plan"];
-    let ordered = root["Index Name"].as_str().and_then(|index| part.indexes.get(index)) == Some(column);
+    let plans = results.iter().flatten().map(|row| row.try_get(0)).collect::<Result<Vec<serde_json::Value>, _>>()?;
+    let [free, whole] = plans.as_slice() else {
+        return Err(LiveError::Connection("EXPLAIN gave no plan".to_owned()));
+    };
+    let root = &free[0]["Plan"];
+    let cost = |plan: &serde_json::Value| plan[0]["Plan"]["Total Cost"].as_f64().unwrap_or(0.0);
+    let leads = root["Index Name"].as_str().and_then(|index| part.indexes.get(index)) == Some(column);
+    let ordered = leads && cost(free) * ADVANTAGE < cost(whole);
     Ok(Approach { leaf, ordered, rows: root["Plan Rows"].as_u64().unwrap_or(0) })
 }
 
