@@ -40,7 +40,8 @@ impl Failure {
     }
 
     pub(crate) fn said(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Said { exit, message: message.into(), hint: Some(hint.into()) }
+        let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        Self::Said { exit, message: message.into(), hint }
     }
 
     pub(crate) fn locked(holder: &Holder) -> Self {
