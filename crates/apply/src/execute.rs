@@ -1,6 +1,6 @@
 //! Runs a plan phase by phase: the lists of a phase side by side, each on a connection of its own.
 
-use std::{cell::RefCell, collections::VecDeque, num::NonZeroU32};
+use std::{cell::RefCell, collections::VecDeque};
 
 use futures_util::future::join_all;
 use reconcile_core::plan::{Phase, Placed, Plan, Record};
@@ -10,21 +10,9 @@ use tokio::sync::watch;
 use crate::{
     event::{Event, Report, Stopped},
     lane::{Lane, Shared},
-    registry::{Registry, Run, interrupted},
+    options::ApplyOptions,
+    registry::interrupted,
 };
-
-/// How an apply may behave.
-#[derive(Clone, Debug)]
-pub struct ApplyOptions {
-    /// Where registry and history live.
-    pub registry: Registry,
-    /// How often a statement that did not get its lock is tried again.
-    pub retries: u32,
-    /// How many builds may run side by side.
-    pub parallel: NonZeroU32,
-    /// What the history says of the run.
-    pub run: Run,
-}
 
 /// Executes a plan. The session must hold the lock of [`crate::lock`], and the registry be there
 /// ([`Registry::ensure`]). `stop` becomes true when the user wants to.

@@ -15,9 +15,9 @@ use tokio::{
 
 use crate::{
     event::{Event, Stopped},
-    execute::ApplyOptions,
     lock,
     onlooker::{Blocker, Onlooker},
+    options::ApplyOptions,
     pooler,
     refusal::{Refusal, backoff, is_name_taken, kind},
     registry::RunId,

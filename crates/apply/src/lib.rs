@@ -6,6 +6,7 @@ pub mod execute;
 mod lane;
 pub mod lock;
 pub mod onlooker;
+pub mod options;
 mod patience;
 pub mod pooler;
 pub mod refusal;

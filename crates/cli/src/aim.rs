@@ -7,16 +7,17 @@ use reconcile_config::{Problems, Project};
 use reconcile_core::{
     address::Address,
     desired::Desired,
-    diff::{self, Filter, PlanOptions, Release},
+    diff::{self, PlanOptions},
     inverse::Inverse,
     plan::{Action, Note, Plan, SessionSettings, TimeLimits},
     problem::{Problem, closest},
+    scope::{Filter, Release},
 };
 use reconcile_live::{LiveError, Session};
 
 use crate::{
     error::{Exit, Failure},
-    project,
+    surroundings,
 };
 
 /// What to plan.
@@ -68,7 +69,7 @@ pub(crate) async fn plan(session: &mut Session, project: &Project, aim: &Aim) ->
 }
 
 async fn towards(session: &mut Session, project: &Project, target: &Target) -> Result<Plan, Failure> {
-    let options = project::read_options(project);
+    let options = surroundings::read_options(project);
     let desired = target.desired.as_ref().unwrap_or(&project.desired);
     let picture = reconcile_live::read(session, desired, &options).await.map_err(readable)?;
     let settings = &project.settings;
@@ -102,7 +103,7 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
         let message = format!("there is no run {}", run.0);
         Failure::said(Exit::Error, message, "`reconcile history` lists the runs")
     };
-    let registry = project::registry(project);
+    let registry = surroundings::registry(project);
     if !registry.exists(session).await? {
         return Err(unknown());
     }
@@ -152,7 +153,7 @@ async fn all_managed(
 ) -> Result<(), Failure> {
     let planned = |address: &Address| plan.changes.iter().any(|change| change.address == *address);
     let Some(stranger) = addresses.iter().find(|address| !planned(address)) else { return Ok(()) };
-    let registry = project::registry(project);
+    let registry = surroundings::registry(project);
     let known = if registry.exists(session).await? { registry.managed(session).await? } else { Vec::new() };
     let hint = match closest(&stranger.to_string(), known.iter().map(String::as_str)) {
         Some(name) => format!("did you mean `{name}`?"),

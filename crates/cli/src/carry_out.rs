@@ -4,8 +4,9 @@ use std::{io::Write as _, process::Command, time::Duration};
 
 use reconcile_apply::{
     event::{Report, Stopped},
-    execute::{self, ApplyOptions},
-    lock, pooler,
+    execute, lock,
+    options::ApplyOptions,
+    pooler,
     refusal::{self, Refusal},
     registry::{Run, tables::RegistryError},
 };
@@ -24,7 +25,7 @@ use crate::{
     error::{Exit, Failure},
     progress::Progress,
     project::{self, Connected},
-    render,
+    render, surroundings,
     terminal::Terminal,
 };
 
@@ -55,7 +56,7 @@ pub(crate) async fn towards(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let Connected { project, target, mut session } = project::connect(global).await?;
-    if matches!(aim, Aim::Nothing) && !project::registry(&project).exists(&mut session).await? {
+    if matches!(aim, Aim::Nothing) && !surroundings::registry(&project).exists(&mut session).await? {
         terminal.say("nothing is managed here, and nothing was written");
         return Ok(Exit::Done);
     }
@@ -140,7 +141,7 @@ impl Work<'_> {
     /// Nothing is written before this has returned.
     async fn take_over(&mut self, approval: &ApprovalArgs) -> Result<Session, Failure> {
         let mut applier = Session::connect(self.target).await?;
-        let hello = reconcile_live::hello::begin(&mut applier, &project::read_options(self.project), 0).await?;
+        let hello = reconcile_live::hello::begin(&mut applier, &surroundings::read_options(self.project), 0).await?;
         applier.batch("COMMIT").await?;
         if hello.read_only {
             let name = &self.plan.database.name;
@@ -170,7 +171,7 @@ impl Work<'_> {
                 held => held?,
             }
         }
-        project::registry(self.project).ensure(&mut applier).await.map_err(|error| match error {
+        surroundings::registry(self.project).ensure(&mut applier).await.map_err(|error| match error {
             RegistryError::Live(error) => error.into(),
             newer @ RegistryError::Newer { .. } => {
                 Failure::said(Exit::Stale, format!("{newer}; nothing was written"), "use that version")
@@ -181,7 +182,7 @@ impl Work<'_> {
 
     async fn execute(&self, applier: &mut Session, parallel: &ParallelArgs) -> Result<Report, Failure> {
         let options = ApplyOptions {
-            registry: project::registry(self.project),
+            registry: surroundings::registry(self.project),
             retries: self.project.settings.retries,
             parallel: parallel.parallel.unwrap_or(self.project.settings.parallel),
             run: self.run(),
@@ -267,7 +268,7 @@ impl Work<'_> {
 
     /// The last act of `destroy`, unless something protected is still managed.
     async fn remove_registry(&self, applier: &mut Session) -> Result<(), Failure> {
-        let registry = project::registry(self.project);
+        let registry = surroundings::registry(self.project);
         let left = registry.managed(applier).await?;
         let schema = &self.project.settings.registry_schema;
         if let Some(first) = left.first() {

@@ -10,6 +10,7 @@ mod gone;
 mod progress;
 mod project;
 mod render;
+mod surroundings;
 mod terminal;
 
 use std::process::ExitCode;

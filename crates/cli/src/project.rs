@@ -2,10 +2,9 @@
 
 use std::env;
 
-use reconcile_apply::registry::Registry;
 use reconcile_config::{LoadOptions, Problems, Project};
-use reconcile_core::diff::Filter;
-use reconcile_live::{ReadOptions, Session, Target};
+use reconcile_core::scope::Filter;
+use reconcile_live::{Session, Target};
 
 use crate::{
     aim::{self, Aim},
@@ -92,16 +91,4 @@ fn joined<T>(result: Result<Result<T, Problems>, tokio::task::JoinError>) -> Res
         Ok(loaded) => Ok(loaded?),
         Err(error) => Err(Failure::other(format!("loading the files broke off: {error}"))),
     }
-}
-
-pub(crate) fn read_options(project: &Project) -> ReadOptions {
-    ReadOptions {
-        registry_schema: project.settings.registry_schema.clone(),
-        search_path: project.settings.search_path.clone(),
-    }
-}
-
-/// Where registry and history of the project's database live.
-pub(crate) fn registry(project: &Project) -> Registry {
-    Registry::new(project.settings.registry_schema.clone())
 }

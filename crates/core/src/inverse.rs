@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     address::Address,
     desired::{DeclaredIndex, DeclaredRule, Desired, DesiredRelation},
-    diff::{Filter, Release},
     kinds::{
         Object,
         index::{Index, spec::Lowered},
@@ -14,6 +13,7 @@ use crate::{
     },
     name::QualifiedName,
     plan::{Action, Effect, Note, Placed, Plan, PlannedChange, Record},
+    scope::{Filter, Release},
     source::{FileId, Source},
 };
 

@@ -15,5 +15,6 @@ pub mod lock;
 pub mod name;
 pub mod plan;
 pub mod problem;
+pub mod scope;
 pub mod source;
 pub mod sql;

@@ -7,13 +7,14 @@ use crate::{
     error::{Exit, Failure},
     project::{self, Connected},
     render::history,
+    surroundings,
     terminal::Terminal,
 };
 
 /// Prints what was applied, the latest first.
 pub(crate) async fn run(global: &Global, args: &HistoryArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
-    let registry = project::registry(&project);
+    let registry = surroundings::registry(&project);
     let only = args.run.map(RunId);
     let runs = if registry.exists(&mut session).await? { registry.runs(&mut session, only).await? } else { Vec::new() };
     let Some(only) = only else {

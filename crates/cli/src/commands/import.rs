@@ -20,14 +20,14 @@ use crate::{
     args::{Global, ImportArgs},
     commands::init::write_new,
     error::{Exit, Failure},
-    project,
+    project, surroundings,
     terminal::Terminal,
 };
 
 /// Reads every index of the selected relations and writes a file per schema.
 pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load_if_any(global)?;
-    let options = project::read_options(&project);
+    let options = surroundings::read_options(&project);
     let mut session = Session::connect(&project::target(global, &project)?).await?;
     let files = files(&read(&mut session, args, &options).await?, args);
     session.close().await;

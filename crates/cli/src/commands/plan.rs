@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use reconcile_core::{diff::Filter, plan::Plan};
+use reconcile_core::{plan::Plan, scope::Filter};
 
 use crate::{
     aim::{self, Aim},

@@ -19,7 +19,7 @@ use crate::{
     error::{Exit, Failure},
     gone::Gone,
     project::{self, Connected},
-    render,
+    render, surroundings,
     terminal::Terminal,
 };
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let settings = &project.settings;
     let options = Options {
-        registry: project::registry(&project),
+        registry: surroundings::registry(&project),
         search_path: settings.search_path.clone(),
         lock_timeout: settings.lock_timeout,
         retries: settings.retries,

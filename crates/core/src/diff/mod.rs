@@ -5,10 +5,6 @@ mod release;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
-pub use release::Release;
-
 use crate::{
     address::Address,
     desired::{Desired, DesiredRelation},
@@ -25,6 +21,7 @@ use crate::{
     name::QualifiedName,
     plan::{Action, FORMAT_VERSION, Plan, PlannedChange, Record, RelationSize, SessionSettings, Summary, TimeLimits},
     problem::Problem,
+    scope::{Filter, Release},
 };
 
 /// What a plan needs besides the two sides.
@@ -44,35 +41,6 @@ pub struct PlanOptions {
     pub release: Release,
     /// What a build may have left INVALID: dropped as such, and left alone where somebody else has built it since.
     pub remnants: BTreeSet<Address>,
-}
-
-/// `--only` and `--exclude`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    /// Nothing else; `None`: everything.
-    pub only: Option<Vec<Address>>,
-    /// Not these.
-    pub exclude: Vec<Address>,
-}
-
-impl Filter {
-    /// Nothing but these.
-    #[must_use]
-    pub fn only(addresses: impl IntoIterator<Item = Address>) -> Self {
-        Self { only: Some(addresses.into_iter().collect()), exclude: Vec::new() }
-    }
-
-    /// Whether it is asked for by its own address.
-    #[must_use]
-    pub fn names(&self, address: &Address) -> bool {
-        self.only.as_ref().is_some_and(|only| only.contains(address))
-    }
-
-    /// Whether an object takes part.
-    #[must_use]
-    pub fn admits(&self, address: &Address) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(address)) && !self.exclude.contains(address)
-    }
 }
 
 /// Plans what leads from the live to the desired state.

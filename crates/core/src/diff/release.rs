@@ -1,16 +1,14 @@
 //! Objects that are not reconcile's own once a plan is done: struck from the registry, and left standing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{
     address::Address,
     kinds::index::decide::{Change, Decisions, What},
     live::{IndexState, Live},
     plan::{Note, PlannedChange, Record},
+    scope::Release,
 };
-
-/// The objects, each with the reason that a reader of the plan is given.
-pub type Release = BTreeMap<Address, String>;
 
 /// Turns what would be dropped or adopted into what is only struck from the registry.
 pub(super) fn decide<'a>(decisions: &mut Decisions<'a>, live: &'a Live, release: &Release) {

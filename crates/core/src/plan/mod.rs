@@ -43,7 +43,7 @@ pub struct Plan {
     pub session: SessionSettings,
     /// What it was limited to.
     #[serde(default)]
-    pub filter: crate::diff::Filter,
+    pub filter: crate::scope::Filter,
     /// The changes in execution order.
     pub changes: Vec<PlannedChange>,
     /// What to write down besides, without touching any object: renewed digests of what is unchanged.

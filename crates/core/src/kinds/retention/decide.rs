@@ -7,7 +7,6 @@ use super::{
 use crate::{
     address::Address,
     desired::{DeclaredRule, Desired},
-    diff::{Filter, Release},
     digest::Digest,
     hazard::{Hazard, HazardSet},
     kinds::Object,
@@ -16,6 +15,7 @@ use crate::{
     name::{Ident, QualifiedName},
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step, TimeLimits, Timeouts},
     problem::Problem,
+    scope::{Filter, Release},
     sql::Sql,
 };
 

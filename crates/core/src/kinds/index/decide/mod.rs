@@ -15,11 +15,11 @@ use super::{
 use crate::{
     address::Address,
     desired::{DeclaredIndex, DesiredRelation},
-    diff::{Filter, Release},
     live::{IndexState, Live, LiveIndex, Relation},
     name::Ident,
     plan::Note,
     problem::Problem,
+    scope::{Filter, Release},
 };
 
 /// What was decided about one relation.
