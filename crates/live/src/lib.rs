@@ -13,6 +13,7 @@ pub mod planner;
 pub mod probe;
 pub mod resolve;
 pub mod retention;
+pub mod server;
 pub mod session;
 pub mod settings;
 
@@ -20,7 +21,7 @@ pub use connect::Target;
 pub use error::LiveError;
 pub use session::Session;
 
-use crate::resolve::Server;
+use crate::server::Server;
 
 use reconcile_core::{
     desired::Desired,

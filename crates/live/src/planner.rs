@@ -10,7 +10,7 @@ use reconcile_core::{
 };
 use sea_orm::sqlx::Row as _;
 
-use crate::{LiveError, Session, resolve::Server, settings};
+use crate::{LiveError, Session, server::Server, settings};
 
 /// What the planner prints of its own print settles at once; one more for good measure.
 const TRIPS: usize = 2;

@@ -9,7 +9,7 @@ use reconcile_core::{
     sql::Sql,
 };
 
-use crate::{LiveError, Session, catalog, error::ServerError, resolve::Server, settings};
+use crate::{LiveError, Session, catalog, error::ServerError, server::Server, settings};
 
 /// Indexes per batch. Each takes a few locks, and the lock table of the whole server is finite.
 const BATCH: usize = 60;

@@ -3,9 +3,7 @@
 use reconcile_core::{
     desired::{DeclaredIndex, Desired},
     kinds::index::{
-        Definition, FragmentPlace, Index,
-        catalog::Names,
-        check,
+        Definition, FragmentPlace, Index, check,
         compare::same_shape,
         settle::{self, Canonical},
     },
@@ -16,25 +14,13 @@ use reconcile_core::{
 use sea_orm::sqlx::Row as _;
 
 use crate::{
-    LiveError, ReadOptions, Session,
-    hello::Hello,
-    planner,
+    LiveError, Session, planner,
     probe::{self, Answer, Question, Refusal},
+    server::Server,
 };
 
 /// Printing and parsing again settles after this many trips, or it never does.
 const TRIPS: usize = 3;
-
-/// What is known of the server when its definitions are read.
-#[derive(Debug)]
-pub struct Server<'a> {
-    /// What it said of itself.
-    pub hello: &'a Hello,
-    /// Its operator classes and collations.
-    pub names: &'a Names,
-    /// How the project wants it read.
-    pub options: &'a ReadOptions,
-}
 
 /// What the server made of the declared definitions.
 #[derive(Debug, Default)]
