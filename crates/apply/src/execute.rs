@@ -1,6 +1,9 @@
 //! Runs a plan phase by phase: the lists of a phase side by side, each on a connection of its own.
 
-use std::{cell::RefCell, collections::VecDeque};
+use std::{
+    cell::RefCell,
+    collections::{HashSet, VecDeque},
+};
 
 use futures_util::future::join_all;
 use reconcile_core::plan::{Phase, Placed, Plan, Record};
@@ -65,8 +68,9 @@ pub async fn apply(
     if stopped.is_none() {
         ended?;
     }
-    let addresses = plan.changes.iter().map(|change| change.address.clone());
-    let remaining = addresses.filter(|address| !done.contains(address)).collect();
+    let complete: HashSet<_> = done.iter().collect();
+    let open = plan.changes.iter().filter(|change| !complete.contains(&change.address));
+    let remaining = open.map(|change| change.address.clone()).collect();
     Ok(Report { run, done, remaining, stopped })
 }
 

@@ -1,5 +1,7 @@
 //! What of a plan may run side by side. Changes of one phase wait for those of the phase before.
 
+use std::collections::HashMap;
+
 use super::{Action, Plan, PlannedChange, Step};
 use crate::name::QualifiedName;
 
@@ -71,12 +73,14 @@ fn phase<'a>(changes: &[Placed<'a>]) -> Phase<'a> {
     if !builds {
         return Phase { lists: vec![changes.to_vec()] };
     }
-    let mut lists: Vec<(&QualifiedName, Vec<Placed<'a>>)> = Vec::new();
+    let mut lists: Vec<Vec<Placed<'a>>> = Vec::new();
+    let mut of_tree: HashMap<&QualifiedName, usize> = HashMap::new();
     for placed in changes {
-        match lists.iter_mut().find(|(tree, _)| **tree == placed.change.tree) {
-            Some((_, list)) => list.push(*placed),
-            None => lists.push((&placed.change.tree, vec![*placed])),
+        let list = *of_tree.entry(&placed.change.tree).or_insert(lists.len());
+        match lists.get_mut(list) {
+            Some(list) => list.push(*placed),
+            None => lists.push(vec![*placed]),
         }
     }
-    Phase { lists: lists.into_iter().map(|(_, list)| list).collect() }
+    Phase { lists }
 }
