@@ -3,10 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use reconcile_core::{
-    plan::{Effect, Placed, Plan, PlannedChange, Record, Step},
-    sql::Sql,
-};
+use reconcile_core::plan::{Effect, Placed, Plan, PlannedChange, Record, Step};
 use reconcile_live::{LiveError, Session, settings};
 use tokio::{
     sync::watch,
@@ -103,10 +100,7 @@ impl Group<'_> {
 impl<'a, 'o> Lane<'a, 'o> {
     /// On the connection that holds the lock.
     pub(crate) async fn main(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
-        let path = Sql::new("SET search_path = ").search_path(&shared.plan.session.search_path);
-        session.batch(&format!("{}{path}", settings::session())).await?;
-        // The server learns at once that we are gone, and gives the lock free. Not every platform can tell.
-        drop(session.batch("SET client_connection_check_interval = '1s'").await);
+        settings::take(session, &shared.plan.session.search_path).await?;
         let pid = pooler::backend(session).await?;
         shared.ours.borrow_mut().push(pid);
         let mut onlooker = Onlooker::of(pid, session.target().clone());

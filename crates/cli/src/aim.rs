@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reconcile_apply::registry::{RunId, history};
+use reconcile_apply::registry::RunId;
 use reconcile_config::{Problems, Project};
 use reconcile_core::{
     address::Address,
@@ -108,7 +108,7 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
         return Err(unknown());
     }
     let undone = registry.undone(session, run).await?.ok_or_else(unknown)?;
-    let plan = history::plan(undone.plan).map_err(|error| {
+    let plan = serde_json::from_value(undone.plan).map_err(|error| {
         Failure::other(format!("run {} was written by another version of reconcile: {error}", run.0))
     })?;
     let inverse = Inverse::of(&plan, &undone.begun, &project.desired);

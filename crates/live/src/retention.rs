@@ -7,6 +7,7 @@ use reconcile_core::{
     desired::{DeclaredRule, Desired},
     kinds::retention::{
         Clock, Rule,
+        batch::Selection,
         decide::{estimate, tables},
         facts::{self, Estimate, Table},
     },
@@ -111,8 +112,7 @@ async fn planned(
     options: &ReadOptions,
 ) -> Result<(u64, u64), LiveError> {
     let path = Sql::new("SET LOCAL search_path = ").search_path(&options.search_path);
-    let explain = Sql::new("EXPLAIN (FORMAT JSON) SELECT * FROM ").name(&rule.table).raw(" WHERE ");
-    let explain = explain.raw_sql(&rule.expired_now(clock));
+    let explain = Selection::expired_now(rule, clock).estimate();
     let batch = format!("BEGIN READ ONLY; {}{path}; {explain}; COMMIT", settings::local());
     let unreadable = || LiveError::Connection("EXPLAIN answered in an unknown form".to_owned());
     let row = session.row(&batch).await?.ok_or_else(unreadable)?;

@@ -1,6 +1,10 @@
 //! What a session of ours assumes: settings that decide how the server reads and prints, or how long we may stand in
 //! others' way.
 
+use reconcile_core::{name::Ident, sql::Sql};
+
+use crate::{LiveError, Session};
+
 const ALL: [&str; 14] = [
     "search_path = ''",
     "TimeZone = 'UTC'",
@@ -30,10 +34,20 @@ pub fn local() -> String {
     written("SET LOCAL ")
 }
 
-/// For a connection that is known to be ours alone, without limits in time: the steps of a plan bring their own.
-#[must_use]
-pub fn session() -> String {
-    format!("{FIRST}{}SET lock_timeout = 0; SET statement_timeout = 0; RESET work_mem; {UNLIMITED}", written("SET "))
+/// Makes a connection that is known to be ours alone what work expects, without limits in time: the steps of a plan
+/// bring their own.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn take(session: &mut Session, search_path: &[Ident]) -> Result<(), LiveError> {
+    let path = Sql::new("SET search_path = ").search_path(search_path);
+    let settings = written("SET ");
+    let batch =
+        format!("{FIRST}{settings}SET lock_timeout = 0; SET statement_timeout = 0; RESET work_mem; {UNLIMITED}{path}");
+    session.batch(&batch).await?;
+    // The server learns at once when we are gone, and gives our locks free. Not every platform can tell.
+    let _ = session.batch("SET client_connection_check_interval = '1s'").await;
+    Ok(())
 }
 
 /// Whatever of these the server has: it would end a session of ours that waits for its turn, or a long build.

@@ -66,12 +66,9 @@ pub(crate) struct Site<'a> {
 impl Site<'_> {
     /// Makes the connection what batches expect.
     pub(crate) async fn prepare(&mut self) -> Result<(), LiveError> {
-        let path = Sql::new("SET search_path = ").search_path(&self.options.search_path);
+        settings::take(self.session, &self.options.search_path).await?;
         let lock = self.options.lock_timeout.as_millis().max(1);
-        self.session.batch(&format!("{}SET lock_timeout = {lock}; {path}", settings::session())).await?;
-        // The server learns at once that we are gone, and gives the lock free. Not every platform can tell.
-        drop(self.session.batch("SET client_connection_check_interval = '1s'").await);
-        Ok(())
+        self.session.batch(&format!("SET lock_timeout = {lock}")).await.map(drop)
     }
 
     /// Reads what a rule touches.

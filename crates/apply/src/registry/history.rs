@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reconcile_core::{address::Address, inverse::Begun, plan::Plan};
+use reconcile_core::{address::Address, inverse::Begun};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     EntityTrait, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
@@ -256,14 +256,6 @@ impl Registry {
     pub(super) fn select(&self, query: &mut SelectStatement, table: &'static str) -> String {
         query.from_clear().from(self.table(table)).to_string(PostgresQueryBuilder)
     }
-}
-
-/// A plan as the history has it.
-///
-/// # Errors
-/// Another version of the program wrote it.
-pub fn plan(stored: serde_json::Value) -> Result<Plan, serde_json::Error> {
-    serde_json::from_value(stored)
 }
 
 /// A step that failed or was found to be without effect has changed nothing; one that nobody looked at may have.

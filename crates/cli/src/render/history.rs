@@ -2,7 +2,7 @@
 
 use reconcile_apply::registry::history::{PastRun, PastStep};
 
-use super::printable;
+use super::{printable, table::table};
 
 /// A line for each run.
 pub(crate) fn runs(runs: &[PastRun]) -> String {
@@ -18,13 +18,7 @@ pub(crate) fn runs(runs: &[PastRun]) -> String {
             what(run),
         ]
     }));
-    let widths: Vec<usize> =
-        (0..7).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
-    let line = |row: &[String; 7]| {
-        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    table(&rows, &[])
 }
 
 /// A run and its steps.

@@ -4,6 +4,7 @@ pub(crate) mod history;
 pub(crate) mod markdown;
 pub(crate) mod retain;
 pub(crate) mod sql;
+mod table;
 pub(crate) mod text;
 
 use reconcile_core::{

@@ -2,7 +2,7 @@
 
 use reconcile_maintain::event::Step;
 
-use super::{printable, thousands};
+use super::{printable, table::table, thousands};
 
 /// The records' columns, a line for each step; why one is not done stands below.
 pub(crate) fn steps(steps: &[Step]) -> String {
@@ -16,17 +16,7 @@ pub(crate) fn steps(steps: &[Step]) -> String {
             step.outcome.name().to_owned(),
         ]
     }));
-    let widths: Vec<usize> =
-        (0..5).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
-    let cell = |(column, (cell, width)): (usize, (&String, &usize))| match column {
-        2 | 3 => format!("{cell:>width$}"),
-        _ => format!("{cell:<width$}"),
-    };
-    let line = |row: &[String; 5]| {
-        let cells: Vec<_> = row.iter().zip(&widths).enumerate().map(cell).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    let mut text: String = rows.iter().map(line).collect();
+    let mut text = table(&rows, &[2, 3]);
     for step in steps {
         let Some(message) = &step.message else { continue };
         text.push_str(&format!("\n{}: {}\n", printable(&step.table_name), printable(message)));

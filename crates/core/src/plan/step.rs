@@ -32,6 +32,32 @@ pub struct Step {
 }
 
 impl Step {
+    /// A statement that takes its lock for an instant, and must not make others queue while it waits.
+    #[must_use]
+    pub fn brief(sql: Sql, lock: Option<Lock>, limits: TimeLimits) -> Self {
+        let lock_ms = Some(milliseconds(limits.lock_timeout));
+        // A lock timeout counts for each lock anew, and a partitioned table has many.
+        let statement_ms = lock_ms.filter(|_| lock.is_none_or(Lock::blocks_others));
+        Self {
+            sql,
+            transaction: None,
+            lock,
+            hazards: HazardSet::new(),
+            timeouts: Timeouts { lock_ms, statement_ms },
+            undo: None,
+            effect: None,
+            unfinished: None,
+        }
+    }
+
+    /// A concurrent build or drop: it waits for old transactions, and nobody waits for it.
+    #[must_use]
+    pub fn online(sql: Sql, limits: TimeLimits) -> Self {
+        let statement_ms = Some(milliseconds(limits.build_timeout));
+        let step = Self::brief(sql, Some(Lock::ShareUpdateExclusiveLock), limits);
+        Self { timeouts: Timeouts { lock_ms: None, statement_ms }, ..step }
+    }
+
     /// The index that it makes, and what carries that.
     #[must_use]
     pub fn makes(&self) -> Option<(&QualifiedName, &QualifiedName)> {
@@ -122,4 +148,8 @@ pub struct TimeLimits {
     pub lock_timeout: Duration,
     /// For concurrent builds and drops, which nobody waits for.
     pub build_timeout: Duration,
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -363,32 +363,13 @@ impl<'a> Steps<'a> {
         self.collected.push(step);
     }
 
-    /// A statement that takes its lock for an instant, and must not make others queue while it waits.
     fn brief(&self, sql: Sql, lock: Lock) -> Step {
-        let lock_ms = Some(milliseconds(self.limits.lock_timeout));
-        Step {
-            sql,
-            transaction: None,
-            lock: Some(lock),
-            hazards: HazardSet::new(),
-            // A lock timeout counts for each lock anew, and a partitioned table has many.
-            timeouts: Timeouts { lock_ms, statement_ms: lock_ms.filter(|_| lock.blocks_others()) },
-            undo: None,
-            effect: None,
-            unfinished: None,
-        }
+        Step::brief(sql, Some(lock), self.limits)
     }
 
-    /// A concurrent build or drop: it waits for old transactions, and nobody waits for it.
     fn online(&self, sql: Sql) -> Step {
-        let statement_ms = Some(milliseconds(self.limits.build_timeout));
-        let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-        Step { timeouts: Timeouts { lock_ms: None, statement_ms }, ..step }
+        Step::online(sql, self.limits)
     }
-}
-
-fn milliseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The declared index with what is not declared taken from the one that it replaces.

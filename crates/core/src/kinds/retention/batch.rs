@@ -3,7 +3,7 @@
 //!
 //! Every name of ours inside a statement starts with `reconcile_`, so that a rule's `where` does not meet it.
 
-use super::{CutOff, Rule, range::Range};
+use super::{Clock, CutOff, Rule, range::Range};
 use crate::{
     name::{Ident, QualifiedName},
     sql::Sql,
@@ -53,10 +53,20 @@ impl<'a> Selection<'a> {
     /// Rows past their time. NULL, infinite and future times never are; nor where the rule's condition gives NULL.
     #[must_use]
     pub fn expired(rule: &'a Rule, cut_off: &CutOff) -> Self {
+        Self::before(rule, cut_off.clock(), &cut_off.literal())
+    }
+
+    /// Rows that are past their time as of now, for an estimate.
+    #[must_use]
+    pub fn expired_now(rule: &'a Rule, clock: Clock) -> Self {
+        Self::before(rule, clock, &clock.cut_off(rule))
+    }
+
+    fn before(rule: &'a Rule, clock: Clock, cut_off: &Sql) -> Self {
         let column = Sql::default().ident(&rule.table.name).raw(".").ident(&rule.column);
-        let condition = Sql::default().raw_sql(&column).raw(" < ").raw_sql(&cut_off.literal());
+        let condition = Sql::default().raw_sql(&column).raw(" < ").raw_sql(cut_off);
         // Not `isfinite`: the planner knows nothing of it, and takes a third of the rows for finite.
-        let condition = condition.raw(" AND ").raw_sql(&column).raw(" > ").raw_sql(&cut_off.beginning());
+        let condition = condition.raw(" AND ").raw_sql(&column).raw(" > ").raw_sql(&clock.beginning());
         let condition = match &rule.predicate {
             Some(predicate) => condition.raw(" AND (").parenthesised(predicate).raw(" IS TRUE)"),
             None => condition,
@@ -193,6 +203,13 @@ impl<'a> Selection<'a> {
             .name(&link.child)
             .raw(" AS reconcile_child WHERE ")
             .raw_sql(&points_at_parents(link))
+    }
+
+    /// Asks the planner how many rows of the rule's table, and how wide ones, it expects.
+    #[must_use]
+    pub fn estimate(&self) -> Sql {
+        let sql = Sql::new("EXPLAIN (FORMAT JSON) SELECT * FROM ").raw_sql(&self.aliased(&self.rule.table));
+        sql.raw(" WHERE ").raw_sql(&self.condition)
     }
 
     /// Asks the planner how it would find the rows of `leaf`, and how many it expects.

@@ -54,6 +54,12 @@ impl Clock {
         }
     }
 
+    /// Before every point in time that it tells.
+    #[must_use]
+    pub fn beginning(self) -> Sql {
+        Sql::default().literal("-infinity").raw(self.cast())
+    }
+
     fn cast(self) -> &'static str {
         match self {
             Self::Instant => "::timestamptz",
@@ -90,10 +96,10 @@ impl CutOff {
         Sql::default().literal(&self.text).raw(self.clock.cast())
     }
 
-    /// Before every point in time of the same type.
+    /// What it is a point in time of.
     #[must_use]
-    pub fn beginning(&self) -> Sql {
-        Sql::default().literal("-infinity").raw(self.clock.cast())
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// As the server printed it.

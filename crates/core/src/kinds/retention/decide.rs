@@ -1,7 +1,7 @@
 //! What happens to the rules that are in force: the registry takes note of them, and the archive is kept in step.
 
 use super::{
-    Action as RuleAction, Rule, check,
+    Rule, check,
     facts::{Estimate, Table},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     live::Live,
     lock::Lock,
     name::{Ident, QualifiedName},
-    plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step, TimeLimits, Timeouts},
+    plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step, TimeLimits},
     problem::Problem,
     scope::{Filter, Release},
     sql::Sql,
@@ -122,12 +122,7 @@ fn undeclared_rule(address: Address, rule: &Rule, live: &Live, release: &Release
 
 /// Of the tables as they are, but for their sizes.
 fn relies_on(rule: &Rule, live: &Live) -> Digest {
-    let archive = match &rule.action {
-        RuleAction::Archive(to) => Some(to),
-        RuleAction::Delete | RuleAction::ArchiveFiles(_) => None,
-    };
-    let names = std::iter::once(&rule.table).chain(rule.children.iter().map(|child| &child.table)).chain(archive);
-    let tables = names.filter_map(|name| live.retention.tables.get(name));
+    let tables = rule.tables().into_iter().filter_map(|name| live.retention.tables.get(name));
     let facts: Vec<_> = tables.map(|table| (table.oid, &table.columns, &table.references)).collect();
     Digest::of(&(live.registry.rules.get(&rule.table), facts))
 }
@@ -170,10 +165,7 @@ fn lets_more_go(before: &Rule, after: &Rule) -> bool {
 
 /// What makes the archive take every row of the table.
 fn archive_steps(rule: &Rule, table: &Table, live: &Live, limits: TimeLimits) -> Vec<Step> {
-    let to = match &rule.action {
-        RuleAction::Archive(to) => to,
-        RuleAction::Delete | RuleAction::ArchiveFiles(_) => return Vec::new(),
-    };
+    let Some(to) = rule.archive() else { return Vec::new() };
     let Some(archive) = live.retention.tables.get(to) else {
         let sql = Sql::new("CREATE TABLE ").name(to).raw(" (LIKE ").name(&table.name);
         let sql = sql.raw(" INCLUDING COMMENTS INCLUDING COMPRESSION INCLUDING STORAGE)");
@@ -195,24 +187,14 @@ fn archive_steps(rule: &Rule, table: &Table, live: &Live, limits: TimeLimits) ->
 }
 
 fn step(sql: Sql, lock: Option<Lock>, limits: TimeLimits) -> Step {
-    let lock_ms = u64::try_from(limits.lock_timeout.as_millis()).ok();
     let hazards = lock.map(|_| Hazard::AccessExclusiveLock).into_iter().collect();
-    let timeouts = Timeouts { lock_ms, statement_ms: lock_ms };
-    Step { sql, transaction: None, lock, hazards, timeouts, undo: None, effect: None, unfinished: None }
+    Step { hazards, ..Step::brief(sql, lock, limits) }
 }
 
 /// The tables that rules have to do with.
 #[must_use]
 pub fn tables<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<&'a QualifiedName> {
-    let mut names: Vec<_> = rules
-        .flat_map(|rule| {
-            let archive = match &rule.action {
-                RuleAction::Archive(to) => Some(to),
-                RuleAction::Delete | RuleAction::ArchiveFiles(_) => None,
-            };
-            std::iter::once(&rule.table).chain(rule.children.iter().map(|child| &child.table)).chain(archive)
-        })
-        .collect();
+    let mut names: Vec<_> = rules.flat_map(Rule::tables).collect();
     names.sort();
     names.dedup();
     names

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Clock, Rule};
+use super::Clock;
 use crate::{
     name::{Ident, QualifiedName},
     sql::Sql,
@@ -137,25 +137,5 @@ impl Column {
     #[must_use]
     pub fn clock(&self) -> Option<Clock> {
         Clock::of_type(&self.type_name)
-    }
-}
-
-impl Rule {
-    /// The condition that a row is past its time as of now.
-    #[must_use]
-    pub fn expired_now(&self, clock: Clock) -> Sql {
-        self.expired(&clock.cut_off(self))
-    }
-
-    /// The condition that a row lies before the cut-off and may go. NULL, infinite and future times never do.
-    #[must_use]
-    pub fn expired(&self, cut_off: &Sql) -> Sql {
-        let sql = Sql::default().ident(&self.column).raw(" < ").raw_sql(cut_off);
-        // Unlike `isfinite`, an index and the planner's statistics know this.
-        let sql = sql.raw(" AND ").ident(&self.column).raw(" > '-infinity'");
-        match &self.predicate {
-            Some(predicate) => sql.raw(" AND (").parenthesised(predicate).raw(" IS TRUE)"),
-            None => sql,
-        }
     }
 }

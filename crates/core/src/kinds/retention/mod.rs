@@ -137,6 +137,22 @@ impl Rule {
         Address::retention(&self.table)
     }
 
+    /// Where its rows are archived, if that is a table.
+    #[must_use]
+    pub fn archive(&self) -> Option<&QualifiedName> {
+        match &self.action {
+            Action::Archive(archive) => Some(archive),
+            Action::Delete | Action::ArchiveFiles(_) => None,
+        }
+    }
+
+    /// Every table that it names.
+    #[must_use]
+    pub fn tables(&self) -> Vec<&QualifiedName> {
+        let children = self.children.iter().map(|child| &child.table);
+        std::iter::once(&self.table).chain(children).chain(self.archive()).collect()
+    }
+
     /// What a run prints and records for the rule's own table: `DELETE (>30 days)`.
     #[must_use]
     pub fn label(&self) -> String {

@@ -23,16 +23,6 @@ fn refused<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, 
 }
 
 impl Rule {
-    /// Every table that it names.
-    #[must_use]
-    pub fn tables(&self) -> Vec<&QualifiedName> {
-        let archive = match &self.action {
-            Action::Archive(archive) => Some(archive),
-            Action::Delete | Action::ArchiveFiles(_) => None,
-        };
-        std::iter::once(&self.table).chain(self.children.iter().map(|child| &child.table)).chain(archive).collect()
-    }
-
     /// Puts what was found together.
     ///
     /// # Errors
