@@ -55,12 +55,12 @@ async fn counted(session: &mut Session, rules: &[Rule]) -> Result<Report, LiveEr
 }
 
 async fn rule_steps(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec<Step>, Ended> {
-    let scene = rule.scene(&site::tables(session, rule).await?)?;
+    let scene = site::scene(session, rule).await?;
     let cut_off = site::cut_off(session, rule, &scene, now).await?;
     let selection = Selection::expired(rule, &cut_off);
     let mut steps = Vec::new();
     for (child, link) in &scene.children {
-        let step = Step::new(&child.name.0, rule.child_label());
+        let step = Step::new(&child.name, rule.child_label());
         steps.push(count(session, step, selection.count_children(link)).await?);
     }
     let own = count(session, Step::new(&rule.table, rule.label()), selection.count(&rule.table)).await?;

@@ -4,8 +4,9 @@
 use reconcile_core::kinds::retention::{
     CutOff, Rule,
     batch::{Fate, Selection},
+    facts::Table,
     refuse::{Refused, deletable, keeps},
-    scene::{Scene, Table},
+    scene::Scene,
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
@@ -101,7 +102,7 @@ async fn moved_back(
     let rows = approaches.iter().map(|approach| approach.rows).sum();
     (site.tell)(Event::Begins { step: &line.step, rows });
     let columns = Scene::moved(archive, &scene.table);
-    let fate = Fate::Move { to: &scene.table.name.0, columns: &columns };
+    let fate = Fate::Move { to: &scene.table.name, columns: &columns };
     let mut walk = Walk::new(site, &rule.batch, selection, scene.clock, fate, Vec::new(), line);
     let ended = walk.all(&approaches).await.err();
     let line = walk.line;

@@ -3,8 +3,9 @@
 use reconcile_core::kinds::retention::{
     Rule,
     batch::{self, Fate, Selection},
+    facts::Table,
     refuse::Refused,
-    scene::{Scene, Table},
+    scene::Scene,
 };
 use reconcile_live::{LiveError, Session};
 use tokio::sync::watch;
@@ -112,7 +113,7 @@ impl Run<'_> {
         let approaches = approaches(site, rule, &selection, &scene.table).await?;
         let mut families = Vec::new();
         for (child, link) in &scene.children {
-            let step = Step::new(&child.name.0, rule.child_label());
+            let step = Step::new(&child.name, rule.child_label());
             let line = Line::begin(site, heading, step).await?;
             families.push(Family::new(child, link, line, &rule.batch));
         }
@@ -121,7 +122,7 @@ impl Run<'_> {
         (site.tell)(Event::Begins { step: &line.step, rows });
         let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive)).unwrap_or_default();
         let fate = match &scene.archive {
-            Some(archive) => Fate::Move { to: &archive.name.0, columns: &columns },
+            Some(archive) => Fate::Move { to: &archive.name, columns: &columns },
             None => Fate::Delete,
         };
         // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the

@@ -5,14 +5,10 @@ use std::time::Duration;
 
 use reconcile_apply::refusal::{Refusal, backoff, kind};
 use reconcile_core::{
-    kinds::retention::{
-        CutOff, Rule,
-        refuse::Refused,
-        scene::{self, Scene},
-    },
+    kinds::retention::{CutOff, Rule, refuse::Refused, scene::Scene},
     sql::Sql,
 };
-use reconcile_live::{LiveError, Session, settings};
+use reconcile_live::{LiveError, Session, retention::facts_of, settings};
 use sea_orm::sqlx::Row as _;
 use tokio::{
     sync::watch,
@@ -73,7 +69,7 @@ impl Site<'_> {
 
     /// Reads what a rule touches.
     pub(crate) async fn scene(&mut self, rule: &Rule) -> Result<Scene, Ended> {
-        Ok(rule.scene(&tables(self.session, rule).await?)?)
+        scene(self.session, rule).await
     }
 
     /// The point in time that rows must lie before, for a run that began at `now`.
@@ -134,14 +130,9 @@ impl Site<'_> {
     }
 }
 
-/// What is found of a rule's tables.
-pub(crate) async fn tables(session: &mut Session, rule: &Rule) -> Result<Vec<scene::Table>, LiveError> {
-    let results = session.batch(&scene::query(&rule.tables())).await?;
-    let tables = results.iter().flatten().map(|row| {
-        let text: String = row.try_get(0)?;
-        serde_json::from_str(&text).map_err(|error| LiveError::Connection(format!("the catalogs' answer: {error}")))
-    });
-    tables.collect()
+/// What a rule touches, as it is found.
+pub(crate) async fn scene(session: &mut Session, rule: &Rule) -> Result<Scene, Ended> {
+    Ok(rule.scene(&facts_of(session, &rule.tables()).await?)?)
 }
 
 pub(crate) async fn cut_off(session: &mut Session, rule: &Rule, scene: &Scene, now: &str) -> Result<CutOff, LiveError> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reconcile_core::kinds::retention::{batch, scene::Table};
+use reconcile_core::kinds::retention::{batch, facts::Table};
 use tokio::time::Instant;
 
 use crate::{
@@ -16,15 +16,15 @@ const ACTION: &str = "VACUUM ANALYZE";
 
 /// Vacuums a table. What it does not do is no reason for the run to fail: autovacuum comes by as well.
 pub(crate) async fn vacuum(site: &mut Site<'_>, heading: Heading<'_>, table: &Table) -> Result<Step, Ended> {
-    let mut step = Step::new(&table.name.0, ACTION.to_owned());
-    if !table.parts.iter().any(|part| part.name == table.name && part.may_vacuum) {
+    let mut step = Step::new(&table.name, ACTION.to_owned());
+    if !table.own().is_some_and(|part| part.may_vacuum) {
         step.outcome = Outcome::Skipped;
         step.message = Some("this role may not vacuum it; autovacuum does, in its time".to_owned());
         return Ok(Line::begin(site, heading, step).await?.step);
     }
     let mut line = Line::begin(site, heading, step).await?;
     let began = Instant::now();
-    let result = watched(site, batch::vacuum(&table.name.0).as_str()).await;
+    let result = watched(site, batch::vacuum(&table.name).as_str()).await;
     line = line.after(0, began.elapsed());
     match result {
         Ok(()) => Ok(line.close(site, None).await),

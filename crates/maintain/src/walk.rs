@@ -8,8 +8,8 @@ use reconcile_core::{
     kinds::retention::{
         Batch, Clock, CutOff,
         batch::{self, Fate, Link, Selection},
+        facts::{Part, Table},
         range::{Range, Tid},
-        scene::{Part, Table},
     },
     name::{Ident, QualifiedName},
 };
@@ -75,7 +75,7 @@ pub(crate) async fn approach(
     column: &Ident,
     part: &Part,
 ) -> Result<Approach, LiveError> {
-    let leaf = part.name.0.clone();
+    let leaf = part.name.clone();
     let explain = selection.explain(&leaf);
     let batch = format!(
         "BEGIN; SET LOCAL enable_bitmapscan = off; {explain}; SET LOCAL enable_indexscan = off; \
@@ -102,7 +102,7 @@ pub(crate) async fn approach(
 
 impl Family {
     pub(crate) fn new(child: &Table, link: &Link, begun: Line, settings: &Batch) -> Self {
-        let leaves = child.leaves().map(|part| part.name.0.clone()).collect();
+        let leaves = child.leaves().map(|part| part.name.clone()).collect();
         Self { link: link.clone(), leaves, line: begun, pace: Pace::new(settings) }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Action, Child, Clock, Rule,
-    facts::{OnDelete, Reference, Table},
+    facts::{OnDelete, Table},
 };
 use crate::{
     desired::DeclaredRule,
@@ -113,8 +113,7 @@ impl<'a> Checker<'a> {
         if table.column(&child.foreign_key).is_none() {
             return self.missing_column(&at.key("foreign_key"), table, &child.foreign_key);
         }
-        let points = |key: &&Reference| key.table == child.table && key.columns == [child.foreign_key.clone()];
-        match parent.references.iter().find(points) {
+        match parent.references.iter().find(|key| key.is_by(&child.table, &child.foreign_key)) {
             None => {
                 let message = format!(
                     "no foreign key of `{}` by `{}` points at `{}`",
@@ -138,13 +137,7 @@ impl<'a> Checker<'a> {
     /// Foreign keys that point at a table whose rows go, other than those of declared children.
     fn references(&mut self, table: &Table, at: &Source) {
         for key in &table.references {
-            let declared = table.name == self.rule.table
-                && self
-                    .rule
-                    .children
-                    .iter()
-                    .any(|child| child.table == key.table && key.columns == [child.foreign_key.clone()]);
-            if declared {
+            if table.name == self.rule.table && key.is_declared(self.rule) {
                 continue;
             }
             let what = format!("the foreign key `{}` of `{}`", key.constraint, key.table);
@@ -155,7 +148,7 @@ impl<'a> Checker<'a> {
             };
             if let Some(effect) = refuses {
                 let problem = Problem::new(at, format!("{what} {effect}")).on_key();
-                let columns = key.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
+                let columns = key.columns.iter().map(|(own, _)| own.as_str()).collect::<Vec<_>>().join(", ");
                 self.problem(problem.hint(format!(
                     "add `children: [{{ table: {}, foreign_key: {columns} }}]`, or change the foreign key",
                     key.table
@@ -164,7 +157,7 @@ impl<'a> Checker<'a> {
                 self.note(format!("{what} lets its rows stay, pointing at nothing"));
             }
             if !key.indexed {
-                let column = key.columns.first().unwrap_or(&self.rule.column);
+                let column = key.columns.first().map_or(&self.rule.column, |(own, _)| own);
                 self.note(format!(
                     "no index supports {what}: each row that goes reads all of it; {}",
                     proposal(&key.table, column)
@@ -213,14 +206,15 @@ impl<'a> Checker<'a> {
     fn role(&mut self, table: &Table) {
         let of_role = |text: String| Note { of_role: true, ..Note::new(self.rule.address(), text) };
         let children = self.rule.children.iter().filter_map(|child| self.tables.get(&child.table));
-        let hidden = std::iter::once(table).chain(children).filter(|table| table.row_security);
+        let hidden =
+            std::iter::once(table).chain(children).filter(|table| table.parts.iter().any(|part| part.row_security));
         let mut notes: Vec<_> = hidden
             .map(|table| {
                 let name = &table.name;
                 of_role(format!("row-level security hides rows of `{name}` from this role, and would from a run of it"))
             })
             .collect();
-        if !table.may_delete {
+        if !table.leaves().all(|part| part.may_select && part.may_delete) {
             let text = format!("this role may not delete from `{}`; the one that runs `retain` has to", table.name);
             notes.push(of_role(text));
         }

@@ -1,8 +1,11 @@
-//! What is known of the tables that a rule touches: rows of `catalog.sql`, and the planner's word on how many rows go.
+//! What is known of the tables that a rule touches: rows of `catalog.sql`, for plans and for runs alike, and the
+//! planner's word on how many rows go.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Clock;
+use super::{Clock, Rule};
 use crate::{
     name::{Ident, QualifiedName},
     sql::Sql,
@@ -10,14 +13,14 @@ use crate::{
 
 const CATALOG_SQL: &str = include_str!("catalog.sql");
 
-/// A table, as far as a rule needs to know it.
+/// A table, and what hangs below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Its name.
     #[serde(deserialize_with = "parts")]
     pub name: QualifiedName,
     /// Its object identifier.
-    pub oid: i64,
+    pub oid: u32,
     /// `pg_class.relkind`: `r` table, `p` partitioned table, `f` foreign table, `v` view, `m` materialized view.
     pub kind: char,
     /// With indexes, TOAST and partitions.
@@ -26,14 +29,12 @@ pub struct Table {
     pub rows: Option<i64>,
     /// In order.
     pub columns: Vec<Column>,
+    /// The table itself and its partitions, at all levels.
+    pub parts: Vec<Part>,
     /// The columns that lead a usable index over all rows.
     pub leading: Vec<Ident>,
     /// The foreign keys that point at it.
     pub references: Vec<Reference>,
-    /// Policies hide rows of it from this role.
-    pub row_security: bool,
-    /// This role may read and delete its rows.
-    pub may_delete: bool,
     /// The publications that carry its deletes to others.
     pub publications: Vec<String>,
 }
@@ -46,10 +47,37 @@ pub struct Column {
     /// Its type, as the server writes it.
     #[serde(rename = "type")]
     pub type_name: String,
+    /// The type below a domain, without its modifier.
+    pub base: String,
     /// Whether it refuses NULL.
     pub not_null: bool,
     /// Whether it is computed from others.
     pub generated: bool,
+}
+
+/// The table or a partition, by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a privilege of its own")]
+pub struct Part {
+    /// Its name.
+    #[serde(deserialize_with = "parts")]
+    pub name: QualifiedName,
+    /// `pg_class.relkind`.
+    pub kind: char,
+    /// Policies hide rows of it from this role.
+    pub row_security: bool,
+    /// Whether this role may.
+    pub may_select: bool,
+    /// Whether this role may.
+    pub may_insert: bool,
+    /// Whether this role may, and so may lock rows.
+    pub may_update: bool,
+    /// Whether this role may.
+    pub may_delete: bool,
+    /// Whether this role may.
+    pub may_vacuum: bool,
+    /// Valid btree indexes, each with the column that leads it.
+    pub indexes: BTreeMap<String, Ident>,
 }
 
 /// A foreign key that points at a table.
@@ -60,8 +88,8 @@ pub struct Reference {
     /// The table that it belongs to.
     #[serde(deserialize_with = "parts")]
     pub table: QualifiedName,
-    /// The columns that point.
-    pub columns: Vec<Ident>,
+    /// Its columns, each with the one that it points at.
+    pub columns: Vec<(Ident, Ident)>,
     /// What happens to that table's rows.
     pub on_delete: OnDelete,
     /// Whether an index finds those rows.
@@ -116,7 +144,7 @@ fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Error> 
     Ok(QualifiedName::new(Ident::from_server(&schema), Ident::from_server(&name)))
 }
 
-/// The query for the facts about some tables.
+/// The query for the facts about some tables: a row of one JSON text for each that there is.
 #[must_use]
 pub fn query(tables: &[&QualifiedName]) -> String {
     let asked = Sql::default().list(tables, ", ", |sql, table| sql.name_literals(table));
@@ -130,12 +158,46 @@ impl Table {
     pub fn column(&self, name: &Ident) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == *name)
     }
+
+    /// What holds rows: the table or its partitions.
+    pub fn leaves(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| part.kind != 'p')
+    }
+
+    /// The table as a part of itself.
+    #[must_use]
+    pub fn own(&self) -> Option<&Part> {
+        self.parts.iter().find(|part| part.name == self.name)
+    }
 }
 
 impl Column {
     /// What clock it tells, if it tells one.
     #[must_use]
     pub fn clock(&self) -> Option<Clock> {
-        Clock::of_type(&self.type_name)
+        Clock::of_type(&self.base)
+    }
+}
+
+impl Reference {
+    /// Whether the rule lets these rows go first.
+    #[must_use]
+    pub fn is_declared(&self, rule: &Rule) -> bool {
+        rule.children.iter().any(|child| self.is_by(&child.table, &child.foreign_key))
+    }
+
+    /// Whether it leads from this column of this table.
+    #[must_use]
+    pub fn is_by(&self, table: &QualifiedName, column: &Ident) -> bool {
+        self.table == *table && self.columns.iter().any(|(own, _)| own == column)
+    }
+
+    /// Whether deleting a row leaves those that point at it in place.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        match self.on_delete {
+            OnDelete::SetNull | OnDelete::SetDefault => true,
+            OnDelete::NoAction | OnDelete::Restrict | OnDelete::Cascade => false,
+        }
     }
 }

@@ -1,12 +1,15 @@
 //! What forbids a run before its first row goes: each is said with what to do about it. Limits are left to the run,
 //! which has to count for them.
 
+use std::collections::BTreeMap;
+
 use super::{
     Action, Clock, Rule,
     batch::Link,
-    scene::{Column, Part, Reference, Scene, Table},
+    facts::{Column, OnDelete, Part, Reference, Table},
+    scene::Scene,
 };
-use crate::name::QualifiedName;
+use crate::name::{Ident, QualifiedName};
 
 /// Why a rule cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +30,8 @@ impl Rule {
     ///
     /// # Errors
     /// A table is missing, or something of it forbids the rule to delete.
-    pub fn scene(&self, found: &[Table]) -> Result<Scene, Refused> {
-        let get = |name: &QualifiedName| match found.iter().find(|table| table.name.0 == *name) {
+    pub fn scene(&self, found: &BTreeMap<QualifiedName, Table>) -> Result<Scene, Refused> {
+        let get = |name: &QualifiedName| match found.get(name) {
             Some(table) => Ok(table.clone()),
             None => {
                 refused(format!("there is no table {name}"), "plan shows what the rule and the database disagree on")
@@ -37,7 +40,7 @@ impl Rule {
         let table = get(&self.table)?;
         let clock = self.clock(&table)?;
         let children = self.children.iter().map(|child| {
-            let link = self.link(&table, &child.table, child.foreign_key.as_str())?;
+            let link = self.link(&table, &child.table, &child.foreign_key)?;
             Ok((get(&child.table)?, link))
         });
         let children: Vec<_> = children.collect::<Result<_, _>>()?;
@@ -60,7 +63,7 @@ impl Rule {
         let Some(column) = table.column(&self.column) else {
             return refused(format!("{} has no column {}", self.table, self.column), "plan and apply the rule anew");
         };
-        match Clock::of_type(&column.base) {
+        match column.clock() {
             Some(Clock::Local) if self.timezone.is_none() => refused(
                 format!(
                     "{} of {} is a timestamp without time zone, and the rule has no `timezone`",
@@ -76,11 +79,8 @@ impl Rule {
         }
     }
 
-    fn link(&self, table: &Table, child: &QualifiedName, column: &str) -> Result<Link, Refused> {
-        let points = |reference: &&Reference| {
-            reference.table.0 == *child && reference.columns.iter().any(|(own, _)| own.as_str() == column)
-        };
-        match table.references.iter().find(points) {
+    fn link(&self, table: &Table, child: &QualifiedName, column: &Ident) -> Result<Link, Refused> {
+        match table.references.iter().find(|reference| reference.is_by(child, column)) {
             Some(reference) => Ok(Link { child: child.clone(), columns: reference.columns.clone() }),
             None => refused(
                 format!("no foreign key leads from column {column} of {child} to {}", self.table),
@@ -105,15 +105,17 @@ impl Rule {
     }
 
     fn check_references(&self, table: &Table) -> Result<(), Refused> {
-        let own = table.name.0 == self.table;
+        let own = table.name == self.table;
         let undeclared = |reference: &&Reference| !(reference.is_harmless() || own && reference.is_declared(self));
         let Some(reference) = table.references.iter().find(undeclared) else { return Ok(()) };
         let what = match reference.on_delete {
-            'c' => "rows of it would go with them unseen",
-            _ => "it keeps rows from being deleted",
+            OnDelete::Cascade => "rows of it would go with them unseen",
+            OnDelete::NoAction | OnDelete::Restrict | OnDelete::SetNull | OnDelete::SetDefault => {
+                "it keeps rows from being deleted"
+            }
         };
         refused(
-            format!("foreign key {} of {} points at {}: {what}", reference.constraint, reference.table.0, table.name.0),
+            format!("foreign key {} of {} points at {}: {what}", reference.constraint, reference.table, table.name),
             "declare that table under `children`, or change what its foreign key does ON DELETE",
         )
     }
@@ -134,9 +136,9 @@ pub fn keeps(from: &Table, to: &Table) -> Result<(), Refused> {
     let message = match to.column(&column.name) {
         Some(kept) => format!(
             "column {} is {} in {}, and {} in {}",
-            column.name, column.type_name, from.name.0, kept.type_name, to.name.0
+            column.name, column.type_name, from.name, kept.type_name, to.name
         ),
-        None => format!("{} has no column {}, as {} has", to.name.0, column.name, from.name.0),
+        None => format!("{} has no column {}, as {} has", to.name, column.name, from.name),
     };
     refused(message, "plan and apply first: they keep the archive in step with its table")
 }
@@ -159,7 +161,7 @@ pub fn deletable(table: &Table, locks: bool) -> Result<(), Refused> {
 fn writable(table: &Table) -> Result<(), Refused> {
     visible(table)?;
     // Rows come in by the table's own name, whatever partition they end in.
-    match table.parts.iter().find(|part| part.name == table.name && !part.may_insert) {
+    match table.own().filter(|part| !part.may_insert) {
         Some(part) => may_not(part, "INSERT"),
         None => Ok(()),
     }
@@ -167,7 +169,7 @@ fn writable(table: &Table) -> Result<(), Refused> {
 
 fn visible(table: &Table) -> Result<(), Refused> {
     for part in &table.parts {
-        let name = &part.name.0;
+        let name = &part.name;
         if !matches!(part.kind, 'r' | 'p') {
             return refused(format!("{name} is no table that holds its rows itself"), "declare rules on plain tables");
         }
@@ -182,7 +184,7 @@ fn visible(table: &Table) -> Result<(), Refused> {
 }
 
 fn may_not(part: &Part, privilege: &str) -> Result<(), Refused> {
-    let name = &part.name.0;
+    let name = &part.name;
     let why = match privilege {
         "UPDATE" => ", which it takes to lock rows while their children go",
         _ => "",
