@@ -3,6 +3,7 @@
 mod archive;
 mod basics;
 mod calendar;
+mod cron;
 mod families;
 mod interrupted;
 mod kills;

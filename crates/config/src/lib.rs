@@ -33,4 +33,3 @@ pub use locate::Position;
 pub use options::LoadOptions;
 pub use schema::json_schema;
 pub use settings::Settings;
-pub use shape::Scheduler;

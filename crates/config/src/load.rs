@@ -221,6 +221,7 @@ impl Loading<'_> {
         self.problems.append(&mut problems);
         let (desired, mut problems) = declarations.finish();
         self.problems.append(&mut problems);
+        let desired = desired.scheduled_by(settings.scheduler);
         let mut project = Project { files: self.files, settings, desired, warnings: self.warnings };
         if self.problems.is_empty() {
             return Ok(project);

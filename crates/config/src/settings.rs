@@ -6,12 +6,13 @@ use std::{num::NonZeroU32, time::Duration};
 use jiff::{SpanRelativeTo, fmt::friendly::SpanParser};
 use reconcile_core::{
     hazard::{Approval, Hazard},
+    kinds::schedule::Scheduler,
     name::Ident,
     problem::{Problem, closest},
     source::Source,
 };
 
-use crate::shape::{AllowSpec, DatabaseSpec, DefaultsSpec, Entries, FileSpec, SafetySpec, Scheduler, TargetSpec};
+use crate::shape::{AllowSpec, DatabaseSpec, DefaultsSpec, Entries, FileSpec, SafetySpec, TargetSpec};
 
 /// PostgreSQL's timeouts are 32-bit numbers of milliseconds.
 const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);

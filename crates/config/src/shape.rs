@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
 use reconcile_core::{
     hazard::Hazard,
-    kinds::{index::spec::IndexSpec, retention::spec::RuleSpec},
+    kinds::{index::spec::IndexSpec, retention::spec::RuleSpec, schedule::Scheduler},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
@@ -86,16 +86,6 @@ pub(crate) enum AllowSpec {
     /// This one.
     #[serde(untagged)]
     One(Hazard),
-}
-
-/// Who runs what is due: retention, refreshes, partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scheduler {
-    /// Jobs of the extension `pg_cron` in the database.
-    PgCron,
-    /// Something outside that calls `reconcile maintain`.
-    External,
 }
 
 /// What differs for one target.

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{Ident, NameError, QualifiedName, split_parts};
+use crate::{
+    kinds::schedule::{Task, job_name},
+    name::{Ident, NameError, QualifiedName, split_parts},
+};
 
 /// The address of one object. A new kind adds a variant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +25,13 @@ pub enum Address {
         /// The table whose rows the rule is about.
         table: QualifiedName,
     },
+    /// `schedule/retain:logging.system_logs`
+    Schedule {
+        /// What the job does.
+        task: Task,
+        /// To which table.
+        table: QualifiedName,
+    },
 }
 
 /// Why a text is no address.
@@ -31,7 +41,9 @@ pub enum AddressError {
     #[error("`{0}` starts with no kind of object; an address looks like `index/schema.table/name`")]
     Kind(String),
     /// The number of parts does not fit the kind.
-    #[error("`{0}` does not look like `index/schema.table/name` or `retention/schema.table`")]
+    #[error(
+        "`{0}` does not look like `index/schema.table/name`, `retention/schema.table` or `schedule/retain:schema.table`"
+    )]
     Shape(String),
     /// A part is no name.
     #[error("in address `{address}`: {error}")]
@@ -60,7 +72,7 @@ impl Address {
     #[must_use]
     pub fn table(&self) -> &QualifiedName {
         match self {
-            Self::Index { table, .. } | Self::Retention { table } => table,
+            Self::Index { table, .. } | Self::Retention { table } | Self::Schedule { table, .. } => table,
         }
     }
 }
@@ -70,6 +82,7 @@ impl fmt::Display for Address {
         match self {
             Self::Index { table, name } => write!(f, "index/{table}/{name}"),
             Self::Retention { table } => write!(f, "retention/{table}"),
+            Self::Schedule { task, table } => write!(f, "schedule/{}", job_name(*task, table)),
         }
     }
 }
@@ -92,7 +105,12 @@ impl FromStr for Address {
                 Ok(Self::Index { table, name })
             }
             ["retention", table] => Ok(Self::Retention { table: QualifiedName::parse(table).map_err(name_error)? }),
-            ["index" | "retention", ..] => Err(AddressError::Shape(text.to_owned())),
+            ["schedule", job] => {
+                let parsed = job.split_once(':').and_then(|(task, table)| Some((task.parse().ok()?, table)));
+                let Some((task, table)) = parsed else { return Err(AddressError::Shape(text.to_owned())) };
+                Ok(Self::Schedule { task, table: QualifiedName::parse(table).map_err(name_error)? })
+            }
+            ["index" | "retention" | "schedule", ..] => Err(AddressError::Shape(text.to_owned())),
             _ => Err(AddressError::Kind(text.to_owned())),
         }
     }
@@ -136,6 +154,9 @@ mod tests {
             let address = Address::index(&QualifiedName::parse(table).unwrap(), &Ident::new(name).unwrap());
             assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
         }
+        let job = Address::Schedule { task: Task::Vacuum, table: QualifiedName::parse(r#""a.b"."c/d""#).unwrap() };
+        assert_eq!(job.to_string().parse::<Address>().unwrap(), job);
+        assert!(matches!("schedule/sweep:a.b".parse::<Address>(), Err(AddressError::Shape(_))));
         assert!(matches!("indx/a.b/c".parse::<Address>(), Err(AddressError::Kind(_))));
         assert!(matches!("index/a.b".parse::<Address>(), Err(AddressError::Shape(_))));
     }

@@ -5,6 +5,7 @@ use crate::{
     kinds::{
         index::{Index, spec::Lowered},
         retention::Rule,
+        schedule::Scheduler,
     },
     name::QualifiedName,
     source::Source,
@@ -17,6 +18,8 @@ pub struct Desired {
     pub relations: Vec<DesiredRelation>,
     /// Retention rules, in the order of their tables.
     pub rules: Vec<DeclaredRule>,
+    /// Who runs what is due; `None` where the project does not say.
+    pub scheduler: Option<Scheduler>,
     /// Changes when the declarations change in anything but layout.
     pub digest: Digest,
 }
@@ -103,7 +106,17 @@ impl Desired {
             .collect();
         let of_rules: Vec<_> = rules.iter().map(|rule| rule.digest.as_str()).collect();
         let digest = Digest::of(&(contents, of_rules));
-        Self { relations, rules, digest }
+        Self { relations, rules, scheduler: None, digest }
+    }
+
+    /// The same, run by somebody.
+    #[must_use]
+    pub fn scheduled_by(mut self, scheduler: Option<Scheduler>) -> Self {
+        if scheduler != self.scheduler {
+            self.digest = Digest::of(&(&self.digest, scheduler));
+            self.scheduler = scheduler;
+        }
+        self
     }
 
     /// Every declared index.

@@ -10,6 +10,7 @@ use crate::{
         Object,
         index::{Index, spec::Lowered},
         retention::Rule,
+        schedule::Scheduler,
     },
     name::QualifiedName,
     plan::{Action, Effect, Note, Placed, Plan, PlannedChange, Record},
@@ -65,7 +66,7 @@ impl Inverse {
     pub fn of(run: &Plan, begun: &Begun, declared: &Desired) -> Self {
         let protected: BTreeSet<_> =
             declared.indexes().filter(|index| index.protect).map(|index| index.index.address()).collect();
-        let mut inverse = Collected::default();
+        let mut inverse = Collected { scheduler: declared.scheduler, ..Collected::default() };
         for placed in with_companions(run, begun) {
             let change = placed.change;
             if protected.contains(&change.address) {
@@ -112,6 +113,7 @@ fn is_exchange(change: &PlannedChange) -> bool {
 
 #[derive(Default)]
 struct Collected {
+    scheduler: Option<Scheduler>,
     touched: BTreeSet<Address>,
     former: BTreeMap<Address, Index>,
     rules: Vec<Rule>,
@@ -127,7 +129,9 @@ impl Collected {
             (Action::Create, _) => {
                 self.touch(change);
                 self.lose(change);
-                if matches!(change.address, Address::Retention { .. }) && !change.steps.is_empty() {
+                // What a step cannot take back is the archive.
+                let lasting = change.steps.iter().any(|step| step.undo.is_none());
+                if matches!(change.address, Address::Retention { .. }) && lasting {
                     self.note(change, "its archive stays, with the rows in it");
                 }
             }
@@ -135,6 +139,8 @@ impl Collected {
                 self.touch(change);
                 match before {
                     Object::Index(before) => self.restore(change, before),
+                    // It follows from its rule.
+                    Object::Schedule(_) => {}
                     Object::Retention(rule) => {
                         self.touched.insert(rule.address());
                         self.rules.push((**rule).clone());
@@ -187,7 +193,7 @@ impl Collected {
             Address::Index { table, .. } => {
                 self.tables.insert(table.clone());
             }
-            Address::Retention { .. } => {}
+            Address::Retention { .. } | Address::Schedule { .. } => {}
         }
     }
 
@@ -227,7 +233,7 @@ impl Collected {
         });
         let rules = self.rules.into_iter().map(|rule| DeclaredRule::new(rule, at.clone()));
         Inverse {
-            desired: Desired::new(relations.collect(), rules.collect()),
+            desired: Desired::new(relations.collect(), rules.collect()).scheduled_by(self.scheduler),
             filter: Filter::only(self.touched),
             release: self.release,
             remnants: self.remnants,

@@ -13,7 +13,9 @@ use crate::{
         retention::{
             Rule,
             facts::{Estimate, Table},
+            routine,
         },
+        schedule::{Schedule, facts::Cron},
     },
     name::{Ident, QualifiedName},
 };
@@ -46,6 +48,8 @@ pub struct Live {
     pub recorded: HashSet<u32>,
     /// What retention rules have to know.
     pub retention: Retention,
+    /// The jobs in the database.
+    pub cron: Cron,
 }
 
 /// What retention rules have to know of their tables.
@@ -53,6 +57,8 @@ pub struct Live {
 pub struct Retention {
     /// Their tables, the children of those, and their archives.
     pub tables: BTreeMap<QualifiedName, Table>,
+    /// The routines of rules in reconcile's own schema, by name.
+    pub routines: BTreeMap<Ident, routine::Found>,
     /// Of the rules that are not in force as declared, by their tables.
     pub estimates: BTreeMap<QualifiedName, Estimate>,
 }
@@ -68,6 +74,8 @@ pub struct Registry {
     pub managed: BTreeMap<Address, Managed>,
     /// The retention rules in force, by their tables.
     pub rules: BTreeMap<QualifiedName, Rule>,
+    /// The jobs that it has made.
+    pub schedules: Vec<Schedule>,
 }
 
 /// A registry entry.
@@ -184,7 +192,7 @@ impl Registry {
         let first = Address::index(table, &Ident::from_server("\u{1}"));
         self.managed.range(first..).map_while(move |(address, _)| match address {
             Address::Index { table: of, name } => (of == table).then_some((address, name)),
-            Address::Retention { .. } => None,
+            Address::Retention { .. } | Address::Schedule { .. } => None,
         })
     }
 }

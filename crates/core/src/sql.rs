@@ -10,6 +10,9 @@ use crate::{
     name::{Ident, QualifiedName},
 };
 
+/// Marks a gap. No text that PostgreSQL reads can hold it, so nothing else writes it.
+const HOLE: char = '\0';
+
 /// One SQL statement, complete and without a closing semicolon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -85,6 +88,67 @@ impl Sql {
         self.raw("(").literal(name.schema.as_str()).raw(", ").literal(name.name.as_str()).raw(")")
     }
 
+    /// Adds the parameter of a prepared statement: `$1`.
+    #[must_use]
+    pub fn parameter(mut self, number: u8) -> Self {
+        self.0.push('$');
+        self.0.push_str(&number.to_string());
+        self
+    }
+
+    /// Adds a gap for a name that only the server will know. A piece with gaps is written by [`Sql::template`] alone.
+    #[must_use]
+    pub fn hole(mut self, number: u8) -> Self {
+        self.0.push(HOLE);
+        self.0.push_str(&number.to_string());
+        self
+    }
+
+    /// Adds a piece as a string literal for the server's `format()`: its gaps as `%1$s`.
+    #[must_use]
+    pub fn template(self, piece: &Self) -> Self {
+        let escaped = piece.0.replace('%', "%%");
+        let mut parts = escaped.split(HOLE);
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            // One digit tells which gap it is.
+            let (number, rest) = part.split_at(1);
+            text.extend(["%", number, "$s", rest]);
+        }
+        self.literal(&text)
+    }
+
+    /// Adds the body of a function, between dollar quotes that it does not hold.
+    #[must_use]
+    pub fn body(mut self, body: &Self) -> Self {
+        let mut quote = "$reconcile".to_owned();
+        while body.0.contains(&quote) {
+            quote.push('_');
+        }
+        self.0.extend([&quote, "$\n", &body.0, &quote, "$"]);
+        self
+    }
+
+    /// Fills the gaps of a text of ours, each written `@NAME@`, in one pass: what fills a gap is not looked at again.
+    ///
+    /// # Panics
+    /// A gap has no value.
+    #[must_use]
+    pub fn filled(text: &'static str, values: &[(&str, Self)]) -> Self {
+        let mut sql = Self::default();
+        for (position, part) in text.split('@').enumerate() {
+            if position % 2 == 0 {
+                sql = sql.raw(part);
+                continue;
+            }
+            match values.iter().find(|(name, _)| *name == part) {
+                Some((_, value)) => sql = sql.raw_sql(value),
+                None => panic!("nothing fills the gap {part}"),
+            }
+        }
+        sql
+    }
+
     /// Adds a number.
     #[must_use]
     pub fn number(mut self, number: i64) -> Self {
@@ -126,6 +190,18 @@ impl Sql {
     }
 }
 
+impl From<&QualifiedName> for Sql {
+    fn from(name: &QualifiedName) -> Self {
+        Self::default().name(name)
+    }
+}
+
+impl From<u32> for Sql {
+    fn from(number: u32) -> Self {
+        Self::default().number(i64::from(number))
+    }
+}
+
 impl fmt::Display for Sql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -151,6 +227,15 @@ mod tests {
         let path = |schemas: &[Ident]| Sql::new("SET search_path = ").search_path(schemas).to_string();
         assert_eq!(path(&[]), "SET search_path = ''");
         assert_eq!(path(&[ident("public"), ident("My Own")]), "SET search_path = public, \"My Own\"");
+    }
+
+    #[test]
+    fn gaps_are_filled_once_and_templates_escape_the_rest() {
+        let filled = Sql::filled("a @X@ b @Y@", &[("X", Sql::new("@Y@")), ("Y", Sql::new("$reconcile$"))]);
+        assert_eq!(filled.as_str(), "a @Y@ b $reconcile$");
+        assert_eq!(Sql::default().body(&filled).as_str(), "$reconcile_$\na @Y@ b $reconcile$$reconcile_$");
+        let piece = Sql::new("FROM ").hole(1).raw(" WHERE x LIKE ").literal("5%1$s'").raw(" LIMIT ").parameter(3);
+        assert_eq!(Sql::default().template(&piece).as_str(), "'FROM %1$s WHERE x LIKE ''5%%1$s'''''' LIMIT $3'");
     }
 
     #[test]

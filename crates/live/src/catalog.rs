@@ -12,6 +12,7 @@ use reconcile_core::{
             catalog::{self, CATALOG_SQL, Column, Columns, IndexRow, NAMES_FROM, Names, OpClass},
         },
         retention::Rule,
+        schedule::Schedule,
     },
     live::{Live, LiveIndex, Managed, Registry, Relation, RelationKind, Retention, Vocabulary},
     name::{Ident, QualifiedName},
@@ -42,7 +43,7 @@ pub async fn read(
     if let Some(registry) = &registry {
         let sql = Sql::new(
             "SELECT address, declared, definition, \
-             CASE WHEN address LIKE 'retention/%' THEN declaration END FROM ",
+             CASE WHEN address LIKE ANY ('{retention/%,schedule/%}') THEN declaration END FROM ",
         )
         .name(registry);
         batch = format!("{sql}; ");
@@ -50,7 +51,7 @@ pub async fn read(
     batch.push_str(&statements(&asked, session.server_version()));
     let mut results = session.batch(&batch).await?.into_iter();
     let entries = if readable { results.next().unwrap_or_default() } else { Rows::new() };
-    let (managed, rules) = (managed(&entries)?, rules(&entries)?);
+    let (managed, (rules, schedules)) = (managed(&entries)?, declarations(&entries)?);
     let (relation_rows, index_rows) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());
     let names = names(&results.next().unwrap_or_default(), &results.next().unwrap_or_default())?;
     let relations = relations(&relation_rows, index_rows, &names)?;
@@ -62,6 +63,7 @@ pub async fn read(
             unreadable: hello.registry_exists && !readable,
             managed,
             rules,
+            schedules,
         },
         taken: HashMap::new(),
         vocabulary: Vocabulary {
@@ -72,6 +74,7 @@ pub async fn read(
         },
         recorded: std::collections::HashSet::new(),
         retention: Retention::default(),
+        cron: hello.cron.clone(),
     };
     Ok((live, names))
 }
@@ -160,19 +163,23 @@ pub(crate) fn asked<'a>(names: impl Iterator<Item = &'a QualifiedName>, registry
     }
 }
 
-/// The retention rules in force.
-fn rules(rows: &Rows) -> Result<BTreeMap<QualifiedName, Rule>, LiveError> {
-    let mut rules = BTreeMap::new();
+/// The retention rules in force, and the jobs.
+fn declarations(rows: &Rows) -> Result<(BTreeMap<QualifiedName, Rule>, Vec<Schedule>), LiveError> {
+    let (mut rules, mut schedules) = (BTreeMap::new(), Vec::new());
     for row in rows {
         let Some(json) = row.try_get::<Option<serde_json::Value>, _>(3)? else { continue };
         let object: Object = serde_json::from_value(json).map_err(|error| {
-            LiveError::Connection(format!("a rule in the registry was written by another version: {error}"))
+            LiveError::Connection(format!("an entry of the registry was written by another version: {error}"))
         })?;
-        if let Object::Retention(rule) = object {
-            rules.insert(rule.table.clone(), *rule);
+        match object {
+            Object::Retention(rule) => {
+                rules.insert(rule.table.clone(), *rule);
+            }
+            Object::Schedule(schedule) => schedules.push(*schedule),
+            Object::Index(_) => {}
         }
     }
-    Ok(rules)
+    Ok((rules, schedules))
 }
 
 fn managed(rows: &[PgRow]) -> Result<BTreeMap<reconcile_core::address::Address, Managed>, LiveError> {

@@ -1,6 +1,8 @@
 //! The first round trip: one snapshot, and who and where we are.
 
-use reconcile_core::{live::DatabaseId, name::QualifiedName, sql::Sql};
+use std::collections::BTreeMap;
+
+use reconcile_core::{kinds::schedule::facts::Cron, live::DatabaseId, name::QualifiedName, sql::Sql};
 use sea_orm::sqlx::Row as _;
 
 use crate::{LiveError, ReadOptions, Session, settings};
@@ -30,6 +32,8 @@ pub struct Hello {
     pub tablespaces: Vec<String>,
     /// The database's default one.
     pub default_tablespace: String,
+    /// The extension `pg_cron`, without its jobs.
+    pub cron: Cron,
 }
 
 /// Opens the snapshot that everything is read in.
@@ -48,7 +52,11 @@ pub async fn begin(session: &mut Session, options: &ReadOptions, relations: usiz
          ARRAY(SELECT spcname::text FROM pg_tablespace ORDER BY 1), c.oid IS NOT NULL, \
          coalesce(has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), false), \
          (SELECT s.spcname::text FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace \
-         WHERE d.datname = current_database()) \
+         WHERE d.datname = current_database()), (SELECT extversion FROM pg_extension WHERE extname = 'pg_cron'), \
+         coalesce(has_schema_privilege(to_regnamespace('cron'), 'USAGE') \
+         AND has_table_privilege(to_regclass('cron.job'), 'SELECT'), false), \
+         coalesce(row_security_active(to_regclass('cron.job')), false), \
+         coalesce(current_setting('cron.timezone', true), 'GMT') \
          FROM (VALUES (0)) one(row) LEFT JOIN pg_namespace n ON n.nspname = ",
     )
     .literal(registry.schema.as_str())
@@ -76,5 +84,12 @@ pub async fn begin(session: &mut Session, options: &ReadOptions, relations: usiz
         registry_exists: row.try_get(7)?,
         registry_readable: row.try_get(8)?,
         default_tablespace: row.try_get(9)?,
+        cron: Cron {
+            version: row.try_get(10)?,
+            readable: row.try_get(11)?,
+            own_only: row.try_get(12)?,
+            timezone: row.try_get(13)?,
+            jobs: BTreeMap::new(),
+        },
     })
 }

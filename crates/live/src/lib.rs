@@ -60,7 +60,7 @@ pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOption
     let hello = hello::begin(session, options, desired.relations.len()).await?;
     let (mut live, names) = catalog::read(session, desired, &hello, options).await?;
     live.recorded = settle::recorded(desired, &live);
-    retention::read(session, desired, &mut live).await?;
+    retention::read(session, desired, &mut live, options).await?;
     details::complete(session, desired, &mut live).await?;
     session.batch("COMMIT").await?;
     let resolved =

@@ -11,8 +11,9 @@ use reconcile_core::{
         decide::{estimate, tables},
         facts::{self, Estimate, Table},
     },
+    kinds::schedule::facts::{JOBS, Job},
     live::Live,
-    name::QualifiedName,
+    name::{Ident, QualifiedName},
     problem::Problem,
     sql::Sql,
 };
@@ -24,10 +25,46 @@ use crate::{LiveError, ReadOptions, Session, probe, settings};
 ///
 /// # Errors
 /// The connection or a query fails.
-pub async fn read(session: &mut Session, desired: &Desired, live: &mut Live) -> Result<(), LiveError> {
+pub async fn read(
+    session: &mut Session,
+    desired: &Desired,
+    live: &mut Live,
+    options: &ReadOptions,
+) -> Result<(), LiveError> {
     let rules = desired.rules.iter().map(|declared| &declared.rule).chain(live.registry.rules.values());
-    live.retention.tables = facts_of(session, &tables(rules)).await?;
+    let names = tables(rules);
+    if names.is_empty() && live.registry.schedules.is_empty() {
+        return Ok(());
+    }
+    let mut batch = routines(&options.registry_schema).to_string();
+    for query in [live.cron.readable.then(|| JOBS.to_owned()), (!names.is_empty()).then(|| facts::query(&names))] {
+        batch.extend(query.into_iter().flat_map(|query| ["; ".to_owned(), query]));
+    }
+    let mut results = session.batch(&batch).await?.into_iter();
+    for row in results.next().unwrap_or_default() {
+        let body: serde_json::Value = row.try_get(1)?;
+        live.retention
+            .routines
+            .insert(Ident::from_server(row.try_get(0)?), serde_json::from_value(body).map_err(unknown)?);
+    }
+    if live.cron.readable {
+        for row in results.next().unwrap_or_default() {
+            let job = Job { schedule: row.try_get(1)?, command: row.try_get(2)?, active: row.try_get(3)? };
+            live.cron.jobs.insert(row.try_get(0)?, job);
+        }
+    }
+    live.retention.tables = decoded(&results.next().unwrap_or_default())?;
     Ok(())
+}
+
+/// The routines of rules: name, and what they are.
+fn routines(registry: &Ident) -> Sql {
+    Sql::new(
+        "SELECT p.proname::text, jsonb_build_object('kind', p.prokind, 'body', p.prosrc, \
+         'own', pg_get_userbyid(p.proowner) = current_user) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+         WHERE p.pronargs = 0 AND p.prokind IN ('f', 'p') AND p.proname ~ '^(retain|preview):' AND n.nspname = ",
+    )
+    .literal(registry.as_str())
 }
 
 /// Reads some tables.
@@ -41,14 +78,21 @@ pub async fn facts_of(
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let rows = session.batch(&facts::query(names)).await?;
+    decoded(&session.batch(&facts::query(names)).await?.into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn decoded(rows: &[PgRow]) -> Result<BTreeMap<QualifiedName, Table>, LiveError> {
     let read = |row: &PgRow| -> Result<_, LiveError> {
         let text: String = row.try_get(0)?;
-        let table: Table = serde_json::from_str(&text)
-            .map_err(|error| LiveError::Connection(format!("the catalogs answered in an unknown form: {error}")))?;
+        let table: Table = serde_json::from_str(&text).map_err(unknown)?;
         Ok((table.name.clone(), table))
     };
-    rows.iter().flatten().map(read).collect()
+    rows.iter().map(read).collect()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
+fn unknown(error: serde_json::Error) -> LiveError {
+    LiveError::Connection(format!("the catalogs answered in an unknown form: {error}"))
 }
 
 /// Asks the planner how much each rule would let go that is not in force as declared. Returns what the server does not

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
+use reconcile_core::kinds::retention::batch::RUN_LOCK;
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 use tokio::time::{Instant, sleep};
-
-/// "retn" in ASCII. Locks of two numbers do not meet those of one (manual, section 13.3.5).
-const CLASS: i32 = 0x7265_746e;
 
 /// Long enough for a server to notice that the client of a batch has died.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -19,7 +17,7 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) async fn acquire(session: &mut Session, table: u32) -> Result<Result<(), String>, LiveError> {
     let until = Instant::now() + PATIENCE;
     loop {
-        let row = session.row(&format!("SELECT pg_try_advisory_lock({CLASS}, {})", number(table))).await?;
+        let row = session.row(&format!("SELECT pg_try_advisory_lock({RUN_LOCK}, {})", number(table))).await?;
         if row.map(|row| row.try_get(0)).transpose()? == Some(true) {
             return Ok(Ok(()));
         }
@@ -31,7 +29,7 @@ pub(crate) async fn acquire(session: &mut Session, table: u32) -> Result<Result<
 }
 
 pub(crate) async fn release(session: &mut Session, table: u32) -> Result<(), LiveError> {
-    session.batch(&format!("SELECT pg_advisory_unlock({CLASS}, {})", number(table))).await.map(drop)
+    session.batch(&format!("SELECT pg_advisory_unlock({RUN_LOCK}, {})", number(table))).await.map(drop)
 }
 
 async fn holder(session: &mut Session, table: u32) -> Result<String, LiveError> {
@@ -39,7 +37,7 @@ async fn holder(session: &mut Session, table: u32) -> Result<String, LiveError> 
         "SELECT 'process ' || l.pid || coalesce(', connected since ' || a.backend_start::text, '') FROM pg_locks l \
          LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 \
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         AND l.classid = {CLASS}::oid AND l.objid = {table}::oid LIMIT 1"
+         AND l.classid = {RUN_LOCK}::oid AND l.objid = {table}::oid LIMIT 1"
     );
     let row = session.row(&sql).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_else(|| "a run that has just ended".to_owned()))

@@ -61,7 +61,9 @@ async fn all(session: &mut Session, registry: &Registry) -> Result<Vec<Rule>, Ru
         let declaration: serde_json::Value = row.try_get(0).map_err(LiveError::from)?;
         match serde_json::from_value(declaration) {
             Ok(Object::Retention(rule)) => Ok(*rule),
-            Ok(Object::Index(index)) => Err(RulesError::Entry(format!("it is index {}", index.name))),
+            Ok(other @ (Object::Index(_) | Object::Schedule(_))) => {
+                Err(RulesError::Entry(format!("it is {}", other.address())))
+            }
             Err(error) => Err(RulesError::Entry(error.to_string())),
         }
     });

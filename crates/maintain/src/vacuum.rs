@@ -24,7 +24,7 @@ pub(crate) async fn vacuum(site: &mut Site<'_>, heading: Heading<'_>, table: &Ta
     }
     let mut line = Line::begin(site, heading, step).await?;
     let began = Instant::now();
-    let result = watched(site, batch::vacuum(&table.name).as_str()).await;
+    let result = watched(site, batch::vacuum([&table.name]).as_str()).await;
     line = line.after(0, began.elapsed());
     match result {
         Ok(()) => Ok(line.close(site, None).await),

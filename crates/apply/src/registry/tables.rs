@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconcile_core::sql::Sql;
+use reconcile_core::{kinds::retention::routine, sql::Sql};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     DbBackend, Schema,
@@ -13,7 +13,7 @@ use sea_orm::{
 use super::{Registry, resource, retention_run, run, step};
 
 /// The layout that this program writes.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// Why registry and history cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ impl Registry {
         let statements = match (present.tables, present.version) {
             (_, Some(found)) if found > VERSION => return Err(RegistryError::Newer { found }),
             (true, Some(VERSION)) => return Ok(()),
-            (true, _) => self.upgrade(),
+            (true, version) => self.upgrade(version),
             (false, _) => self.create(&present),
         };
         // `IF NOT EXISTS` would ask for the right to create even where nothing is to be created.
@@ -69,8 +69,9 @@ impl Registry {
         }
         let schema = Sql::new("DROP SCHEMA ").ident(&self.schema);
         let drop = drop.if_exists().to_string(PostgresQueryBuilder);
+        let routines = self.routines(session).await?;
         let limit = format!("SET LOCAL lock_timeout = {}", lock_timeout.as_millis());
-        let result = session.batch(&format!("BEGIN; {limit}; {drop}; {schema}; COMMIT")).await;
+        let result = session.batch(&format!("BEGIN; {limit}; {routines}{drop}; {schema}; COMMIT")).await;
         if result.is_err() {
             // A broken connection rolls back by itself.
             let _ = session.batch("ROLLBACK").await;
@@ -84,6 +85,20 @@ impl Registry {
     /// The connection fails.
     pub async fn exists(&self, session: &mut Session) -> Result<bool, LiveError> {
         Ok(self.names(session).await?.1)
+    }
+
+    /// The statements that drop our routines: what rules share, and what forgotten rules left.
+    async fn routines(&self, session: &mut Session) -> Result<String, LiveError> {
+        let shared = Sql::default().list(routine::SHARED, ", ", |sql, (name, _)| sql.literal(name));
+        let ours = Sql::new(
+            "SELECT coalesce(string_agg('DROP ROUTINE ' || p.oid::regprocedure || '; ', ''), '') FROM pg_proc p \
+             JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ",
+        )
+        .literal(self.schema.as_str())
+        .raw(" AND (p.proname ~ '^(retain|preview):' OR p.proname IN (")
+        .raw_sql(&shared)
+        .raw("))");
+        Ok(session.row(ours.as_str()).await?.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 
     pub(super) async fn present(&self, session: &mut Session) -> Result<Present, LiveError> {
@@ -132,6 +147,7 @@ impl Registry {
             Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
             Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
         ]);
+        statements.extend(routine::shared(&self.schema).into_iter().map(|sql| sql.to_string()));
         statements.extend(self.versioned());
         statements
     }
@@ -141,8 +157,15 @@ impl Registry {
         create.table(self.table("retention_run")).to_string(PostgresQueryBuilder)
     }
 
-    /// From layout 1, which had no number: who asked for what, and what retention rules did.
-    fn upgrade(&self) -> Vec<String> {
+    /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what rules
+    /// share in the database.
+    fn upgrade(&self, version: Option<i32>) -> Vec<String> {
+        let shared = routine::shared(&self.schema).into_iter().map(|sql| sql.to_string());
+        if version.is_some() {
+            let mut update = Query::update();
+            update.table(self.table("layout")).value(Alias::new("version"), VERSION);
+            return shared.chain([update.to_string(PostgresQueryBuilder)]).collect();
+        }
         let mut alter = Table::alter();
         alter
             .table(self.table("run"))
@@ -150,6 +173,7 @@ impl Registry {
             .add_column(ColumnDef::new(Alias::new("reverts")).big_integer())
             .add_column(ColumnDef::new(Alias::new("operator")).text());
         let mut statements = vec![alter.to_string(PostgresQueryBuilder), self.retention_table()];
+        statements.extend(shared);
         statements.extend(self.versioned());
         statements
     }

@@ -56,7 +56,7 @@ fn diff(change: &PlannedChange) -> Vec<(char, String)> {
         (None, Some(Object::Retention(rule))) => {
             return rule.lines().lines().map(|line| ('+', printable(line))).collect();
         }
-        (_, None) | (None, Some(Object::Index(_))) => return Vec::new(),
+        (_, None) | (None, Some(Object::Index(_) | Object::Schedule(_))) => return Vec::new(),
     };
     let mut after = after.clone();
     if let (Object::Index(before), Object::Index(after)) = (before, &mut after) {

@@ -1,6 +1,7 @@
 //! A plan for people to read.
 
 use reconcile_core::{
+    address::Address,
     kinds::Object,
     plan::{Action, Plan, PlannedChange, Step},
 };
@@ -71,7 +72,8 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
         let hazards: Vec<_> = change.hazards.iter().map(|hazard| hazard.name()).collect();
         text.push_str(&format!("      hazards: {}\n", paint.with(YELLOW, &hazards.join(", "))));
     }
-    if change.relation.bytes > 0 || change.relation.rows.is_some() || !change.steps.is_empty() {
+    let is_job = matches!(change.address, Address::Schedule { .. });
+    if !is_job && (change.relation.bytes > 0 || change.relation.rows.is_some() || !change.steps.is_empty()) {
         let relation = printable(&change.relation.name.to_string());
         text.push_str(&format!("      {relation}: {}\n", size(&change.relation)));
     }

@@ -16,7 +16,7 @@ use crate::{
         settle::Canonical,
         steps::Steps,
     },
-    kinds::{Object, retention},
+    kinds::{Object, retention, schedule},
     live::{IndexState, Live, LiveIndex, Relation},
     name::QualifiedName,
     plan::{Action, FORMAT_VERSION, Plan, PlannedChange, Record, RelationSize, SessionSettings, Summary, TimeLimits},
@@ -49,7 +49,10 @@ pub struct PlanOptions {
 /// Every mistake of the user's that only shows against the live side.
 pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
     let bounds = Bounds { filter: &options.filter, release: &options.release };
-    let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, options.limits);
+    let setting = retention::decide::Setting { limits: options.limits, session: &options.session };
+    let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, setting);
+    let jobs = schedule::decide::decide(desired, live, &options.filter, &options.release, setting);
+    rules.problems.extend(jobs.problems);
     let mut decisions = match decide(desired, live, canonical, bounds) {
         Ok(decisions) if rules.problems.is_empty() => decisions,
         Ok(_) => return Err(rules.problems),
@@ -72,8 +75,9 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     for change in &mut changes {
         release::strike(change, &options.release);
     }
-    changes.extend(rules.changes);
-    decisions.notes.extend(rules.notes);
+    // What calls goes before what is called, and comes after it.
+    changes.extend(jobs.removals.into_iter().chain(rules.changes).chain(jobs.changes));
+    decisions.notes.extend(rules.notes.into_iter().chain(jobs.notes));
     let fingerprint = facts::fingerprint(&changes, &decisions.notes, live);
     let outdated = decisions.outdated.iter().filter(|(declared, _)| options.filter.admits(&declared.index.address()));
     let records = outdated.map(|(declared, live)| manage(&declared.index, &declared.digest, &live.index)).collect();

@@ -2,10 +2,11 @@
 
 pub mod index;
 pub mod retention;
+pub mod schedule;
 
 use serde::{Deserialize, Serialize};
 
-use self::{index::Index, retention::Rule};
+use self::{index::Index, retention::Rule, schedule::Schedule};
 use crate::address::Address;
 
 /// An object of any kind, in canonical form or as declared.
@@ -16,6 +17,8 @@ pub enum Object {
     Index(Box<Index>),
     /// A retention rule.
     Retention(Box<Rule>),
+    /// A job in the database.
+    Schedule(Box<Schedule>),
 }
 
 impl Object {
@@ -25,6 +28,7 @@ impl Object {
         match self {
             Self::Index(index) => index.address(),
             Self::Retention(rule) => rule.address(),
+            Self::Schedule(schedule) => schedule.address(),
         }
     }
 
@@ -33,7 +37,7 @@ impl Object {
     pub fn index(&self) -> Option<&Index> {
         match self {
             Self::Index(index) => Some(index),
-            Self::Retention(_) => None,
+            Self::Retention(_) | Self::Schedule(_) => None,
         }
     }
 
@@ -42,7 +46,7 @@ impl Object {
     pub fn retention(&self) -> Option<&Rule> {
         match self {
             Self::Retention(rule) => Some(rule),
-            Self::Index(_) => None,
+            Self::Index(_) | Self::Schedule(_) => None,
         }
     }
 
@@ -52,6 +56,7 @@ impl Object {
         match self {
             Self::Index(index) => index.lines(),
             Self::Retention(rule) => rule.lines(),
+            Self::Schedule(schedule) => schedule.lines(),
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::{
     sql::Sql,
 };
 
+/// The first of the two numbers of the advisory lock that a run holds; the second is the table's object identifier.
+/// "retn" in ASCII. Locks of two numbers do not meet those of one (manual, section 13.3.5).
+pub const RUN_LOCK: i32 = 0x7265_746e;
+
 /// Which rows of the rule's table, or of its archive, a run is about.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
@@ -62,7 +66,9 @@ impl<'a> Selection<'a> {
         Self::before(rule, clock, &clock.cut_off(rule))
     }
 
-    fn before(rule: &'a Rule, clock: Clock, cut_off: &Sql) -> Self {
+    /// Rows past a time that the server brings: a parameter or variable of the clock's type.
+    #[must_use]
+    pub fn before(rule: &'a Rule, clock: Clock, cut_off: &Sql) -> Self {
         let column = Sql::default().ident(&rule.table.name).raw(".").ident(&rule.column);
         let condition = Sql::default().raw_sql(&column).raw(" < ").raw_sql(cut_off);
         // Not `isfinite`: the planner knows nothing of it, and takes a third of the rows for finite.
@@ -88,12 +94,19 @@ impl<'a> Selection<'a> {
     ///
     /// The DELETE locks what it takes. A row that somebody changes at that moment either goes as it is then, or stays.
     #[must_use]
-    pub fn batch(&self, leaf: &QualifiedName, range: &Range, rows: u32, links: &[Link], fate: Fate<'_>) -> Sql {
-        let unreferenced = self.unreferenced(links);
+    pub fn batch(
+        &self,
+        leaf: impl Into<Sql>,
+        range: &Range,
+        rows: impl Into<Sql>,
+        links: &[Link],
+        fate: Fate<'_>,
+    ) -> Sql {
+        let (leaf, unreferenced) = (leaf.into(), self.unreferenced(links));
         let sql = Sql::new("WITH reconcile_batch AS MATERIALIZED (")
-            .raw_sql(&self.found(leaf, range, rows, &unreferenced))
+            .raw_sql(&self.found(&leaf, range, &rows.into(), &unreferenced))
             .raw("), reconcile_gone AS (DELETE FROM ONLY ")
-            .raw_sql(&self.aliased(leaf))
+            .raw_sql(&self.aliased(&leaf))
             .raw(" WHERE ")
             .ident(self.alias())
             .raw(".ctid = ANY (ARRAY(SELECT reconcile_at FROM reconcile_batch)) AND ")
@@ -110,9 +123,9 @@ impl<'a> Selection<'a> {
     /// rows as a transaction may take. Gives the columns of [`Selection::batch`]; whoever runs it takes back what was
     /// too much.
     #[must_use]
-    pub fn stretch(&self, leaf: &QualifiedName, range: &Range, fate: Fate<'_>) -> Sql {
+    pub fn stretch(&self, leaf: impl Into<Sql>, range: &Range, fate: Fate<'_>) -> Sql {
         let sql = Sql::new("WITH reconcile_gone AS (DELETE FROM ONLY ")
-            .raw_sql(&self.aliased(leaf))
+            .raw_sql(&self.aliased(&leaf.into()))
             .raw(" WHERE ")
             .raw_sql(&self.condition)
             .raw_sql(&range.condition(self.rule));
@@ -141,9 +154,9 @@ impl<'a> Selection<'a> {
 
     /// How far the next rows of `leaf` go that children may point at: their number, and the place of the last.
     #[must_use]
-    pub fn extent(&self, leaf: &QualifiedName, range: &Range, rows: u32) -> Sql {
+    pub fn extent(&self, leaf: impl Into<Sql>, range: &Range, rows: impl Into<Sql>) -> Sql {
         Sql::new("SELECT count(*), max(reconcile_key)::text FROM (")
-            .raw_sql(&self.found(leaf, range, rows, &Sql::default()))
+            .raw_sql(&self.found(&leaf.into(), range, &rows.into(), &Sql::default()))
             .raw(") AS reconcile_batch")
     }
 
@@ -154,29 +167,30 @@ impl<'a> Selection<'a> {
     #[must_use]
     pub fn children(
         &self,
-        leaf: &QualifiedName,
+        leaf: impl Into<Sql>,
         range: &Range,
         link: &Link,
-        child_leaf: &QualifiedName,
-        rows: u32,
+        child_leaf: impl Into<Sql>,
+        rows: impl Into<Sql>,
     ) -> Sql {
+        let child_leaf = child_leaf.into();
         let keys = self.keys(link);
         let points = points_at_parents(link);
         Sql::new("WITH reconcile_parents AS MATERIALIZED (SELECT ")
             .raw_sql(&keys)
             .raw(" FROM ONLY ")
-            .raw_sql(&self.aliased(leaf))
+            .raw_sql(&self.aliased(&leaf.into()))
             .raw(" WHERE ")
             .raw_sql(&self.condition)
             .raw_sql(&range.condition(self.rule))
             .raw(" FOR UPDATE), reconcile_batch AS MATERIALIZED (SELECT reconcile_child.ctid AS reconcile_at FROM ONLY ")
-            .name(child_leaf)
+            .raw_sql(&child_leaf)
             .raw(" AS reconcile_child WHERE ")
             .raw_sql(&points)
             .raw(" LIMIT ")
-            .number(i64::from(rows))
+            .raw_sql(&rows.into())
             .raw("), reconcile_gone AS (DELETE FROM ONLY ")
-            .name(child_leaf)
+            .raw_sql(&child_leaf)
             .raw(" AS reconcile_child WHERE reconcile_child.ctid = ANY (ARRAY(SELECT reconcile_at FROM reconcile_batch)) AND ")
             .raw_sql(&points)
             .raw(" RETURNING 1) SELECT (SELECT count(*) FROM reconcile_batch), NULL::text, \
@@ -185,8 +199,8 @@ impl<'a> Selection<'a> {
 
     /// How many rows of `table` it is about, with those of its partitions.
     #[must_use]
-    pub fn count(&self, table: &QualifiedName) -> Sql {
-        let sql = Sql::new("SELECT count(*) FROM ").raw_sql(&self.aliased(table)).raw(" WHERE ");
+    pub fn count(&self, table: impl Into<Sql>) -> Sql {
+        let sql = Sql::new("SELECT count(*) FROM ").raw_sql(&self.aliased(&table.into())).raw(" WHERE ");
         sql.raw_sql(&self.condition)
     }
 
@@ -196,7 +210,7 @@ impl<'a> Selection<'a> {
         Sql::new("WITH reconcile_parents AS MATERIALIZED (SELECT ")
             .raw_sql(&self.keys(link))
             .raw(" FROM ")
-            .raw_sql(&self.aliased(&self.rule.table))
+            .raw_sql(&self.aliased(&Sql::from(&self.rule.table)))
             .raw(" WHERE ")
             .raw_sql(&self.condition)
             .raw(") SELECT count(*) FROM ")
@@ -208,22 +222,22 @@ impl<'a> Selection<'a> {
     /// Asks the planner how many rows of the rule's table, and how wide ones, it expects.
     #[must_use]
     pub fn estimate(&self) -> Sql {
-        let sql = Sql::new("EXPLAIN (FORMAT JSON) SELECT * FROM ").raw_sql(&self.aliased(&self.rule.table));
+        let sql = Sql::new("EXPLAIN (FORMAT JSON) SELECT * FROM ").raw_sql(&self.aliased(&Sql::from(&self.rule.table)));
         sql.raw(" WHERE ").raw_sql(&self.condition)
     }
 
     /// Asks the planner how it would find the rows of `leaf`, and how many it expects.
     #[must_use]
-    pub fn explain(&self, leaf: &QualifiedName) -> Sql {
+    pub fn explain(&self, leaf: impl Into<Sql>) -> Sql {
         Sql::new("EXPLAIN (FORMAT JSON) SELECT ")
             .ident(self.alias())
             .raw(".ctid FROM ONLY ")
-            .raw_sql(&self.aliased(leaf))
+            .raw_sql(&self.aliased(&leaf.into()))
             .raw(" WHERE ")
             .raw_sql(&self.condition)
     }
 
-    fn found(&self, leaf: &QualifiedName, range: &Range, rows: u32, unreferenced: &Sql) -> Sql {
+    fn found(&self, leaf: &Sql, range: &Range, rows: &Sql, unreferenced: &Sql) -> Sql {
         let key = range.key(self.rule);
         Sql::new("SELECT ")
             .ident(self.alias())
@@ -238,7 +252,7 @@ impl<'a> Selection<'a> {
             .raw(" ORDER BY ")
             .raw_sql(&key)
             .raw(" LIMIT ")
-            .number(i64::from(rows))
+            .raw_sql(rows)
     }
 
     /// Whatever part of it is read, a rule's condition may call the table by its own name.
@@ -246,8 +260,8 @@ impl<'a> Selection<'a> {
         &self.rule.table.name
     }
 
-    fn aliased(&self, table: &QualifiedName) -> Sql {
-        Sql::default().name(table).raw(" AS ").ident(self.alias())
+    fn aliased(&self, table: &Sql) -> Sql {
+        Sql::default().raw_sql(table).raw(" AS ").ident(self.alias())
     }
 
     fn keys(&self, link: &Link) -> Sql {
@@ -287,10 +301,10 @@ pub fn blocks(leaf: &QualifiedName) -> Sql {
     sql.raw("::regclass) / current_setting('block_size')::int8")
 }
 
-/// Gives the room of dead rows back to the table, and renews its statistics. No transaction can hold it.
+/// Gives the room of dead rows back to the tables, and renews their statistics. No transaction can hold it.
 #[must_use]
-pub fn vacuum(table: &QualifiedName) -> Sql {
-    Sql::new("VACUUM (ANALYZE) ").name(table)
+pub fn vacuum<'a>(tables: impl IntoIterator<Item = &'a QualifiedName>) -> Sql {
+    Sql::new("VACUUM (ANALYZE) ").list(tables, ", ", Sql::name)
 }
 
 #[cfg(test)]

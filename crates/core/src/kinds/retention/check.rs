@@ -35,9 +35,6 @@ pub fn rule(declared: &DeclaredRule, tables: &BTreeMap<QualifiedName, Table>, kn
     checker.references(table, &declared.at);
     checker.archive(table);
     checker.role(table);
-    if let Some(schedule) = &declared.rule.schedule {
-        checker.note(format!("nothing in the database runs it at `{schedule}`: have `reconcile retain` called then"));
-    }
     checker.found
 }
 

@@ -60,6 +60,18 @@ impl Clock {
         Sql::default().literal("-infinity").raw(self.cast())
     }
 
+    /// The parameter of a statement that brings it as text.
+    #[must_use]
+    pub fn parameter(self, number: u8) -> Sql {
+        Sql::default().parameter(number).raw(self.cast())
+    }
+
+    /// The name of its type.
+    #[must_use]
+    pub fn type_name(self) -> &'static str {
+        self.cast().trim_start_matches(':')
+    }
+
     fn cast(self) -> &'static str {
         match self {
             Self::Instant => "::timestamptz",

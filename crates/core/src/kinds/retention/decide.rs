@@ -3,21 +3,32 @@
 use super::{
     Rule, check,
     facts::{Estimate, Table},
+    refuse::Refused,
+    routine::{self, Routine},
 };
 use crate::{
     address::Address,
     desired::{DeclaredRule, Desired},
     digest::Digest,
     hazard::{Hazard, HazardSet},
-    kinds::Object,
+    kinds::{Object, schedule::Scheduler},
     live::Live,
     lock::Lock,
     name::{Ident, QualifiedName},
-    plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step, TimeLimits},
+    plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, SessionSettings, Step, TimeLimits},
     problem::Problem,
     scope::{Filter, Release},
     sql::Sql,
 };
+
+/// How the project is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// How long steps may wait.
+    pub limits: TimeLimits,
+    /// Where names are looked up, and where reconcile's own things are.
+    pub session: &'a SessionSettings,
+}
 
 /// What was decided about all rules.
 #[derive(Debug, Default)]
@@ -32,36 +43,54 @@ pub struct Decisions {
 
 /// Decides about every rule that is declared or in force.
 #[must_use]
-pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, limits: TimeLimits) -> Decisions {
+pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
     let mut out = Decisions::default();
     for declared in desired.rules.iter().filter(|declared| filter.admits(&declared.rule.address())) {
         let findings = check::rule(declared, &live.retention.tables, &live.vocabulary.relations);
-        out.problems.extend(findings.problems);
-        if let Some(change) = declared_rule(declared, live, limits) {
-            out.changes.push(change);
-            out.notes.extend(findings.notes);
+        if !findings.problems.is_empty() {
+            out.problems.extend(findings.problems);
+            continue;
+        }
+        match declared_rule(declared, live, desired.scheduler, setting) {
+            Ok(Some(change)) => {
+                out.changes.push(change);
+                out.notes.extend(findings.notes);
+                out.notes.extend(unscheduled(&declared.rule, desired.scheduler));
+            }
+            Ok(None) => {}
+            Err(refused) => out.problems.push(Problem::new(&declared.at, refused.message).on_key().hint(refused.hint)),
         }
     }
     for (table, rule) in &live.registry.rules {
         let address = Address::retention(table);
         let declared = desired.rules.iter().any(|declared| declared.rule.table == *table);
         if !declared && filter.admits(&address) {
-            out.changes.push(undeclared_rule(address, rule, live, release));
+            out.changes.push(undeclared_rule(address, rule, live, release, setting));
         }
     }
     out
 }
 
-fn declared_rule(declared: &DeclaredRule, live: &Live, limits: TimeLimits) -> Option<PlannedChange> {
+fn declared_rule(
+    declared: &DeclaredRule,
+    live: &Live,
+    scheduler: Option<Scheduler>,
+    setting: Setting<'_>,
+) -> Result<Option<PlannedChange>, Refused> {
     let rule = &declared.rule;
-    let table = live.retention.tables.get(&rule.table)?;
+    let Some(table) = live.retention.tables.get(&rule.table) else { return Ok(None) };
     let in_force = live.registry.rules.get(&rule.table);
-    let steps = archive_steps(rule, table, live, limits);
+    let mut steps = archive_steps(rule, table, live, setting.limits);
+    let archive_is_in_step = steps.is_empty();
+    steps.extend(routine_steps(rule, table, live, scheduler, setting)?);
     let (action, reason) = match in_force {
         None => (Action::Create, "no such rule is in force".to_owned()),
         Some(before) if before != rule => (Action::Update, differences(before, rule)),
-        Some(_) if !steps.is_empty() => (Action::Update, "its archive is not as the table is".to_owned()),
-        Some(_) => return None,
+        Some(_) if !archive_is_in_step => (Action::Update, "its archive is not as the table is".to_owned()),
+        Some(_) if !steps.is_empty() => {
+            (Action::Update, "what stands for it in the database is not as it should be".to_owned())
+        }
+        Some(_) => return Ok(None),
     };
     let mut hazards: HazardSet = steps.iter().flat_map(|step| step.hazards.iter().copied()).collect();
     if in_force.is_none_or(|before| lets_more_go(before, rule)) {
@@ -80,28 +109,36 @@ fn declared_rule(declared: &DeclaredRule, live: &Live, limits: TimeLimits) -> Op
         bytes: u64::try_from(table.bytes).unwrap_or_default(),
         rows: table.rows.and_then(|rows| u64::try_from(rows).ok()),
     };
-    Some(PlannedChange {
+    Ok(Some(PlannedChange {
         address: rule.address(),
         action,
         reason,
         before: in_force.map(|before| Object::Retention(Box::new(before.clone()))),
         after: Some(after),
         prior: Prior { managed: in_force.is_some(), valid: in_force.is_some(), hangs: Vec::new() },
-        relies_on: relies_on(rule, live),
+        relies_on: relies_on(rule, live, setting),
         tree: rule.table.clone(),
         hazards,
         relation: size,
         estimate: live.retention.estimates.get(&rule.table).cloned(),
         steps,
         records: vec![manage],
-    })
+    }))
 }
 
-fn undeclared_rule(address: Address, rule: &Rule, live: &Live, release: &Release) -> PlannedChange {
-    // Nothing happens to any row either way.
-    let (action, reason) = match release.get(&address) {
-        Some(reason) => (Action::Forget, reason.clone()),
-        None => (Action::Drop, "it is no longer declared; its rows stay from now on".to_owned()),
+fn undeclared_rule(
+    address: Address,
+    rule: &Rule,
+    live: &Live,
+    release: &Release,
+    setting: Setting<'_>,
+) -> PlannedChange {
+    // Nothing happens to any row either way: a routine of a rule that is not in force does nothing.
+    let (action, reason, steps) = if let Some(reason) = release.get(&address) {
+        (Action::Forget, reason.clone(), Vec::new())
+    } else {
+        let steps = surplus(rule, live, &[], setting);
+        (Action::Drop, "it is no longer declared; its rows stay from now on".to_owned(), steps)
     };
     PlannedChange {
         action,
@@ -109,22 +146,24 @@ fn undeclared_rule(address: Address, rule: &Rule, live: &Live, release: &Release
         before: Some(Object::Retention(Box::new(rule.clone()))),
         after: None,
         prior: Prior { managed: true, valid: true, hangs: Vec::new() },
-        relies_on: relies_on(rule, live),
+        relies_on: relies_on(rule, live, setting),
         tree: rule.table.clone(),
         hazards: HazardSet::new(),
         relation: RelationSize { name: rule.table.clone(), bytes: 0, rows: None },
         estimate: None,
-        steps: Vec::new(),
+        steps,
         records: vec![Record::Forget { address: address.clone() }],
         address,
     }
 }
 
 /// Of the tables as they are, but for their sizes.
-fn relies_on(rule: &Rule, live: &Live) -> Digest {
+fn relies_on(rule: &Rule, live: &Live, setting: Setting<'_>) -> Digest {
     let tables = rule.tables().into_iter().filter_map(|name| live.retention.tables.get(name));
     let facts: Vec<_> = tables.map(|table| (table.oid, &table.columns, &table.references)).collect();
-    Digest::of(&(live.registry.rules.get(&rule.table), facts))
+    let bodies = routine_names(rule, setting)
+        .map(|name| live.retention.routines.get(&name.name).map(|found| found.body.clone()));
+    Digest::of(&(live.registry.rules.get(&rule.table), facts, bodies))
 }
 
 /// What differs, by the names that the YAML has for it.
@@ -161,6 +200,49 @@ fn lets_more_go(before: &Rule, after: &Rule) -> bool {
         || (after.retain_for != before.retain_for && !before.retain_for.is_shorter_than(after.retain_for))
         || limit(before.limits.max_rows, after.limits.max_rows)
         || fraction(after.limits.max_fraction) > fraction(before.limits.max_fraction)
+}
+
+/// What stands for a rule in the database: what counts its rows, and where `pg_cron` runs it, what moves them.
+fn routine_steps(
+    rule: &Rule,
+    table: &Table,
+    live: &Live,
+    scheduler: Option<Scheduler>,
+    setting: Setting<'_>,
+) -> Result<Vec<Step>, Refused> {
+    let mut tables = live.retention.tables.clone();
+    if let Some(to) = rule.archive() {
+        tables.insert(to.clone(), table.archived(to, tables.get(to)));
+    }
+    let scene = rule.assembled(&tables)?;
+    let mut wanted = vec![routine::preview(rule, &scene, setting.session)];
+    if scheduler == Some(Scheduler::PgCron) && rule.schedule.is_some() {
+        wanted.extend(routine::procedure(rule, &scene, setting.session, setting.limits));
+    }
+    let missing = wanted.iter().filter(|routine| !routine.is(live.retention.routines.get(&routine.name().name)));
+    let mut steps: Vec<_> = missing.map(|routine| routine.step(setting.limits)).collect();
+    steps.extend(surplus(rule, live, &wanted, setting));
+    Ok(steps)
+}
+
+/// Takes away what stands for a rule in the database and is not wanted.
+fn surplus(rule: &Rule, live: &Live, wanted: &[Routine], setting: Setting<'_>) -> Vec<Step> {
+    let names = routine_names(rule, setting);
+    let unwanted = names.iter().filter(|name| !wanted.iter().any(|routine| routine.name() == *name));
+    let found = unwanted.filter_map(|name| Some((name, live.retention.routines.get(&name.name)?)));
+    found.map(|(name, found)| Step::brief(routine::drop(name, found.kind), None, setting.limits)).collect()
+}
+
+fn routine_names(rule: &Rule, setting: Setting<'_>) -> [QualifiedName; 2] {
+    let registry = &setting.session.registry_schema;
+    [routine::procedure_name(&rule.table, registry), routine::preview_name(&rule.table, registry)]
+}
+
+/// A schedule that nothing in the database keeps.
+fn unscheduled(rule: &Rule, scheduler: Option<Scheduler>) -> Option<Note> {
+    let schedule = rule.schedule.as_ref().filter(|_| scheduler != Some(Scheduler::PgCron))?;
+    let text = format!("nothing in the database runs it at `{schedule}`: have `reconcile retain` called then");
+    Some(Note::new(rule.address(), text))
 }
 
 /// What makes the archive take every row of the table.

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod period;
 pub mod range;
 pub mod refuse;
+pub mod routine;
 pub mod scene;
 pub mod spec;
 

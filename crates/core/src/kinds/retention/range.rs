@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{CutOff, Rule};
+use super::{Clock, CutOff, Rule};
 use crate::sql::Sql;
 
 /// The place of a row: block, and number within the block from 1.
@@ -29,6 +29,13 @@ pub enum Range {
         /// Where the last batch ended.
         from: Option<CutOff>,
     },
+    /// As [`Range::Heap`], from parameter 1 to parameter 2.
+    GivenHeap,
+    /// As [`Range::Order`], from parameter 1.
+    GivenOrder {
+        /// What the column tells.
+        clock: Clock,
+    },
 }
 
 impl Tid {
@@ -42,6 +49,10 @@ impl Tid {
     #[must_use]
     pub fn behind(self) -> Self {
         Self { offset: self.offset.saturating_add(1), ..self }
+    }
+
+    fn literal(self) -> Sql {
+        Sql::default().literal(&self.to_string())
     }
 }
 
@@ -64,16 +75,19 @@ impl Range {
     /// ` AND …`, where the range limits anything.
     pub(super) fn condition(&self, rule: &Rule) -> Sql {
         let alias = &rule.table.name;
-        let tid = |sql: Sql, tid: Tid| sql.literal(&tid.to_string()).raw("::tid");
+        let heap = |from: &Sql, to: &Sql| {
+            let lower = Sql::new(" AND ").ident(alias).raw(".ctid >= ").raw_sql(from).raw("::tid");
+            lower.raw(" AND ").ident(alias).raw(".ctid < ").raw_sql(to).raw("::tid")
+        };
+        let order = |from: &Sql| {
+            let column = Sql::new(" AND ").ident(alias).raw(".").ident(&rule.column);
+            column.raw(" >= ").raw_sql(from)
+        };
         match self {
-            Self::Heap { from, to } => {
-                let lower = tid(Sql::new(" AND ").ident(alias).raw(".ctid >= "), *from);
-                tid(lower.raw(" AND ").ident(alias).raw(".ctid < "), *to)
-            }
-            Self::Order { from: Some(from) } => {
-                let column = Sql::new(" AND ").ident(alias).raw(".").ident(&rule.column);
-                column.raw(" >= ").raw_sql(&from.literal())
-            }
+            Self::Heap { from, to } => heap(&from.literal(), &to.literal()),
+            Self::GivenHeap => heap(&Sql::default().parameter(1), &Sql::default().parameter(2)),
+            Self::Order { from: Some(from) } => order(&from.literal()),
+            Self::GivenOrder { clock } => order(&clock.parameter(1)),
             Self::Order { from: None } => Sql::default(),
         }
     }
@@ -82,8 +96,8 @@ impl Range {
     pub(super) fn key(&self, rule: &Rule) -> Sql {
         let alias = Sql::default().ident(&rule.table.name).raw(".");
         match self {
-            Self::Heap { .. } => alias.raw("ctid"),
-            Self::Order { .. } => alias.ident(&rule.column),
+            Self::Heap { .. } | Self::GivenHeap => alias.raw("ctid"),
+            Self::Order { .. } | Self::GivenOrder { .. } => alias.ident(&rule.column),
         }
     }
 }

@@ -26,11 +26,21 @@ fn refused<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, 
 }
 
 impl Rule {
-    /// Puts what was found together.
+    /// Puts what was found together, for a run.
     ///
     /// # Errors
     /// A table is missing, or something of it forbids the rule to delete.
     pub fn scene(&self, found: &BTreeMap<QualifiedName, Table>) -> Result<Scene, Refused> {
+        let scene = self.assembled(found)?;
+        self.check(&scene)?;
+        Ok(scene)
+    }
+
+    /// Puts what was found together. Whether the rule may run on it is left open.
+    ///
+    /// # Errors
+    /// Something is missing.
+    pub fn assembled(&self, found: &BTreeMap<QualifiedName, Table>) -> Result<Scene, Refused> {
         let get = |name: &QualifiedName| match found.get(name) {
             Some(table) => Ok(table.clone()),
             None => {
@@ -54,9 +64,7 @@ impl Rule {
                 );
             }
         };
-        let scene = Scene { table, clock, children, archive };
-        self.check(&scene)?;
-        Ok(scene)
+        Ok(Scene { table, clock, children, archive })
     }
 
     fn clock(&self, table: &Table) -> Result<Clock, Refused> {

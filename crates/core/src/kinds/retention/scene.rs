@@ -1,8 +1,12 @@
 //! What a rule moves between: its table, the children, the archive, put together from the facts. Whether the rule may
 //! run on them is in `refuse`.
 
-use super::{Clock, batch::Link, facts::Table};
-use crate::name::Ident;
+use super::{
+    Clock,
+    batch::Link,
+    facts::{Column, Table},
+};
+use crate::name::{Ident, QualifiedName};
 
 /// Everything that a run of a rule touches.
 #[derive(Clone, Debug)]
@@ -17,12 +21,26 @@ pub struct Scene {
     pub archive: Option<Table>,
 }
 
+impl Table {
+    /// A table's archive as it will be when it is in step: `None`, where it is yet to be made.
+    #[must_use]
+    pub fn archived(&self, name: &QualifiedName, archive: Option<&Self>) -> Self {
+        let plain = |column: &Column| Column { generated: false, ..column.clone() };
+        let fresh = || Self { name: name.clone(), columns: Vec::new(), references: Vec::new(), ..self.clone() };
+        let mut kept = archive.cloned().unwrap_or_else(fresh);
+        let missing: Vec<_> =
+            self.columns.iter().filter(|column| kept.column(&column.name).is_none()).map(plain).collect();
+        kept.columns.extend(missing);
+        kept
+    }
+}
+
 impl Scene {
     /// The columns that move between the table and its archive: all of the one that they leave, but for those that the
     /// other computes by itself.
     #[must_use]
     pub fn moved(from: &Table, to: &Table) -> Vec<Ident> {
-        let written = |column: &&super::facts::Column| to.column(&column.name).is_some_and(|column| !column.generated);
+        let written = |column: &&Column| to.column(&column.name).is_some_and(|column| !column.generated);
         from.columns.iter().filter(written).map(|column| column.name.clone()).collect()
     }
 }

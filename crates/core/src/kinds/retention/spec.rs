@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{Action, Batch, Child, Limits, Period, Rule};
 use crate::{
     fragment::Fragment,
+    kinds::schedule,
     name::{Ident, QualifiedName},
     problem::Problem,
     source::Source,
@@ -229,9 +230,7 @@ impl Reader<'_> {
 
     /// Five fields of what cron understands; what they mean is left to whoever schedules.
     fn schedule(&mut self, text: &str) {
-        let fields: Vec<_> = text.split_whitespace().collect();
-        let plain = |field: &&str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-$".contains(c));
-        if fields.len() != 5 || !fields.iter().all(plain) {
+        if schedule::crontab(text).is_err() {
             let problem = Problem::new(&self.at.key("schedule"), "this is no schedule");
             self.problems.push(problem.hint("minute, hour, day, month, day of the week, as in `0 2 * * *`"));
         }

@@ -1,0 +1,268 @@
+//! What of a rule stands in the database: a function that counts what it would do, and, for a scheduler in there, a
+//! procedure that does it. Both are made of the statements of `batch`. What all rules share, the walk through a table,
+//! belongs to reconcile's own schema and is made with its tables.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Rule,
+    batch::{Fate, Link, RUN_LOCK, Selection},
+    range::Range,
+    scene::Scene,
+};
+use crate::{
+    digest::Digest,
+    name::{Ident, QualifiedName},
+    plan::{SessionSettings, Step, TimeLimits},
+    sql::Sql,
+};
+
+/// How often a batch is tried again that got no lock, where no client says so.
+const RETRIES: u32 = 10;
+
+/// How much cheaper than one pass over the heap an index must be, by the planner's cost.
+const INDEX_ADVANTAGE: &str = "2.5";
+
+/// What rules share, by name and kind, in the order in which they can be dropped.
+pub const SHARED: [(&str, Kind); 4] = [
+    ("retention_preview", Kind::Function),
+    ("retention_walk", Kind::Procedure),
+    ("retention_batch", Kind::Procedure),
+    ("retention_parts", Kind::Function),
+];
+
+/// What kind of routine it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// It answers.
+    #[serde(rename = "f")]
+    Function,
+    /// It works.
+    #[serde(rename = "p")]
+    Procedure,
+}
+
+/// A routine of one rule, as it should be.
+#[derive(Clone, Debug)]
+pub struct Routine {
+    name: QualifiedName,
+    kind: Kind,
+    head: Sql,
+    body: Sql,
+}
+
+/// A routine that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// What it is.
+    pub kind: Kind,
+    /// `pg_proc.prosrc`: as it was written.
+    pub body: String,
+    /// It is this role's.
+    pub own: bool,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Function => "FUNCTION ",
+            Self::Procedure => "PROCEDURE ",
+        }
+    }
+}
+
+/// The name of the routine that counts what a rule would do.
+#[must_use]
+pub fn preview_name(table: &QualifiedName, registry: &Ident) -> QualifiedName {
+    QualifiedName::new(registry.clone(), Ident::fitted(&format!("preview:{table}"), ""))
+}
+
+/// The name of the routine that runs a rule.
+#[must_use]
+pub fn procedure_name(table: &QualifiedName, registry: &Ident) -> QualifiedName {
+    QualifiedName::new(registry.clone(), Ident::fitted(&format!("retain:{table}"), ""))
+}
+
+/// The function that counts what a rule would do now.
+#[must_use]
+pub fn preview(rule: &Rule, scene: &Scene, session: &SessionSettings) -> Routine {
+    let cut_off = Sql::new("reconcile_cut_off");
+    let selection = Selection::before(rule, scene.clock, &cut_off);
+    let count = |table: &QualifiedName, label: &str, count: Sql| {
+        Sql::new("  reconcile_began := clock_timestamp();\n  table_name := ")
+            .literal(&table.to_string())
+            .raw(";\n  action := ")
+            .literal(label)
+            .raw(";\n  rows_affected := (")
+            .raw_sql(&count)
+            .raw(");\n  execution_time_ms := round(1000 * extract(epoch FROM clock_timestamp() - reconcile_began), 2);\n")
+            .raw("  RETURN NEXT;\n")
+    };
+    let children = scene.children.iter().map(|(_, link)| (&link.child, selection.count_children(link)));
+    let children = children.map(|(child, sql)| count(child, &rule.child_label(), sql));
+    let own = count(&rule.table, &rule.label(), selection.count(&rule.table));
+    let counts = Sql::default().list(children.chain([own]), "", |sql, one| sql.raw_sql(&one));
+    let values = [
+        ("PATH", Sql::default().search_path(&session.search_path)),
+        ("TYPE", Sql::new(scene.clock.type_name())),
+        ("CUT_OFF", scene.clock.cut_off(rule)),
+        ("SCHEMA", Sql::default().ident(&session.registry_schema)),
+        ("ADDRESS", Sql::default().literal(&rule.address().to_string())),
+        ("DEFINITION", Sql::default().literal(Digest::of(rule).as_str())),
+        ("COUNTS", counts),
+    ];
+    let head = Sql::new(
+        "()\n  RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric)\n  \
+         LANGUAGE plpgsql STABLE SET row_security = off SET \"TimeZone\" = 'UTC' SET search_path = ",
+    );
+    Routine {
+        name: preview_name(&rule.table, &session.registry_schema),
+        kind: Kind::Function,
+        head: head.search_path(&session.search_path),
+        body: Sql::filled(include_str!("preview.sql"), &values),
+    }
+}
+
+/// The procedure that runs a rule; `None`: its rows go to files, which a server does not write.
+#[must_use]
+pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: TimeLimits) -> Option<Routine> {
+    if matches!(rule.action, super::Action::ArchiveFiles(_)) {
+        return None;
+    }
+    let names = Sql::new("ARRAY[").list(&scene.children, ", ", |sql, (child, _)| sql.literal(&child.name.to_string()));
+    let quoted = Sql::new("ARRAY[").list(&scene.children, ", ", |sql, (child, _)| sql.literal(&child.name.quoted()));
+    let keys = Sql::new("ARRAY[").list(&rule.children, ", ", |sql, child| sql.literal(child.foreign_key.as_str()));
+    let text = |text: &str| Sql::default().literal(text);
+    let arguments = [
+        ("rule_name", text(&rule.table.to_string())),
+        ("rule_address", text(&rule.address().to_string())),
+        ("rule_definition", text(Digest::of(rule).as_str())),
+        ("target", text(&rule.table.quoted())),
+        ("label", text(&rule.label())),
+        ("path", text(Sql::default().search_path(&session.search_path).as_str())),
+        ("patience", text(&format!("{}ms", limits.lock_timeout.as_millis()))),
+        ("retries", RETRIES.into()),
+        ("children", quoted.raw("]::text[]")),
+        ("child_names", names.raw("]::text[]")),
+        ("foreign_keys", keys.raw("]::text[]")),
+        ("child_label", text(&rule.child_label())),
+    ];
+    let arguments = arguments.into_iter().chain(statements(rule, scene));
+    let body = Sql::new("BEGIN\n  CALL ").ident(&session.registry_schema).raw(".retention_walk(\n");
+    let body = body.list(arguments, ",\n", |sql, (name, value)| sql.raw("    ").raw(name).raw(" => ").raw_sql(&value));
+    Some(Routine {
+        name: procedure_name(&rule.table, &session.registry_schema),
+        kind: Kind::Procedure,
+        head: Sql::new("() LANGUAGE plpgsql"),
+        body: body.raw(");\nEND\n"),
+    })
+}
+
+/// The statements of a rule, as the shared walk wants them.
+fn statements(rule: &Rule, scene: &Scene) -> Vec<(&'static str, Sql)> {
+    let (leaf, rows) = (Sql::default().hole(1), Sql::default().parameter(3));
+    let selection = Selection::before(rule, scene.clock, &scene.clock.parameter(4));
+    let links: Vec<Link> = scene.children.iter().map(|(_, link)| link.clone()).collect();
+    let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive));
+    let fate = match (&scene.archive, &columns) {
+        (Some(archive), Some(columns)) => Fate::Move { to: &archive.name, columns },
+        _ => Fate::Delete,
+    };
+    let batch = |range: &Range| selection.batch(leaf.clone(), range, rows.clone(), &links, fate);
+    let child = |sql: Sql, link: &Link| {
+        let child = Sql::default().hole(2);
+        let statement = selection.children(leaf.clone(), &Range::GivenHeap, link, child, rows.clone());
+        sql.raw("\n      ").template(&statement)
+    };
+    let template = |sql: &Sql| Sql::default().template(sql);
+    // Columns that the table computes are in the archive, or computed there as well: none of them may come unseen.
+    let known = columns.as_ref().map(|_| &scene.table.columns);
+    let moved = match known {
+        Some(known) => {
+            Sql::new("ARRAY[").list(known, ", ", |sql, column| sql.literal(column.name.as_str())).raw("]::text[]")
+        }
+        None => Sql::new("NULL"),
+    };
+    vec![
+        ("moved", moved),
+        (
+            "cut_off_query",
+            Sql::default().literal(Sql::new("SELECT ").raw_sql(&scene.clock.cut_off(rule)).raw("::text").as_str()),
+        ),
+        ("count_query", template(&selection.count(leaf.clone()))),
+        ("explain_query", template(&selection.explain(leaf.clone()))),
+        ("extent_query", template(&selection.extent(leaf.clone(), &Range::GivenHeap, rows.clone()))),
+        ("by_heap", template(&batch(&Range::GivenHeap))),
+        ("by_order", template(&batch(&Range::GivenOrder { clock: scene.clock }))),
+        ("by_child", Sql::new("ARRAY[").list(&links, ",", child).raw("]::text[]")),
+    ]
+}
+
+/// The statements that make what all rules share.
+#[must_use]
+pub fn shared(registry: &Ident) -> Vec<Sql> {
+    let values = [
+        ("SCHEMA", Sql::default().ident(registry)),
+        ("SCHEMA_NAME", Sql::default().literal(registry.as_str())),
+        ("LOCK", Sql::default().number(i64::from(RUN_LOCK))),
+        ("ADVANTAGE", Sql::new(INDEX_ADVANTAGE)),
+    ];
+    let create = |(name, kind): (&'static str, Kind), head: &'static str, body: &'static str| {
+        let sql =
+            Sql::new("CREATE OR REPLACE ").raw(kind.word()).ident(registry).raw(".").raw(name).raw(head).raw(" AS ");
+        sql.body(&Sql::filled(body, &values))
+    };
+    let [preview, walk, batch, parts] = SHARED;
+    vec![
+        create(parts, "(target text, kinds text) RETURNS text[] LANGUAGE sql STABLE", include_str!("parts.sql")),
+        create(
+            batch,
+            "(path text, patience text, retries int, line int8, statement text, lower_end text, upper_end text, size int, \
+             cut_off text, INOUT seen int8, INOUT last text, INOUT gone int8, INOUT took float8, INOUT outcome text, \
+             INOUT failure text) LANGUAGE plpgsql",
+            include_str!("batch.sql"),
+        ),
+        create(
+            walk,
+            "(rule_name text, rule_address text, rule_definition text, target text, label text, path text, patience text, \
+             retries int, children text[], child_names text[], foreign_keys text[], child_label text, moved text[], \
+             cut_off_query text, count_query text, explain_query text, extent_query text, by_heap text, by_order text, \
+             by_child text[]) LANGUAGE plpgsql",
+            include_str!("walk.sql"),
+        ),
+        create(
+            preview,
+            "() RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric) \
+             LANGUAGE plpgsql STABLE",
+            include_str!("previews.sql"),
+        ),
+    ]
+}
+
+/// The statement that takes a routine away.
+#[must_use]
+pub fn drop(name: &QualifiedName, kind: Kind) -> Sql {
+    Sql::new("DROP ").raw(kind.word()).name(name)
+}
+
+impl Routine {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &QualifiedName {
+        &self.name
+    }
+
+    /// Whether it is there, as it should be.
+    #[must_use]
+    pub fn is(&self, found: Option<&Found>) -> bool {
+        // The server keeps the line break after the opening quotes.
+        found.is_some_and(|found| found.kind == self.kind && found.body.trim_start_matches('\n') == self.body.as_str())
+    }
+
+    /// What makes it so.
+    #[must_use]
+    pub fn step(&self, limits: TimeLimits) -> Step {
+        let sql = Sql::new("CREATE OR REPLACE ").raw(self.kind.word()).name(&self.name).raw_sql(&self.head);
+        Step { undo: Some(drop(&self.name, self.kind)), ..Step::brief(sql.raw(" AS ").body(&self.body), None, limits) }
+    }
+}
