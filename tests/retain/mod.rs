@@ -4,6 +4,7 @@ mod archive;
 mod basics;
 mod calendar;
 mod cron;
+mod due;
 mod families;
 mod interrupted;
 mod kills;

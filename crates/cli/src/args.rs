@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Destroy(DestroyArgs),
     /// Run the applied retention rules now
     Retain(RetainArgs),
+    /// Run all that is due: the retention rules whose time has come
+    Maintain,
     /// Walk through the whole cycle on a throwaway PostgreSQL
     Demo(DemoArgs),
     /// Print the JSON Schema of the YAML files, for editors

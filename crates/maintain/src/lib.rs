@@ -1,6 +1,7 @@
 //! Moves data by the rules that were applied: in batches, each in a transaction of its own, with a record of what went.
 //! What a rule means, and every statement that it runs, is for `core` to say; how it is shown is left to `cli`.
 
+pub mod due;
 pub mod event;
 mod lag;
 mod line;

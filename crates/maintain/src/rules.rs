@@ -57,17 +57,18 @@ async fn all(session: &mut Session, registry: &Registry) -> Result<Vec<Rule>, Ru
         return Ok(Vec::new());
     }
     let results = session.batch(&registry.retention_rules()).await?;
-    let rules = results.iter().flatten().map(|row| {
-        let declaration: serde_json::Value = row.try_get(0).map_err(LiveError::from)?;
-        match serde_json::from_value(declaration) {
-            Ok(Object::Retention(rule)) => Ok(*rule),
-            Ok(other @ (Object::Index(_) | Object::Schedule(_))) => {
-                Err(RulesError::Entry(format!("it is {}", other.address())))
-            }
-            Err(error) => Err(RulesError::Entry(error.to_string())),
+    results.iter().flatten().map(|row| rule(row.try_get(0).map_err(LiveError::from)?)).collect()
+}
+
+/// The rule of an entry.
+pub(crate) fn rule(declaration: serde_json::Value) -> Result<Rule, RulesError> {
+    match serde_json::from_value(declaration) {
+        Ok(Object::Retention(rule)) => Ok(*rule),
+        Ok(other @ (Object::Index(_) | Object::Schedule(_))) => {
+            Err(RulesError::Entry(format!("it is {}", other.address())))
         }
-    });
-    rules.collect()
+        Err(error) => Err(RulesError::Entry(error.to_string())),
+    }
 }
 
 fn unknown(table: &QualifiedName, rules: &[Rule]) -> RulesError {

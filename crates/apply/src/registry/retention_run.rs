@@ -1,6 +1,7 @@
 //! What runs of retention rules did: a row for each table that a run worked on. A row is there from the first moment
 //! on, and its counts commit together with the batches that they count: a run that is killed leaves true ones.
 
+use reconcile_core::sql::Sql;
 use sea_orm::{
     ActiveValue::Set,
     QueryTrait as _,
@@ -85,8 +86,8 @@ impl Registry {
     /// Asks for a number that no run has.
     #[must_use]
     pub fn next_retention_run(&self) -> String {
-        let table = reconcile_core::sql::Sql::default().ident(&self.schema).raw(".retention_run");
-        let next = reconcile_core::sql::Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
+        let table = Sql::default().ident(&self.schema).raw(".retention_run");
+        let next = Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
         next.raw(", 'id'))").to_string()
     }
 
@@ -130,6 +131,28 @@ impl Registry {
             .filter(Expr::col(Column::Outcome).eq("running"))
             .into_query();
         update.table(self.table("retention_run")).to_string(PostgresQueryBuilder)
+    }
+
+    /// The query for what tells which rules are due: the declaration, and in seconds of the rule's own clock, now and
+    /// when it last ran to its end, or else when it was applied.
+    #[must_use]
+    pub fn retention_times(&self) -> String {
+        let schema = Sql::default().ident(&self.schema);
+        Sql::new(
+            "SELECT r.declaration, extract(epoch FROM now() AT TIME ZONE z.zone)::int8, \
+             extract(epoch FROM coalesce(d.last, r.since) AT TIME ZONE z.zone)::int8 FROM ",
+        )
+        .raw_sql(&schema)
+        .raw(
+            ".resource r CROSS JOIN LATERAL (SELECT coalesce(r.declaration->>'timezone', 'UTC') AS zone) z \
+             CROSS JOIN LATERAL (SELECT max(t.started_at) AS last FROM ",
+        )
+        .raw_sql(&schema)
+        .raw(
+            ".retention_run t WHERE t.rule = r.declaration->>'table' AND t.table_name = t.rule AND t.outcome = 'done' \
+             AND t.action ~ '^(DELETE|ARCHIVE)') d WHERE r.address LIKE 'retention/%' ORDER BY r.address",
+        )
+        .to_string()
     }
 
     /// The query for the declarations of all retention rules that were applied, as JSON.

@@ -1,10 +1,13 @@
-//! `retain`: runs the applied retention rules, shows what they would do, or moves rows back from an archive.
+//! `retain`: runs the applied retention rules, shows what they would do, or moves rows back from an archive. `maintain`:
+//! runs those that are due.
 
 use reconcile_apply::pooler;
+use reconcile_config::Project;
 use reconcile_core::kinds::retention::Rule;
 use reconcile_live::{LiveError, Session};
 use reconcile_maintain::{
     Options,
+    due::{self, Timed},
     event::{Event, Step, Verdict},
     preview::preview,
     restore::{Bounds, restore},
@@ -26,13 +29,7 @@ use crate::{
 /// Runs, counts or restores, and prints what came of it.
 pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
-    let settings = &project.settings;
-    let options = Options {
-        registry: surroundings::registry(&project),
-        search_path: settings.search_path.clone(),
-        lock_timeout: settings.lock_timeout,
-        retries: settings.retries,
-    };
+    let options = options(&project);
     let tables = args.restore.as_ref().map_or_else(|| args.tables.clone(), |table| vec![table.clone()]);
     let rules = rules::applied(&mut session, &options.registry, &tables).await.map_err(failure)?;
     if rules.is_empty() {
@@ -46,11 +43,56 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
         }
         return Ok(conclude(&report, terminal));
     }
+    let bounds = match (&args.restore, &args.from, &args.to) {
+        (Some(_), Some(from), Some(to)) => Some(Bounds { from, to }),
+        _ => None,
+    };
+    carried_out(session, &rules, bounds, &options, terminal).await
+}
+
+/// Runs the rules that are due, and prints what came of it.
+pub(crate) async fn due(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Connected { project, mut session, .. } = project::connect(global).await?;
+    let options = options(&project);
+    let timed = due::timed(&mut session, &options.registry).await.map_err(failure)?;
+    let (due, others): (Vec<_>, Vec<_>) = timed.into_iter().partition(|timed| timed.due);
+    for Timed { rule, next, .. } in &others {
+        let when = match next {
+            Some(next) => format!("next due at {next} ({})", rule.zone()),
+            None => "it has no schedule: `reconcile retain` runs it".to_owned(),
+        };
+        terminal.say(&format!("{}: {when}", rule.table));
+    }
+    if due.is_empty() {
+        terminal.say("nothing is due");
+        return Ok(Exit::Done);
+    }
+    let rules: Vec<_> = due.into_iter().map(|timed| timed.rule).collect();
+    carried_out(session, &rules, None, &options, terminal).await
+}
+
+fn options(project: &Project) -> Options {
+    let settings = &project.settings;
+    Options {
+        registry: surroundings::registry(project),
+        search_path: settings.search_path.clone(),
+        lock_timeout: settings.lock_timeout,
+        retries: settings.retries,
+    }
+}
+
+/// Runs or restores on a connection of its own, and prints what came of it.
+async fn carried_out(
+    mut session: Session,
+    rules: &[Rule],
+    bounds: Option<Bounds<'_>>,
+    options: &Options,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
     ours_alone(&mut session).await?;
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(interrupts(stop));
-    let result = execute(&mut session, &rules, args, &options, stopping, terminal).await;
-    let report = result.map_err(begun)?;
+    let report = execute(&mut session, rules, bounds, options, stopping, terminal).await.map_err(begun)?;
     session.close().await;
     Ok(conclude(&report, terminal))
 }
@@ -58,7 +100,7 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
 async fn execute(
     session: &mut Session,
     rules: &[Rule],
-    args: &RetainArgs,
+    bounds: Option<Bounds<'_>>,
     options: &Options,
     stopping: watch::Receiver<bool>,
     terminal: &Terminal,
@@ -70,10 +112,8 @@ async fn execute(
             over(step, terminal);
         }
     };
-    match (&args.restore, &args.from, &args.to, rules) {
-        (Some(_), Some(from), Some(to), [rule, ..]) => {
-            restore(session, rule, Bounds { from, to }, options, stopping, &mut tell).await
-        }
+    match (bounds, rules) {
+        (Some(bounds), [rule, ..]) => restore(session, rule, bounds, options, stopping, &mut tell).await,
         _ => retain(session, rules, options, stopping, &mut tell).await,
     }
 }
