@@ -161,3 +161,62 @@ fn a_rollback_removes_the_eight_and_nothing_else() {
         project.expect_no_changes(&database);
     }
 }
+
+/// The lines of the manual way's table, with the counts that plain SQL gives for its words.
+const GOING: &str =
+    "SELECT 'integration.import_records|DELETE (>90 days)|' || count(*) FROM integration.import_records r
+      JOIN integration.import_batches b ON b.id = r.batch_id WHERE b.created_at < now() - interval '90 days'
+    UNION ALL SELECT 'integration.import_batches|DELETE (>90 days)|' || count(*) FROM integration.import_batches
+      WHERE created_at < now() - interval '90 days'
+    UNION ALL SELECT 'logging.event_store|DELETE (>60 days)|' || count(*) FROM logging.event_store
+      WHERE timestamp < now() - interval '60 days'
+    UNION ALL SELECT 'logging.system_logs|DELETE (>30 days)|' || count(*) FROM logging.system_logs
+      WHERE created_at < now() - interval '30 days'
+    UNION ALL SELECT 'pricing.price_history|ARCHIVE (>12 months)|' || count(*) FROM pricing.price_history
+      WHERE created_at < now() - interval '12 months'";
+
+/// What a run has recorded, without the VACUUM of its tables.
+const RECORDED: &str = "SELECT table_name, action, rows_affected FROM reconcile.retention_run
+    WHERE run = (SELECT max(run) FROM reconcile.retention_run) AND action <> 'VACUUM ANALYZE' ORDER BY id";
+
+#[test]
+fn the_sample_s_rules_take_what_the_manual_way_promised() {
+    for version in [newest(), &versions()[0]] {
+        let (database, project) = sample(version);
+        let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/retention.yaml");
+        project.write("policies/retention.yaml", fs::read(policy).unwrap());
+        project.apply(&database);
+        let tables = [
+            "integration.import_records",
+            "integration.import_batches",
+            "logging.event_store",
+            "logging.system_logs",
+            "pricing.price_history",
+        ];
+        let tuples = || {
+            tables.map(|table| {
+                database.sql(&format!(
+                    "SELECT count(*), md5(string_agg(ctid::text || xmin || xmax, '' ORDER BY ctid)) FROM {table}"
+                ))
+            })
+        };
+        let (before, going) = (tuples(), database.sql(GOING));
+        assert!(going.lines().all(|line| !line.ends_with("|0")), "{going}");
+        assert_eq!(database.sql("SELECT table_name, action, rows_affected FROM reconcile.retention_preview()"), going);
+        let dry = project.run(&database, &["retain", "--dry-run", "--json"]).expect(0).stdout;
+        let lines = dry.lines().map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            format!("{}|{}|{}", text("table_name"), text("action"), line["rows_affected"])
+        });
+        assert_eq!(lines.collect::<Vec<_>>().join("\n"), going);
+        assert_eq!(tuples(), before);
+        project.run(&database, &["retain"]).expect(0);
+        assert_eq!(database.sql(RECORDED), going);
+        let archived = database.sql("SELECT count(*) FROM pricing.price_history_archive");
+        assert!(going.ends_with(&format!("|{archived}")), "{archived} {going}");
+        project.run(&database, &["retain"]).expect(0);
+        assert!(database.sql(RECORDED).lines().all(|line| line.ends_with("|0")), "{}", database.sql(RECORDED));
+        project.expect_no_changes(&database);
+    }
+}

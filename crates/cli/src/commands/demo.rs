@@ -26,8 +26,7 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// Its retention rules, which the demonstration adds later.
-const POLICIES: (&str, &str) =
-    ("policies/retention.yaml", include_str!("../../../../examples/retention/policies/retention.yaml"));
+const POLICIES: (&str, &str) = ("policies/retention.yaml", include_str!("../../../../policies/retention.yaml"));
 
 /// The sample's database.
 const DATABASE: &str = "shop";
