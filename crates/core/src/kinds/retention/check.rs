@@ -23,12 +23,25 @@ pub struct Findings {
     pub notes: Vec<Note>,
 }
 
-/// Holds a rule against the live tables. `known` are the names of tables to suggest from.
+/// What a rule is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// All rules that are declared.
+    pub rules: &'a [DeclaredRule],
+    /// Their tables.
+    pub tables: &'a BTreeMap<QualifiedName, Table>,
+    /// Names of tables to suggest from.
+    pub known: &'a [String],
+}
+
+/// Holds a rule against the live tables and the other rules.
 #[must_use]
-pub fn rule(declared: &DeclaredRule, tables: &BTreeMap<QualifiedName, Table>, known: &[String]) -> Findings {
+pub fn rule(declared: &DeclaredRule, surroundings: Surroundings<'_>) -> Findings {
+    let Surroundings { rules, tables, known } = surroundings;
     let mut checker = Checker { declared, rule: &declared.rule, tables, known, found: Findings::default() };
     let Some(table) = checker.table(&declared.rule.table, &declared.at) else { return checker.found };
     checker.column(table);
+    checker.partitions(table, rules);
     for (position, child) in declared.rule.children.iter().enumerate() {
         checker.child(table, child, &declared.at.key("children").item(position));
     }
@@ -96,6 +109,23 @@ impl<'a> Checker<'a> {
         if !table.leading.contains(&column.name) {
             let proposal = proposal(&table.name, &column.name);
             self.note(format!("no index leads with `{}`: each run reads the whole table; {proposal}", column.name));
+        }
+    }
+
+    /// Rows of a partition are those of the whole table, and two rules would not agree on them.
+    fn partitions(&mut self, table: &Table, rules: &[DeclaredRule]) {
+        for other in rules.iter().filter(|other| table.is_above(&other.rule.table)) {
+            let message = format!("`{}` is a part of `{}`, which has a rule of its own", other.rule.table, table.name);
+            let problem =
+                Problem::new(&other.at, message).on_key().related(&self.declared.at, "this one is about its rows too");
+            self.problem(problem.hint("keep the one of the whole table, or one for each of its partitions"));
+        }
+        let Some(archive) = self.rule.archive() else { return };
+        let around = self.tables.get(archive).is_some_and(|archive| archive.is_above(&table.name));
+        if table.is_above(archive) || around {
+            let message = format!("`{archive}` and `{}` hold the same rows: one is a part of the other", table.name);
+            let problem = Problem::new(&self.declared.at.key("archive_to"), message);
+            self.problem(problem.hint("archive to a table of its own"));
         }
     }
 

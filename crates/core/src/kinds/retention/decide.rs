@@ -45,8 +45,13 @@ pub struct Decisions {
 #[must_use]
 pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
     let mut out = Decisions::default();
+    let surroundings = check::Surroundings {
+        rules: &desired.rules,
+        tables: &live.retention.tables,
+        known: &live.vocabulary.relations,
+    };
     for declared in desired.rules.iter().filter(|declared| filter.admits(&declared.rule.address())) {
-        let findings = check::rule(declared, &live.retention.tables, &live.vocabulary.relations);
+        let findings = check::rule(declared, surroundings);
         if !findings.problems.is_empty() {
             out.problems.extend(findings.problems);
             continue;

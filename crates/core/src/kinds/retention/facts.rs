@@ -164,6 +164,12 @@ impl Table {
         self.parts.iter().filter(|part| part.kind != 'p')
     }
 
+    /// Whether another table is a partition of it, or inherits from it.
+    #[must_use]
+    pub fn is_above(&self, other: &QualifiedName) -> bool {
+        self.name != *other && self.parts.iter().any(|part| part.name == *other)
+    }
+
     /// The table as a part of itself.
     #[must_use]
     pub fn own(&self) -> Option<&Part> {
