@@ -1,24 +1,26 @@
-//! Measures `reconcile` over many tables, beside `psql` reading the same catalogs: time, memory, round trips.
-//! Builds nothing, and judges nothing: the table says which budgets were kept, the exit code only whether it ran.
+//! Measures `reconcile` against its budgets on throwaway servers: plans over many tables, and retention beside what
+//! people write by hand. Builds nothing, and judges nothing: the tables say which budgets were kept, the exit code only
+//! whether it ran.
 
 mod args;
-mod baseline;
 mod failure;
+mod figure;
 mod measure;
+mod plans;
 mod programs;
-mod project;
-mod report;
-mod size;
-mod subject;
-mod table;
-mod workload;
+mod progress;
+mod retention;
 
-use std::io::{Write as _, stdin, stdout};
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::{args::Args, failure::Failure, programs::Programs, size::Size};
+use crate::{
+    args::{Args, What},
+    failure::Failure,
+    programs::Programs,
+};
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
@@ -32,28 +34,12 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let programs = Programs::find(args.program.as_deref())?;
-    let mut reports = Vec::new();
-    for &tables in &args.tables {
-        let size = Size::prepare(&programs, tables)?;
-        reports.push(size.measure(args.runs)?);
-        if args.hold {
-            hold(&size);
-        }
-    }
-    let text = if args.json { report::json(&reports) } else { table::text(&reports) };
+    let text = match &args.what {
+        None => plans::run(&programs, &args.plans, args.json)?,
+        Some(What::Plans(plans)) => plans::run(&programs, plans, args.json)?,
+        Some(What::Retention(retention)) => retention::run(&programs, retention, args.json)?,
+    };
     // A reader that closed the pipe, as `head` does, has seen enough.
     drop(stdout().lock().write_all(text.as_bytes()));
     Ok(())
-}
-
-/// Keeps the server of one size running until a line comes, or standard input ends.
-fn hold(size: &Size) {
-    eprintln!("{}", size.commands());
-    eprintln!("press Enter to go on");
-    drop(stdin().read_line(&mut String::new()));
-}
-
-/// Says what goes on.
-fn progress(line: &str) {
-    eprintln!("{line}");
 }

@@ -3,21 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use reconcile_scratch::{Options, Server};
 use tempfile::TempDir;
 
-use crate::{
+use super::{
     baseline,
-    failure::Failure,
-    measure::{self, Usage},
-    programs::{Programs, command},
-    progress,
     project::{self, Variant},
     report::Report,
     subject::{Samples, Subject},
     workload,
+};
+use crate::{
+    failure::Failure,
+    measure::{self, Usage},
+    programs::{Programs, command},
+    progress::timed,
 };
 
 const DATABASE: &str = "bench";
@@ -147,13 +148,4 @@ fn apply(programs: &Programs, url: &str, project: &Path) -> Command {
     let mut apply = command(&programs.reconcile);
     apply.args(["apply", "--auto-approve", "--database-url", url, "-C"]).arg(project);
     apply
-}
-
-/// Does something and says how long it took.
-fn timed<T>(what: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    let start = Instant::now();
-    let done = work()?;
-    let took: Duration = start.elapsed();
-    progress(&format!("{what}: {:.2} s", took.as_secs_f64()));
-    Ok(done)
 }

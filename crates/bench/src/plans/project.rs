@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::{failure::Failure, workload::Table};
+use super::workload::Table;
+use crate::failure::Failure;
 
 /// Tables per file.
 const TABLES_PER_FILE: u32 = 500;

@@ -2,7 +2,7 @@
 
 use reconcile_core::kinds::index::catalog::CATALOG_SQL;
 
-use crate::workload::{Table, schema_literals};
+use super::workload::{Table, schema_literals};
 
 /// From this server version on, `pg_index` has the column that `catalog.sql` leaves a place for.
 const NULLS_NOT_DISTINCT_MAJOR: u32 = 15;

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    measure::Usage,
+use super::{
     subject::{Samples, Subject},
     workload::INDEXES_PER_TABLE,
+};
+use crate::{
+    figure::{self, Figure, Unit},
+    measure::Usage,
 };
 
 /// A no-change plan, in bulk reads by `psql`.
@@ -34,41 +37,6 @@ pub(crate) struct Report {
     /// The run that adopted all indexes.
     pub(crate) first_apply: Usage,
     pub(crate) samples: Samples,
-}
-
-/// What a figure is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    Times,
-    Megabytes,
-    Milliseconds,
-    Count,
-}
-
-/// A figure, and what it should stay within, if anything was promised.
-#[derive(Clone, Debug)]
-pub(crate) struct Figure {
-    pub(crate) title: &'static str,
-    pub(crate) key: &'static str,
-    pub(crate) unit: Unit,
-    /// Not a number, where it could not be had.
-    pub(crate) value: f64,
-    pub(crate) budget: Option<f64>,
-}
-
-impl Figure {
-    fn new(title: &'static str, key: &'static str, unit: Unit, value: f64) -> Self {
-        Self { title, key, unit, value, budget: None }
-    }
-
-    fn within(self, budget: f64) -> Self {
-        Self { budget: Some(budget), ..self }
-    }
-
-    /// None where nothing was promised.
-    pub(crate) fn kept(&self) -> Option<bool> {
-        self.budget.map(|budget| self.value <= budget)
-    }
 }
 
 impl Report {
@@ -114,10 +82,6 @@ impl Report {
             });
             (subject.key().to_owned(), value)
         });
-        let figures = self.figures().into_iter().map(|figure| {
-            let value = json!({ "value": figure.value, "budget": figure.budget, "kept": figure.kept() });
-            (figure.key.to_owned(), value)
-        });
         json!({
             "tables": self.tables,
             "indexes": self.indexes(),
@@ -125,7 +89,7 @@ impl Report {
             "runs": self.runs,
             "first_apply_ms": self.first_apply.wall.as_secs_f64() * 1e3,
             "processes": Value::Object(subjects.into_iter().collect()),
-            "figures": Value::Object(figures.collect()),
+            "figures": figure::json(&self.figures()),
         })
     }
 }
