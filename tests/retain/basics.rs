@@ -91,6 +91,26 @@ fn rows_of_equal_age_all_go_by_the_index() {
 }
 
 #[test]
+fn by_the_index_no_transaction_takes_more_rows_than_it_may_however_many_have_one_age() {
+    let place = Place::new(
+        newest(),
+        &format!(
+            "CREATE TABLE log (id int, at date); INSERT INTO log SELECT n, current_date FROM generate_series(1, 50000) n;
+             INSERT INTO log SELECT -n, current_date - 100 - n / 20 FROM generate_series(1, 500) n;
+             INSERT INTO log SELECT -n, current_date - 110 FROM generate_series(501, 700) n;
+             CREATE INDEX ON log (at); ANALYZE log; {NOTING}"
+        ),
+    );
+    place.database.sql("CREATE TRIGGER noting BEFORE DELETE ON log FOR EACH ROW EXECUTE FUNCTION note()");
+    place.rule(&Rule::new("public.log", "at", "30 days").batch("rows", json!(50)));
+    place.retain(&[]).expect(0);
+    assert_eq!(place.database.sql(LARGEST), "50|700");
+    assert_eq!((place.records().as_str(), place.count("log")), ("public.log|DELETE (>30 days)|700|done", 50000));
+    let plain = |line: &str| line.contains("DELETE FROM ONLY public.log AS log WHERE") && line.contains("log.at >= ");
+    assert!(place.database.log().iter().any(|line| plain(line) && !line.contains("WITH")));
+}
+
+#[test]
 fn names_that_need_quotes_and_partitions_at_two_levels() {
     let place = Place::new(
         newest(),

@@ -61,6 +61,23 @@ impl Session {
         Ok(self.batch(sql).await?.into_iter().flatten().next())
     }
 
+    /// The first row that a batch answers with, and how many rows its statements say that they took, read or wrote.
+    ///
+    /// # Errors
+    /// As [`Session::batch`].
+    pub async fn tally(&mut self, sql: &str) -> Result<(Option<PgRow>, u64), LiveError> {
+        self.round_trips += 1;
+        let (mut first, mut taken) = (None, 0);
+        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
+        while let Some(item) = stream.try_next().await? {
+            match item {
+                Either::Left(done) => taken += done.rows_affected(),
+                Either::Right(row) => first = first.or(Some(row)),
+            }
+        }
+        Ok((first, taken))
+    }
+
     /// Where it is connected to.
     #[must_use]
     pub fn target(&self) -> &Target {

@@ -9,7 +9,7 @@ use reconcile_core::{
     sql::Sql,
 };
 use reconcile_live::{LiveError, Session, retention::facts_of, settings};
-use sea_orm::sqlx::Row as _;
+use sea_orm::sqlx::{Row as _, postgres::PgRow};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -103,13 +103,16 @@ impl Site<'_> {
 
     async fn attempt(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, LiveError> {
         let began = Instant::now();
-        let row = self.session.row(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}")).await?;
-        let row = row.ok_or_else(|| LiveError::Connection("a batch gave no counts".to_owned()))?;
-        let count = |index: usize| -> Result<u64, LiveError> {
+        let (row, taken) = self.session.tally(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}")).await?;
+        let count = |row: &PgRow, index: usize| -> Result<u64, LiveError> {
             let count: i64 = row.try_get(index)?;
             Ok(u64::try_from(count).unwrap_or(0))
         };
-        let (found, gone, kept) = (count(0)?, count(2)?, count(3)?);
+        let (found, last, gone, kept) = match &row {
+            Some(row) => (count(row, 0)?, row.try_get(1)?, count(row, 2)?, count(row, 3)?),
+            // A plain DELETE.
+            None => (taken, None, taken, taken),
+        };
         if gone > u64::from(most) {
             self.session.batch("ROLLBACK").await?;
             return Ok(None);
@@ -126,7 +129,7 @@ impl Site<'_> {
         let counted = line.after(gone, began.elapsed());
         self.session.batch(&format!("{}; COMMIT", counted.noted(self.options))).await?;
         *line = counted;
-        Ok(Some(Counts { found, last: row.try_get(1)?, gone, took: began.elapsed() }))
+        Ok(Some(Counts { found, last, gone, took: began.elapsed() }))
     }
 }
 

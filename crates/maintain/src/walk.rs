@@ -166,15 +166,23 @@ impl<'a, 's> Walk<'a, 's> {
             return self.with_children(leaf, from, to).await;
         }
         let range = Range::Heap { from, to };
-        if self.pace.is_even() {
-            let sql = self.selection.stretch(leaf, &range, self.fate);
-            // One row less than it may be, so that nothing of the stretch can be left.
-            if let Some(counts) = self.site.batch(&sql, self.pace.rows - 1, &mut self.line).await? {
-                (self.site.tell)(Event::Gone(self.line.step.rows_affected));
-                return Ok(counts);
-            }
+        // One row less than it may be, so that nothing of the stretch can be left.
+        if self.pace.is_even()
+            && let Some(counts) = self.stretch(leaf, &range, self.pace.rows - 1).await?
+        {
+            return Ok(counts);
         }
         self.own(leaf, &range).await
+    }
+
+    /// All rows of a range, if they are no more than that.
+    async fn stretch(&mut self, leaf: &QualifiedName, range: &Range, most: u32) -> Result<Option<Counts>, Ended> {
+        let sql = self.selection.stretch(leaf, range, self.fate);
+        let counts = self.site.batch(&sql, most, &mut self.line).await?;
+        if counts.is_some() {
+            (self.site.tell)(Event::Gone(self.line.step.rows_affected));
+        }
+        Ok(counts)
     }
 
     /// In the order of the column. Gives how many rows were found and stayed.
@@ -182,16 +190,36 @@ impl<'a, 's> Walk<'a, 's> {
         let (mut from, mut left): (Option<CutOff>, u64) = (None, 0);
         loop {
             self.pause().await?;
-            let rows = self.pace.rows;
-            let counts = self.own(leaf, &Range::Order { from: from.clone() }).await?;
+            let (counts, next) = self.onward(leaf, from).await?;
             left += counts.found.saturating_sub(counts.gone);
             self.pace.learn(counts.found, 1, counts.took);
-            let stuck = counts.gone == 0;
-            if counts.found < u64::from(rows) || stuck {
+            if next.is_none() {
                 return Ok(left);
             }
-            from = counts.last.map(|last| CutOff::new(self.clock, last));
+            from = next;
         }
+    }
+
+    /// The next rows in the order of the column, and where those behind them begin. The first batch of all looks at its
+    /// rows one by one, as those do where more rows have the same time than a batch may take.
+    async fn onward(&mut self, leaf: &QualifiedName, from: Option<CutOff>) -> Result<(Counts, Option<CutOff>), Ended> {
+        let rows = self.pace.rows;
+        if self.pace.is_even() {
+            let rest = Range::Order { from: from.clone(), to: None };
+            let to = self.site.session.row(self.selection.behind(leaf, &rest, rows).as_str()).await?;
+            let to = to.map(|row| row.try_get(0)).transpose().map_err(LiveError::from)?;
+            let to = to.map(|to: String| CutOff::new(self.clock, to));
+            if to.is_none() || to != from {
+                let range = Range::Order { from: from.clone(), to: to.clone() };
+                if let Some(counts) = self.stretch(leaf, &range, rows).await? {
+                    return Ok((counts, to));
+                }
+            }
+        }
+        let counts = self.own(leaf, &Range::Order { from, to: None }).await?;
+        let over = counts.found < u64::from(rows) || counts.gone == 0;
+        let next = counts.last.clone().filter(|_| !over).map(|last| CutOff::new(self.clock, last));
+        Ok((counts, next))
     }
 
     /// A batch of the table itself.

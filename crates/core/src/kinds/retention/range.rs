@@ -24,10 +24,12 @@ pub enum Range {
         /// The place after the last.
         to: Tid,
     },
-    /// From a value of the rule's column on, in its order: an index finds the next rows. `None`: from the start.
+    /// From a value of the rule's column on, in its order, up to but without another: an index finds the next rows.
     Order {
-        /// Where the last batch ended.
+        /// Where the last batch ended. `None`: from the start.
         from: Option<CutOff>,
+        /// `None`: to the end.
+        to: Option<CutOff>,
     },
     /// As [`Range::Heap`], from parameter 1 to parameter 2.
     GivenHeap,
@@ -79,16 +81,17 @@ impl Range {
             let lower = Sql::new(" AND ").ident(alias).raw(".ctid >= ").raw_sql(from).raw("::tid");
             lower.raw(" AND ").ident(alias).raw(".ctid < ").raw_sql(to).raw("::tid")
         };
-        let order = |from: &Sql| {
-            let column = Sql::new(" AND ").ident(alias).raw(".").ident(&rule.column);
-            column.raw(" >= ").raw_sql(from)
+        let order = |sql: Sql, operator: &'static str, bound: &Sql| {
+            sql.raw(" AND ").ident(alias).raw(".").ident(&rule.column).raw(operator).raw_sql(bound)
         };
         match self {
             Self::Heap { from, to } => heap(&from.literal(), &to.literal()),
             Self::GivenHeap => heap(&Sql::default().parameter(1), &Sql::default().parameter(2)),
-            Self::Order { from: Some(from) } => order(&from.literal()),
-            Self::GivenOrder { clock } => order(&clock.parameter(1)),
-            Self::Order { from: None } => Sql::default(),
+            Self::Order { from, to } => {
+                let lower = from.iter().fold(Sql::default(), |sql, from| order(sql, " >= ", &from.literal()));
+                to.iter().fold(lower, |sql, to| order(sql, " < ", &to.literal()))
+            }
+            Self::GivenOrder { clock } => order(Sql::default(), " >= ", &clock.parameter(1)),
         }
     }
 

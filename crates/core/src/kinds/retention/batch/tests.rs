@@ -68,12 +68,37 @@ fn a_batch_repeats_its_condition_where_it_deletes() {
 fn rows_are_moved_by_the_names_of_their_columns() {
     let rule = rule();
     let (archive, columns) = (name("app.old"), [ident("id"), ident("Odd name")]);
-    let range = Range::Order { from: Some(day()) };
+    let range = Range::Order { from: Some(day()), to: None };
     let fate = Fate::Move { to: &archive, columns: &columns };
     let sql = Selection::expired(&rule, &day()).batch(&rule.table, &range, 5, &[], fate).to_string();
     assert!(sql.contains("RETURNING \"Log\".id, \"Log\".\"Odd name\"), reconcile_kept AS (INSERT INTO app.old (id, \
                           \"Odd name\") OVERRIDING SYSTEM VALUE SELECT id, \"Odd name\" FROM reconcile_gone RETURNING 1)"));
     assert!(sql.contains("AND \"Log\".\"At\" >= '2026-01-31'::date ORDER BY \"Log\".\"At\" LIMIT 5"), "{sql}");
+}
+
+#[test]
+fn a_stretch_goes_without_a_look_at_its_rows() {
+    let rule = rule();
+    let selection = Selection::expired(&rule, &day());
+    let range = Range::Order { from: Some(day()), to: Some(CutOff::new(Clock::Date, "2026-02-07")) };
+    let rows = format!("{EXPIRED} AND \"Log\".\"At\" >= '2026-01-31'::date AND \"Log\".\"At\" < '2026-02-07'::date");
+    let sql = selection.stretch(&rule.table, &range, Fate::Delete).to_string();
+    assert_eq!(sql, format!("DELETE FROM ONLY app.\"Log\" AS \"Log\" WHERE {rows}"));
+    let (archive, columns) = (name("app.old"), [ident("id")]);
+    let sql = selection.stretch(&rule.table, &range, Fate::Move { to: &archive, columns: &columns }).to_string();
+    assert_eq!(
+        sql,
+        format!(
+            "WITH reconcile_gone AS (DELETE FROM ONLY app.\"Log\" AS \"Log\" WHERE {rows} RETURNING \"Log\".id), \
+             reconcile_kept AS (INSERT INTO app.old (id) OVERRIDING SYSTEM VALUE SELECT id FROM reconcile_gone RETURNING \
+             1) SELECT (SELECT count(*) FROM reconcile_gone), NULL::text, (SELECT count(*) FROM reconcile_gone), (SELECT \
+             count(*) FROM reconcile_kept)"
+        )
+    );
+    let rest = Range::Order { from: None, to: None };
+    let sql = selection.behind(&rule.table, &rest, 500).to_string();
+    let expected = "SELECT \"Log\".\"At\"::text FROM ONLY app.\"Log\" AS \"Log\" WHERE ";
+    assert_eq!(sql, format!("{expected}{EXPIRED} ORDER BY \"Log\".\"At\" LIMIT 1 OFFSET 500"));
 }
 
 #[test]
