@@ -74,7 +74,7 @@ pub struct ChildSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchSpec {
-    /// The most rows that one transaction takes: 5000.
+    /// The most rows that one transaction takes: 20000.
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub rows: Option<u32>,
