@@ -53,6 +53,16 @@ impl Step {
 impl Line {
     /// Writes it down as begun, or as over where the step says so.
     pub(crate) async fn begin(site: &mut Site<'_>, heading: Heading<'_>, step: Step) -> Result<Self, LiveError> {
+        Self::begin_after(site, "", heading, step).await
+    }
+
+    /// The same, after a setting that comes into force with it, or not at all: one message is one transaction.
+    pub(crate) async fn begin_after(
+        site: &mut Site<'_>,
+        setting: &str,
+        heading: Heading<'_>,
+        step: Step,
+    ) -> Result<Self, LiveError> {
         let begun = Begun {
             run: heading.run,
             rule: heading.rule,
@@ -61,7 +71,8 @@ impl Line {
             outcome: step.outcome.name(),
             message: step.message.as_deref(),
         };
-        let id = number(site.session, &site.options.registry.retention_begun(&begun)).await?;
+        let begun = site.options.registry.retention_begun(&begun);
+        let id = number(site.session, &format!("{setting}{begun}")).await?;
         Ok(Self { id: i64::try_from(id).unwrap_or(i64::MAX), step, spent: Duration::ZERO })
     }
 

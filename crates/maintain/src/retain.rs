@@ -117,7 +117,10 @@ impl Run<'_> {
             let line = Line::begin(site, heading, step).await?;
             families.push(Family::new(child, link, line, &rule.batch));
         }
-        let line = Line::begin(site, heading, Step::new(&rule.table, rule.label())).await?;
+        // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
+        // lines waits for the disk, and with it for all batches before it.
+        let step = Step::new(&rule.table, rule.label());
+        let line = Line::begin_after(site, "SET synchronous_commit = off; ", heading, step).await?;
         let rows = counted.unwrap_or_else(|| approaches.iter().map(|approach| approach.rows).sum());
         (site.tell)(Event::Begins { step: &line.step, rows });
         let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive)).unwrap_or_default();
@@ -125,9 +128,6 @@ impl Run<'_> {
             Some(archive) => Fate::Move { to: &archive.name, columns: &columns },
             None => Fate::Delete,
         };
-        // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
-        // lines waits for the disk, and with it for all batches before it.
-        site.session.batch("SET synchronous_commit = off").await?;
         let mut walk = Walk::new(site, &rule.batch, &selection, scene.clock, fate, families, line);
         let ended = walk.all(&approaches).await.err();
         let lines: Vec<_> = walk.families.into_iter().map(|family| family.line).chain([walk.line]).collect();

@@ -144,9 +144,10 @@ impl<'a> Selection<'a> {
     #[must_use]
     pub fn behind(&self, leaf: &QualifiedName, range: &Range, rows: u32) -> Sql {
         let key = range.key(self.rule);
-        Sql::new("SELECT ")
+        // As text only outside, or the server prints all that it passes over.
+        Sql::new("SELECT reconcile_key::text FROM (SELECT ")
             .raw_sql(&key)
-            .raw("::text FROM ONLY ")
+            .raw(" AS reconcile_key FROM ONLY ")
             .raw_sql(&self.aliased(&Sql::from(leaf)))
             .raw(" WHERE ")
             .raw_sql(&self.condition)
@@ -155,6 +156,7 @@ impl<'a> Selection<'a> {
             .raw_sql(&key)
             .raw(" LIMIT 1 OFFSET ")
             .number(i64::from(rows))
+            .raw(") AS reconcile_batch")
     }
 
     /// Closes the DELETE with what becomes of its rows.

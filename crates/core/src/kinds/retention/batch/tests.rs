@@ -97,8 +97,11 @@ fn a_stretch_goes_without_a_look_at_its_rows() {
     );
     let rest = Range::Order { from: None, to: None };
     let sql = selection.behind(&rule.table, &rest, 500).to_string();
-    let expected = "SELECT \"Log\".\"At\"::text FROM ONLY app.\"Log\" AS \"Log\" WHERE ";
-    assert_eq!(sql, format!("{expected}{EXPIRED} ORDER BY \"Log\".\"At\" LIMIT 1 OFFSET 500"));
+    let expected = format!(
+        "SELECT reconcile_key::text FROM (SELECT \"Log\".\"At\" AS reconcile_key FROM ONLY app.\"Log\" AS \"Log\" WHERE \
+         {EXPIRED} ORDER BY \"Log\".\"At\" LIMIT 1 OFFSET 500) AS reconcile_batch"
+    );
+    assert_eq!(sql, expected);
 }
 
 #[test]
