@@ -7,7 +7,7 @@ use std::time::Duration;
 use reconcile_core::{
     kinds::retention::{
         Batch, Clock, CutOff,
-        batch::{self, Fate, Link, Selection},
+        batch::{self, Fate, INDEX_ADVANTAGE, Link, Selection},
         facts::{Part, Table},
         range::{Range, Tid},
     },
@@ -63,10 +63,6 @@ pub(crate) struct Walk<'a, 's> {
     first: bool,
 }
 
-/// How much cheaper than reading the whole table an index must be: a row found by it is visited twice, where a stretch
-/// of the heap goes in one pass.
-const ADVANTAGE: f64 = 2.5;
-
 /// Asks the planner how it would read a part of a table: by an index, or all of it. In the order of the index, as
 /// batches read; a bitmap would let it read in the order of the heap, and so take an index where the heap is cheaper.
 pub(crate) async fn approach(
@@ -96,7 +92,7 @@ pub(crate) async fn approach(
     let root = &free[0]["Plan"];
     let cost = |plan: &serde_json::Value| plan[0]["Plan"]["Total Cost"].as_f64().unwrap_or(0.0);
     let leads = root["Index Name"].as_str().and_then(|index| part.indexes.get(index)) == Some(column);
-    let ordered = leads && cost(free) * ADVANTAGE < cost(whole);
+    let ordered = leads && cost(free) * f64::from(INDEX_ADVANTAGE) < cost(whole) * 100.0;
     Ok(Approach { leaf, ordered, rows: root["Plan Rows"].as_u64().unwrap_or(0) })
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Rule,
-    batch::{Fate, Link, RUN_LOCK, Selection},
+    batch::{Fate, INDEX_ADVANTAGE, Link, RUN_LOCK, Selection},
     range::Range,
     scene::Scene,
 };
@@ -19,9 +19,6 @@ use crate::{
 
 /// How often a batch is tried again that got no lock, where no client says so.
 const RETRIES: u32 = 10;
-
-/// How much cheaper than one pass over the heap an index must be, by the planner's cost.
-const INDEX_ADVANTAGE: &str = "2.5";
 
 /// What rules share, by name and kind, in the order in which they can be dropped.
 pub const SHARED: [(&str, Kind); 4] = [
@@ -205,7 +202,7 @@ pub fn shared(registry: &Ident) -> Vec<Sql> {
         ("SCHEMA", Sql::default().ident(registry)),
         ("SCHEMA_NAME", Sql::default().literal(registry.as_str())),
         ("LOCK", Sql::default().number(i64::from(RUN_LOCK))),
-        ("ADVANTAGE", Sql::new(INDEX_ADVANTAGE)),
+        ("ADVANTAGE", u32::from(INDEX_ADVANTAGE).into()),
     ];
     let create = |(name, kind): (&'static str, Kind), head: &'static str, body: &'static str| {
         let sql =

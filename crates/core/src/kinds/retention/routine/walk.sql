@@ -129,7 +129,7 @@ BEGIN
       PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true);
       EXECUTE format(explain_query, leaf) INTO whole USING NULL::text, NULL::text, NULL::int, cut_off;
       ordered := cardinality(children) = 0
-        AND (cheaper#>>'{0,Plan,Total Cost}')::float8 * @ADVANTAGE@ < (whole#>>'{0,Plan,Total Cost}')::float8
+        AND (cheaper#>>'{0,Plan,Total Cost}')::float8 * @ADVANTAGE@ < (whole#>>'{0,Plan,Total Cost}')::float8 * 100
         AND EXISTS (
           SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
           JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
