@@ -43,7 +43,7 @@ impl<'a> Progress<'a> {
                 self.line(&format!("run {} broke off in: {}; {found}", run.0, printable(statement)));
             }
             Event::Step { change, step, position, of } => {
-                let statement = format!("[{position}/{of}] {}", printable(step.sql.as_str()));
+                let statement = format!("[{position}/{of}] {}", beginning(step.sql.as_str()));
                 self.begin(*position, statement, printable(&change.address.to_string()));
             }
             Event::Progress(position, progress) => {
@@ -102,6 +102,14 @@ impl<'a> Progress<'a> {
             Some(bars) => drop(bars.all.println(line)),
             None => self.terminal.say(line),
         }
+    }
+}
+
+/// The first line of a statement: a routine has many.
+fn beginning(sql: &str) -> String {
+    match sql.split_once('\n') {
+        Some((first, _)) => format!("{} …", printable(first)),
+        None => printable(sql),
     }
 }
 

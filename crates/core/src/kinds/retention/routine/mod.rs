@@ -20,9 +20,13 @@ use crate::{
 /// How often a batch is tried again that got no lock, where no client says so.
 const RETRIES: u32 = 10;
 
+/// What a count gives, as people know it from the manual way.
+const COUNTS: &str = "RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric)";
+
 /// What rules share, by name and kind, in the order in which they can be dropped.
-pub const SHARED: [(&str, Kind); 4] = [
+pub const SHARED: [(&str, Kind); 5] = [
     ("retention_preview", Kind::Function),
+    ("retention_counts", Kind::Function),
     ("retention_walk", Kind::Procedure),
     ("retention_batch", Kind::Procedure),
     ("retention_parts", Kind::Function),
@@ -83,41 +87,34 @@ pub fn procedure_name(table: &QualifiedName, registry: &Ident) -> QualifiedName 
 /// The function that counts what a rule would do now.
 #[must_use]
 pub fn preview(rule: &Rule, scene: &Scene, session: &SessionSettings) -> Routine {
-    let cut_off = Sql::new("reconcile_cut_off");
-    let selection = Selection::before(rule, scene.clock, &cut_off);
-    let count = |table: &QualifiedName, label: &str, count: Sql| {
-        Sql::new("  reconcile_began := clock_timestamp();\n  table_name := ")
-            .literal(&table.to_string())
-            .raw(";\n  action := ")
-            .literal(label)
-            .raw(";\n  rows_affected := (")
-            .raw_sql(&count)
-            .raw(");\n  execution_time_ms := round(1000 * extract(epoch FROM clock_timestamp() - reconcile_began), 2);\n")
-            .raw("  RETURN NEXT;\n")
+    let selection = Selection::before(rule, scene.clock, &scene.clock.parameter(4));
+    let count = |sql: Sql, (table, label, count): (&QualifiedName, String, Sql)| {
+        let sql = sql.raw("\n    [").literal(&table.to_string()).raw(", ").literal(&label).raw(", ");
+        sql.literal(count.as_str()).raw("]")
     };
-    let children = scene.children.iter().map(|(_, link)| (&link.child, selection.count_children(link)));
-    let children = children.map(|(child, sql)| count(child, &rule.child_label(), sql));
-    let own = count(&rule.table, &rule.label(), selection.count(&rule.table));
-    let counts = Sql::default().list(children.chain([own]), "", |sql, one| sql.raw_sql(&one));
-    let values = [
-        ("PATH", Sql::default().search_path(&session.search_path)),
-        ("TYPE", Sql::new(scene.clock.type_name())),
-        ("CUT_OFF", scene.clock.cut_off(rule)),
-        ("SCHEMA", Sql::default().ident(&session.registry_schema)),
-        ("ADDRESS", Sql::default().literal(&rule.address().to_string())),
-        ("DEFINITION", Sql::default().literal(Digest::of(rule).as_str())),
-        ("COUNTS", counts),
-    ];
-    let head = Sql::new(
-        "()\n  RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric)\n  \
-         LANGUAGE plpgsql STABLE SET row_security = off SET \"TimeZone\" = 'UTC' SET search_path = ",
-    );
+    let children =
+        scene.children.iter().map(|(_, link)| (&link.child, rule.child_label(), selection.count_children(link)));
+    let own = (&rule.table, rule.label(), selection.count(&rule.table));
+    let body =
+        Sql::new("SELECT * FROM ").ident(&session.registry_schema).raw(".retention_counts(\n    rule_address => ");
+    let body = body.literal(&rule.address().to_string()).raw(",\n    rule_definition => ");
+    let body = body.literal(Digest::of(rule).as_str()).raw(",\n    path => ").raw_sql(&path(session));
+    let body = body.raw(",\n    cut_off_query => ").raw_sql(&cut_off_query(rule, scene)).raw(",\n    counts => ARRAY[");
     Routine {
         name: preview_name(&rule.table, &session.registry_schema),
         kind: Kind::Function,
-        head: head.search_path(&session.search_path),
-        body: Sql::filled(include_str!("preview.sql"), &values),
+        head: Sql::new("()\n  ").raw(COUNTS).raw(" LANGUAGE sql STABLE"),
+        body: body.list(children.chain([own]), ",", count).raw("])\n"),
     }
+}
+
+fn path(session: &SessionSettings) -> Sql {
+    Sql::default().literal(Sql::default().search_path(&session.search_path).as_str())
+}
+
+fn cut_off_query(rule: &Rule, scene: &Scene) -> Sql {
+    let query = Sql::new("SELECT ").raw_sql(&scene.clock.cut_off(rule)).raw("::text");
+    Sql::default().literal(query.as_str())
 }
 
 /// The procedure that runs a rule; `None`: its rows go to files, which a server does not write.
@@ -136,7 +133,7 @@ pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: 
         ("rule_definition", text(Digest::of(rule).as_str())),
         ("target", text(&rule.table.quoted())),
         ("label", text(&rule.label())),
-        ("path", text(Sql::default().search_path(&session.search_path).as_str())),
+        ("path", path(session)),
         ("patience", text(&format!("{}ms", limits.lock_timeout.as_millis()))),
         ("retries", RETRIES.into()),
         ("children", quoted.raw("]::text[]")),
@@ -182,10 +179,7 @@ fn statements(rule: &Rule, scene: &Scene) -> Vec<(&'static str, Sql)> {
     };
     vec![
         ("moved", moved),
-        (
-            "cut_off_query",
-            Sql::default().literal(Sql::new("SELECT ").raw_sql(&scene.clock.cut_off(rule)).raw("::text").as_str()),
-        ),
+        ("cut_off_query", cut_off_query(rule, scene)),
         ("count_query", template(&selection.count(leaf.clone()))),
         ("explain_query", template(&selection.explain(leaf.clone()))),
         ("extent_query", template(&selection.extent(leaf.clone(), &Range::GivenHeap, rows.clone()))),
@@ -204,35 +198,44 @@ pub fn shared(registry: &Ident) -> Vec<Sql> {
         ("LOCK", Sql::default().number(i64::from(RUN_LOCK))),
         ("ADVANTAGE", u32::from(INDEX_ADVANTAGE).into()),
     ];
-    let create = |(name, kind): (&'static str, Kind), head: &'static str, body: &'static str| {
-        let sql =
-            Sql::new("CREATE OR REPLACE ").raw(kind.word()).ident(registry).raw(".").raw(name).raw(head).raw(" AS ");
-        sql.body(&Sql::filled(body, &values))
+    let create = |(name, kind): (&'static str, Kind), head: Sql, body: &'static str| {
+        let sql = Sql::new("CREATE OR REPLACE ").raw(kind.word()).ident(registry).raw(".").raw(name).raw_sql(&head);
+        sql.raw(" AS ").body(&Sql::filled(body, &values))
     };
-    let [preview, walk, batch, parts] = SHARED;
+    let [preview, counts, walk, batch, parts] = SHARED;
     vec![
-        create(parts, "(target text, kinds text) RETURNS text[] LANGUAGE sql STABLE", include_str!("parts.sql")),
+        create(
+            parts,
+            Sql::new("(target text, kinds text) RETURNS text[] LANGUAGE sql STABLE"),
+            include_str!("parts.sql"),
+        ),
         create(
             batch,
-            "(path text, patience text, retries int, line int8, statement text, lower_end text, upper_end text, size int, \
-             cut_off text, INOUT seen int8, INOUT last text, INOUT gone int8, INOUT took float8, INOUT outcome text, \
-             INOUT failure text) LANGUAGE plpgsql",
+            Sql::new(
+                "(path text, patience text, retries int, line int8, statement text, lower_end text, upper_end text, \
+                 size int, cut_off text, INOUT seen int8, INOUT last text, INOUT gone int8, INOUT took float8, \
+                 INOUT outcome text, INOUT failure text) LANGUAGE plpgsql",
+            ),
             include_str!("batch.sql"),
         ),
         create(
             walk,
-            "(rule_name text, rule_address text, rule_definition text, target text, label text, path text, patience text, \
-             retries int, children text[], child_names text[], foreign_keys text[], child_label text, moved text[], \
-             cut_off_query text, count_query text, explain_query text, extent_query text, by_heap text, by_order text, \
-             by_child text[]) LANGUAGE plpgsql",
+            Sql::new(
+                "(rule_name text, rule_address text, rule_definition text, target text, label text, path text, \
+                 patience text, retries int, children text[], child_names text[], foreign_keys text[], \
+                 child_label text, moved text[], cut_off_query text, count_query text, explain_query text, \
+                 extent_query text, by_heap text, by_order text, by_child text[]) LANGUAGE plpgsql",
+            ),
             include_str!("walk.sql"),
         ),
         create(
-            preview,
-            "() RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric) \
-             LANGUAGE plpgsql STABLE",
-            include_str!("previews.sql"),
+            counts,
+            Sql::new("(rule_address text, rule_definition text, path text, cut_off_query text, counts text[]) ")
+                .raw(COUNTS)
+                .raw(" LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET row_security = off SET \"TimeZone\" = 'UTC'"),
+            include_str!("counts.sql"),
         ),
+        create(preview, Sql::new("() ").raw(COUNTS).raw(" LANGUAGE plpgsql STABLE"), include_str!("preview.sql")),
     ]
 }
 
