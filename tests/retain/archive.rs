@@ -109,12 +109,3 @@ fn rows_that_the_archive_swallows_are_not_lost() {
     assert!(run.stdout.contains("the batch is taken back"), "{run}");
     assert_eq!((place.count("price"), place.count("price_archive")), (1003, 0));
 }
-
-#[test]
-fn files_are_not_supported_yet() {
-    let place = Place::new(newest(), PRICES);
-    place.rule(&rule().with("action", json!({ "archive_files": "/tmp/nowhere" })));
-    let run = place.retain(&[]).expect(1);
-    assert!(run.stdout.contains("not supported yet"), "{run}");
-    assert_eq!(place.count("price"), 1003);
-}

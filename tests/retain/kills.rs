@@ -40,13 +40,13 @@ fn writes(rows: u32) -> String {
 }
 
 /// A server, and a rule in it that takes some time.
-struct Shop {
-    server: Server,
-    project: Project,
+pub(super) struct Shop {
+    pub(super) server: Server,
+    pub(super) project: Project,
 }
 
 impl Shop {
-    fn new(rows: u32) -> Self {
+    pub(super) fn new(rows: u32) -> Self {
         let server = Server::start(newest().installation(), Options::default()).unwrap();
         let project = Project::with("tables: { item: { indexes: { by_age: [at] } } }\n");
         server.create_database(NAME).unwrap();
@@ -56,12 +56,12 @@ impl Shop {
         shop
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         self.server.url(NAME)
     }
 
     /// Asks again where the server is about to notice that it has crashed, or recovers from that.
-    fn sql(&self, sql: &str) -> String {
+    pub(super) fn sql(&self, sql: &str) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.server.psql(NAME, sql) {
@@ -72,18 +72,18 @@ impl Shop {
         }
     }
 
-    fn count(&self, table: &str) -> u64 {
+    pub(super) fn count(&self, table: &str) -> u64 {
         self.sql(&format!("SELECT count(*) FROM {table}")).parse().unwrap()
     }
 
-    fn run(&self) -> Child {
+    pub(super) fn run(&self) -> Child {
         let mut command = self.project.command(&["retain"]);
         command.env("DATABASE_URL", self.url()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
     }
 
     /// Kills the backend of the run: the server breaks off everything, and recovers from its log, in its time.
-    fn crash(&self) {
+    pub(super) fn crash(&self) {
         let backend = "SELECT pid FROM pg_stat_activity WHERE application_name = 'reconcile' LIMIT 1";
         let pid = self.sql(backend);
         if !pid.is_empty() {
@@ -118,7 +118,7 @@ impl Shop {
 
 #[test]
 fn an_archive_run_that_is_broken_off_loses_nothing_while_others_write() {
-    let rounds: u32 = env::var("FAULT_ROUNDS").map_or(8, |rounds| rounds.parse().unwrap());
+    let rounds = rounds();
     let rows = 20_000.max(rounds * 2_000);
     let shop = Shop::new(rows);
     let rule = Rule::new("public.item", "at", "30 days").with("action", json!({ "archive": "public.item_archive" }));
@@ -156,8 +156,13 @@ fn an_archive_run_that_is_broken_off_loses_nothing_while_others_write() {
     assert_eq!(shop.count("reconcile.retention_run WHERE outcome = 'running'"), 0);
 }
 
+/// How often a run is broken off.
+pub(super) fn rounds() -> u32 {
+    env::var("FAULT_ROUNDS").map_or(8, |rounds| rounds.parse().unwrap())
+}
+
 /// Below `most`, by chance.
-fn chance(most: u64) -> u64 {
+pub(super) fn chance(most: u64) -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(()) % most
 }

@@ -6,6 +6,8 @@ mod calendar;
 mod cron;
 mod due;
 mod families;
+mod files;
+mod files_kills;
 mod interrupted;
 mod kills;
 mod plans;

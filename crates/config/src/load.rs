@@ -41,6 +41,8 @@ const THREAD_BYTES: usize = 64 * 1024;
 /// A project that was loaded.
 #[derive(Debug)]
 pub struct Project {
+    /// The folder of the project file; without one, the folder that was read.
+    pub root: PathBuf,
     /// The files that were read, to show later problems in.
     pub files: Files,
     /// How reconcile works in this project.
@@ -69,7 +71,7 @@ pub fn load(options: &LoadOptions) -> Result<Project, Problems> {
     let written = parsed.first_mut().map(|(id, parsed)| (*id, parsed.spec.include.take()));
     let paths = loading.includes(&base, written);
     parsed.extend(loading.read(paths));
-    loading.finish(parsed)
+    loading.finish(base, parsed)
 }
 
 struct Loading<'a> {
@@ -192,7 +194,7 @@ impl Loading<'_> {
         id
     }
 
-    fn finish(mut self, parsed: Vec<(FileId, Parsed)>) -> Result<Project, Problems> {
+    fn finish(mut self, base: PathBuf, parsed: Vec<(FileId, Parsed)>) -> Result<Project, Problems> {
         let mut sections = Sections::default();
         let mut declarations = Declarations::default();
         let mut urls = Vec::new();
@@ -222,7 +224,7 @@ impl Loading<'_> {
         let (desired, mut problems) = declarations.finish();
         self.problems.append(&mut problems);
         let desired = desired.scheduled_by(settings.scheduler);
-        let mut project = Project { files: self.files, settings, desired, warnings: self.warnings };
+        let mut project = Project { root: base, files: self.files, settings, desired, warnings: self.warnings };
         if self.problems.is_empty() {
             return Ok(project);
         }

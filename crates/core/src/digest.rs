@@ -26,12 +26,7 @@ impl Digest {
     /// The digest of some bytes.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        let mut text = String::from("sha256:");
-        for byte in Sha256::digest(bytes) {
-            text.push(char::from(HEX[usize::from(byte >> 4)]));
-            text.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-        Self(text)
+        Self(format!("sha256:{}", hexadecimal(&Sha256::digest(bytes))))
     }
 
     /// A digest that was stored before.
@@ -52,6 +47,13 @@ impl Digest {
         let hex = self.0.strip_prefix("sha256:").unwrap_or(&self.0);
         &hex[..digits.min(hex.len())]
     }
+}
+
+/// Two digits for each byte.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

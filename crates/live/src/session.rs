@@ -53,6 +53,25 @@ impl Session {
         Ok(results)
     }
 
+    /// Runs statements like [`Session::batch`], and hands over each row as it comes: for more rows than should be held.
+    ///
+    /// # Errors
+    /// As [`Session::batch`]; or `take` did not take a row, which leaves out those behind it.
+    pub async fn each<E: From<LiveError>>(
+        &mut self,
+        sql: &str,
+        mut take: impl FnMut(PgRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.round_trips += 1;
+        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
+        while let Some(item) = stream.try_next().await.map_err(LiveError::from)? {
+            if let Either::Right(row) = item {
+                take(row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first row that a batch answers with.
     ///
     /// # Errors

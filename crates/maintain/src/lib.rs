@@ -3,6 +3,7 @@
 
 pub mod due;
 pub mod event;
+mod files;
 mod lag;
 mod line;
 mod lock;
@@ -15,7 +16,7 @@ mod site;
 mod vacuum;
 mod walk;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use reconcile_apply::registry::Registry;
 use reconcile_core::name::Ident;
@@ -27,6 +28,8 @@ use sea_orm::sqlx::Row as _;
 pub struct Options {
     /// Where rules and records are.
     pub registry: Registry,
+    /// The project's folder, which folders of archives are below.
+    pub root: PathBuf,
     /// For names without a schema in a rule's `where`.
     pub search_path: Vec<Ident>,
     /// How long a batch waits for a lock.

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::{
     Options,
     event::{Event, Step, Verdict},
+    files,
     line::{Heading, Line},
     lock,
     retain::{Report, approaches},
@@ -45,7 +46,7 @@ pub async fn restore(
     stop: watch::Receiver<bool>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, LiveError> {
-    let mut site = Site { session, options, stop, tell };
+    let mut site = Site { session, options, stop, tell, files: None };
     site.prepare().await?;
     let run = number(site.session, &options.registry.next_retention_run()).await?;
     let table = rule.table.to_string();
@@ -70,6 +71,9 @@ async fn only(
     heading: Heading<'_>,
 ) -> Result<(Step, Verdict), Ended> {
     let scene = site.scene(rule).await?;
+    if let Some(folder) = rule.folder() {
+        return Err(files::way_back(&site.options.root, folder, &scene.table).into());
+    }
     let Some(archive) = &scene.archive else {
         return Err(Ended::Failed(Refused {
             message: format!("the rule of {} has no archive in a table", rule.table),

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::{
     Options,
     event::{Event, Step, Verdict},
+    files,
     line::{Heading, Line},
     lock,
     site::{Ended, Site, number, text},
@@ -48,7 +49,7 @@ pub async fn retain(
     stop: watch::Receiver<bool>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, LiveError> {
-    let mut site = Site { session, options, stop, tell };
+    let mut site = Site { session, options, stop, tell, files: None };
     site.prepare().await?;
     let now = text(site.session, "SELECT now()::text").await?;
     let run = number(site.session, &options.registry.next_retention_run()).await?;
@@ -98,6 +99,7 @@ impl Run<'_> {
             return Err(Ended::Overlap(holder));
         }
         let result = self.locked(site, rule, &scene).await;
+        site.files = None;
         // A connection that is gone has given it free.
         drop(lock::release(site.session, scene.table.oid).await);
         result
@@ -107,6 +109,8 @@ impl Run<'_> {
         let table = rule.table.to_string();
         let heading = Heading { run: self.number, rule: &table };
         site.session.batch(&site.options.registry.retention_orphans(&table)).await?;
+        let (registry, root) = (&site.options.registry, &site.options.root);
+        site.files = files::open(site.session, registry, root, rule, &scene.table, self.number).await?;
         let cut_off = site.cut_off(rule, scene, self.now).await?;
         let selection = Selection::expired(rule, &cut_off);
         let counted = within_limits(site, rule, &selection).await?;
@@ -126,13 +130,16 @@ impl Run<'_> {
         let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive)).unwrap_or_default();
         let fate = match &scene.archive {
             Some(archive) => Fate::Move { to: &archive.name, columns: &columns },
+            None if site.files.is_some() => Fate::HandOver { columns: &scene.table.columns },
             None => Fate::Delete,
         };
         let mut walk = Walk::new(site, &rule.batch, &selection, scene.clock, fate, families, line);
-        let ended = walk.all(&approaches).await.err();
+        let mut ended = walk.all(&approaches).await.err();
         let lines: Vec<_> = walk.families.into_iter().map(|family| family.line).chain([walk.line]).collect();
         // A connection that is gone needs it no more.
         drop(site.session.batch("RESET synchronous_commit").await);
+        let sealed = site.seal().await;
+        ended = ended.or(sealed.err());
         let touched = self.close(site, lines, ended.as_ref()).await;
         self.vacuum(site, rule, scene, heading, &touched, ended.as_ref()).await;
         let vacuumed = if rule.vacuum && *site.stop.borrow() { Verdict::Incomplete } else { Verdict::Done };

@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     Options,
     event::{Event, Outcome, Verdict},
+    files::Archive,
     line::Line,
 };
 
@@ -36,6 +37,15 @@ pub(crate) enum Ended {
     Overlap(String),
     /// It cannot go on.
     Failed(Refused),
+}
+
+/// Why a batch is taken back.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// The connection or the server failed.
+    Live(LiveError),
+    /// Rows did not come to where they were to move.
+    Refused(Refused),
 }
 
 /// What a batch came to.
@@ -57,6 +67,8 @@ pub(crate) struct Site<'a> {
     pub(crate) options: &'a Options,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) tell: &'a mut dyn FnMut(Event<'_>),
+    /// Where rows go that batches hand over.
+    pub(crate) files: Option<Archive>,
 }
 
 impl Site<'_> {
@@ -77,6 +89,14 @@ impl Site<'_> {
         Ok(cut_off(self.session, rule, scene, now).await?)
     }
 
+    /// Seals the files that rows went to. Where the connection is gone, the next run sees what its last word was.
+    pub(crate) async fn seal(&mut self) -> Result<(), Ended> {
+        match self.files.take() {
+            Some(files) => Ok(files.close(self.session, &self.options.registry, &self.options.root).await?),
+            None => Ok(()),
+        }
+    }
+
     /// Runs a batch of at most `most` rows and counts it, both in one transaction. Again, where somebody else was in
     /// the way. `None`: it was more, and is taken back.
     pub(crate) async fn batch(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, Ended> {
@@ -84,7 +104,11 @@ impl Site<'_> {
         loop {
             let error = match self.attempt(sql, most, line).await {
                 Ok(counts) => return Ok(counts),
-                Err(error) => error,
+                Err(Broken::Live(error)) => error,
+                Err(Broken::Refused(refused)) => {
+                    drop(self.session.batch("ROLLBACK").await);
+                    return Err(refused.into());
+                }
             };
             // A broken connection rolls back by itself.
             drop(self.session.batch("ROLLBACK").await);
@@ -101,15 +125,19 @@ impl Site<'_> {
         }
     }
 
-    async fn attempt(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, LiveError> {
+    async fn attempt(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, Broken> {
         let began = Instant::now();
-        let (row, taken) = self.session.tally(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}")).await?;
+        let batch = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}");
+        let (row, taken) = match &mut self.files {
+            Some(files) => (Some(files.take(self.session, &self.options.registry, &batch, most).await?), 0),
+            None => self.session.tally(&batch).await?,
+        };
         let count = |row: &PgRow, index: usize| -> Result<u64, LiveError> {
             let count: i64 = row.try_get(index)?;
             Ok(u64::try_from(count).unwrap_or(0))
         };
         let (found, last, gone, kept) = match &row {
-            Some(row) => (count(row, 0)?, row.try_get(1)?, count(row, 2)?, count(row, 3)?),
+            Some(row) => (count(row, 0)?, row.try_get(1).map_err(LiveError::from)?, count(row, 2)?, count(row, 3)?),
             // A plain DELETE.
             None => (taken, None, taken, taken),
         };
@@ -118,16 +146,18 @@ impl Site<'_> {
             return Ok(None);
         }
         if gone != kept {
-            return Err(LiveError::Server(Box::new(reconcile_live::error::ServerError {
-                code: "P0001".to_owned(),
+            return Err(Broken::Refused(Refused {
                 message: format!("{gone} rows were to move and {kept} arrived; the batch is taken back"),
-                detail: None,
-                hint: Some("a trigger or rule of the table that they move to drops rows".to_owned()),
-                position: None,
-            })));
+                hint: "a trigger or rule of the table that they move to drops rows".to_owned(),
+            }));
         }
         let counted = line.after(gone, began.elapsed());
-        self.session.batch(&format!("{}; COMMIT", counted.noted(self.options))).await?;
+        let archived = self.files.as_ref().and_then(|files| files.noted(&self.options.registry));
+        let noted: Vec<_> = archived.into_iter().chain([counted.noted(self.options)]).collect();
+        self.session.batch(&format!("{}; COMMIT", noted.join("; "))).await?;
+        if let Some(files) = &mut self.files {
+            files.committed();
+        }
         *line = counted;
         Ok(Some(Counts { found, last, gone, took: began.elapsed() }))
     }
@@ -171,6 +201,27 @@ impl From<LiveError> for Ended {
             None => error.to_string(),
         };
         Self::Failed(Refused { message, hint })
+    }
+}
+
+impl From<LiveError> for Broken {
+    fn from(error: LiveError) -> Self {
+        Self::Live(error)
+    }
+}
+
+impl From<Refused> for Broken {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Broken> for Ended {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Live(error) => error.into(),
+            Broken::Refused(refused) => refused.into(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! The statements are built here and sent on the connections that apply. Its own tables are made and brought up to
 //! date in `tables`, runs that broke off are closed in `interrupted`, and what was is read in `history`.
 
+pub mod archive_file;
 pub mod history;
 pub mod interrupted;
 pub mod resource;

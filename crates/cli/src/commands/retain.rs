@@ -1,6 +1,8 @@
 //! `retain`: runs the applied retention rules, shows what they would do, or moves rows back from an archive. `maintain`:
 //! runs those that are due.
 
+use std::path;
+
 use reconcile_apply::pooler;
 use reconcile_config::Project;
 use reconcile_core::kinds::retention::Rule;
@@ -75,6 +77,7 @@ fn options(project: &Project) -> Options {
     let settings = &project.settings;
     Options {
         registry: surroundings::registry(project),
+        root: path::absolute(&project.root).unwrap_or_else(|_| project.root.clone()),
         search_path: settings.search_path.clone(),
         lock_timeout: settings.lock_timeout,
         retries: settings.retries,

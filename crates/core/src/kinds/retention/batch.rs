@@ -3,7 +3,7 @@
 //!
 //! Every name of ours inside a statement starts with `reconcile_`, so that a rule's `where` does not meet it.
 
-use super::{Clock, CutOff, Rule, range::Range};
+use super::{Clock, CutOff, Rule, facts::Column, lines, range::Range};
 use crate::{
     name::{Ident, QualifiedName},
     sql::Sql,
@@ -45,7 +45,21 @@ pub enum Fate<'a> {
         /// The columns that both have, and that can be written there.
         columns: &'a [Ident],
     },
+    /// They are handed to whoever runs the batch, each as JSON, behind the row of counts. That one goes on with the
+    /// first and the last point in time among them, each as text and in microseconds since 1970.
+    HandOver {
+        /// What of a row is handed over.
+        columns: &'a [Column],
+    },
 }
+
+/// What a batch gives beyond its counts where its rows are handed over. All of a batch's rows are past their time, and
+/// so far from the end of what microseconds can tell.
+const HANDED_OVER: &str = "reconcile_gone), (SELECT min(reconcile_time)::text FROM reconcile_gone), \
+    (SELECT (extract(epoch FROM min(reconcile_time)) * 1000000)::int8 FROM reconcile_gone), \
+    (SELECT max(reconcile_time)::text FROM reconcile_gone), \
+    (SELECT (extract(epoch FROM max(reconcile_time)) * 1000000)::int8 FROM reconcile_gone), NULL::text \
+    UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, reconcile_line FROM reconcile_gone";
 
 /// The end of what a batch gives, up to where its rows came to.
 const COUNTS: &str = "(SELECT count(*) FROM reconcile_gone), (SELECT count(*) FROM ";
@@ -54,6 +68,7 @@ fn kept(fate: Fate<'_>) -> &'static str {
     match fate {
         Fate::Delete => "reconcile_gone)",
         Fate::Move { .. } => "reconcile_kept)",
+        Fate::HandOver { .. } => HANDED_OVER,
     }
 }
 
@@ -136,7 +151,7 @@ impl<'a> Selection<'a> {
             .raw_sql(&range.condition(self.rule));
         match fate {
             Fate::Delete => gone,
-            Fate::Move { .. } => self
+            Fate::Move { .. } | Fate::HandOver { .. } => self
                 .fated(Sql::new("WITH reconcile_gone AS (").raw_sql(&gone), fate)
                 .raw(" SELECT (SELECT count(*) FROM reconcile_gone), NULL::text, ")
                 .raw(COUNTS)
@@ -177,6 +192,13 @@ impl<'a> Selection<'a> {
                 .raw(") OVERRIDING SYSTEM VALUE SELECT ")
                 .list(columns, ", ", Sql::ident)
                 .raw(" FROM reconcile_gone RETURNING 1)"),
+            Fate::HandOver { columns } => sql
+                .raw_sql(&lines::line(self.alias(), columns))
+                .raw(" AS reconcile_line, ")
+                .ident(self.alias())
+                .raw(".")
+                .ident(&self.rule.column)
+                .raw(" AS reconcile_time)"),
         }
     }
 

@@ -195,19 +195,21 @@ impl<'a> Checker<'a> {
 
     fn archive(&mut self, table: &Table) {
         let at = self.declared.at.key("archive_to");
-        let to = match &self.rule.action {
-            Action::Archive(to) => to,
-            Action::Delete => return,
-            Action::ArchiveFiles(_) => {
-                let problem = Problem::new(&at, "archives in files are not supported by this version");
-                return self.problem(problem.hint("archive to a table"));
-            }
-        };
-        if !self.rule.children.is_empty() {
+        if self.rule.action != Action::Delete && !self.rule.children.is_empty() {
             let problem =
                 Problem::new(&self.declared.at.key("children"), "rows of children would not be archived, but lost");
             self.problem(problem.on_key().hint("archive the children by rules of their own"));
         }
+        let to = match &self.rule.action {
+            Action::Archive(to) => to,
+            Action::Delete => return,
+            Action::ArchiveFiles(folder) => {
+                let whose = if folder.starts_with('/') { "" } else { " of the project" };
+                return self.note(format!(
+                    "whoever runs `retain` writes the rows to files in the folder {folder}{whose}, on that machine"
+                ));
+            }
+        };
         if *to == self.rule.table {
             return self.problem(Problem::new(&at, "this is the table itself"));
         }

@@ -7,6 +7,7 @@ pub mod check;
 pub mod clock;
 pub mod decide;
 pub mod facts;
+pub mod lines;
 pub mod period;
 pub mod range;
 pub mod refuse;
@@ -67,7 +68,7 @@ pub enum Action {
     Delete,
     /// They are moved to another table.
     Archive(QualifiedName),
-    /// They are written to compressed files below this folder, and then deleted.
+    /// They are written to compressed files in this folder, and then deleted.
     ArchiveFiles(String),
 }
 
@@ -146,6 +147,15 @@ impl Rule {
         match &self.action {
             Action::Archive(archive) => Some(archive),
             Action::Delete | Action::ArchiveFiles(_) => None,
+        }
+    }
+
+    /// Where its rows are archived, if that is a folder: as it was declared.
+    #[must_use]
+    pub fn folder(&self) -> Option<&str> {
+        match &self.action {
+            Action::ArchiveFiles(folder) => Some(folder),
+            Action::Delete | Action::Archive(_) => None,
         }
     }
 

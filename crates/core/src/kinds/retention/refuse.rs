@@ -56,13 +56,13 @@ impl Rule {
         let children: Vec<_> = children.collect::<Result<_, _>>()?;
         let archive = match &self.action {
             Action::Archive(archive) => Some(get(archive)?),
-            Action::Delete => None,
-            Action::ArchiveFiles(_) => {
+            Action::ArchiveFiles(_) if !children.is_empty() => {
                 return refused(
-                    "an archive in files is not supported yet",
-                    "`archive_to` a table, and copy that one to files",
+                    "rows of children would not be archived, but lost",
+                    "archive the children by rules of their own",
                 );
             }
+            Action::Delete | Action::ArchiveFiles(_) => None,
         };
         Ok(Scene { table, clock, children, archive })
     }

@@ -24,7 +24,8 @@ pub struct RuleSpec {
     /// `delete` where not given.
     #[serde(default)]
     pub action: Option<ActionSpec>,
-    /// Where archived rows go: a table, or `file:DIR`. Needs `action: archive`.
+    /// Where archived rows go: a table, or `file:DIR`, which is compressed JSON Lines with a `manifest.json`, in a
+    /// folder of the machine that runs `retain`; below the project's folder, if relative. Needs `action: archive`.
     #[serde(default)]
     pub archive_to: Option<String>,
     /// SQL predicate: only rows for which it is true may go.
@@ -167,6 +168,11 @@ impl Reader<'_> {
                 None
             }
             (ActionSpec::Archive, Some(to)) => match to.strip_prefix("file:") {
+                Some("") => {
+                    let problem = Problem::new(&self.at.key("archive_to"), "it names no folder");
+                    self.problems.push(problem.hint("write `file:DIR`, as in `file:archive/orders`"));
+                    None
+                }
                 Some(folder) => Some(Action::ArchiveFiles(folder.to_owned())),
                 None => self.checked("archive_to", QualifiedName::parse(to)).map(Action::Archive),
             },

@@ -125,3 +125,27 @@ fn places_are_printed_and_read() {
     assert_eq!((tid, tid.behind().to_string()), (Tid { block: 12, offset: 34 }, "(12,35)".to_owned()));
     assert!("12".parse::<Tid>().is_err());
 }
+
+#[test]
+fn rows_are_handed_over_behind_their_counts() {
+    let rule = rule();
+    let column = |name: &str, base: &str| Column {
+        name: ident(name),
+        type_name: base.to_owned(),
+        base: base.to_owned(),
+        not_null: false,
+        generated: false,
+    };
+    let columns = [column("At", "date"), column("tags", "text[]"), column("mood", "public.mood")];
+    let range = Range::Order { from: None, to: None };
+    let fate = Fate::HandOver { columns: &columns };
+    let sql = Selection::expired(&rule, &day()).batch(&rule.table, &range, 5, &[], fate).to_string();
+    let line = "RETURNING (SELECT row_to_json(reconcile_row.*) FROM (SELECT \"Log\".\"At\" AS \"At\", \
+                CASE WHEN \"Log\".tags::text LIKE '[%' THEN to_json(\"Log\".tags::text) ELSE to_json(\"Log\".tags) END \
+                AS tags, \"Log\".mood::text AS mood) AS reconcile_row)::text AS reconcile_line, \"Log\".\"At\" AS \
+                reconcile_time) SELECT (SELECT count(*) FROM reconcile_batch)";
+    assert!(sql.contains(line), "{sql}");
+    assert!(sql.ends_with(
+        " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, reconcile_line FROM reconcile_gone"
+    ));
+}

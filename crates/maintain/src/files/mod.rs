@@ -1,0 +1,251 @@
+//! Archives in files. The rows of a batch are on the disk, read back, and told of by the manifest, before their delete
+//! commits; what counts of a file commits with it. So a row is at no moment in neither place; after a run that was
+//! broken off it may be in both, until the next one begins with `repair`. What a file looks like is left to `data`.
+
+mod data;
+mod folder;
+mod manifest;
+mod repair;
+
+use std::path::Path;
+
+use reconcile_apply::registry::{
+    Registry,
+    archive_file::{self, Begun},
+};
+use reconcile_core::{
+    kinds::retention::{Rule, facts::Table, lines, refuse::Refused},
+    name::{Ident, QualifiedName},
+};
+use reconcile_live::{LiveError, Session};
+use sea_orm::sqlx::{Row as _, postgres::PgRow};
+use serde_json::{Value, json};
+
+use crate::site::{Broken, number};
+use data::{Content, DataFile};
+use folder::{Folder, trouble};
+use manifest::Entry;
+
+/// A file that has so many bytes gets no more batches.
+const FULL: u64 = 256 << 20;
+
+/// A file that has so many rows gets no more batches.
+const MANY: u64 = 5_000_000;
+
+/// Where a run of a rule puts rows.
+pub(crate) struct Archive {
+    table: QualifiedName,
+    folder: Folder,
+    run: i64,
+    columns: Value,
+    current: Option<Current>,
+    files: u32,
+}
+
+/// The file that is written.
+struct Current {
+    id: i64,
+    name: String,
+    data: DataFile,
+    bounds: Bounds,
+    /// What is so once the batch commits.
+    next: Option<(Content, Bounds)>,
+}
+
+/// The first and the last point in time, in microseconds since 1970 and as the server writes them.
+#[derive(Clone, Debug, Default)]
+struct Bounds {
+    low: Option<(i64, String)>,
+    high: Option<(i64, String)>,
+}
+
+/// The archive of a rule, if it is one in files: all that it holds is as it was left, or as it should have been.
+pub(crate) async fn open(
+    session: &mut Session,
+    registry: &Registry,
+    root: &Path,
+    rule: &Rule,
+    table: &Table,
+    run: i64,
+) -> Result<Option<Archive>, Broken> {
+    let Some(declared) = rule.folder() else { return Ok(None) };
+    let folder = Folder::new(root, declared);
+    folder.make()?;
+    repair::mend(session, registry, root, &rule.table.to_string(), &folder).await?;
+    let columns = table.columns.iter().map(|column| json!({ "name": column.name, "type": column.type_name })).collect();
+    Ok(Some(Archive { table: rule.table.clone(), folder, run, columns, current: None, files: 0 }))
+}
+
+/// How rows come back from files, for whoever wants them back.
+pub(crate) fn way_back(root: &Path, folder: &str, table: &Table) -> Refused {
+    let (name, path) = (&table.name, Folder::new(root, folder).path);
+    let line = Ident::fitted("archived_", name.name.as_str());
+    Refused {
+        message: format!("the rows of {name} were archived to files in {}", path.display()),
+        hint: format!(
+            "manifest.json there says which FILE holds which of them; in psql: CREATE TEMP TABLE {} (line json); \\copy {} \
+             FROM PROGRAM 'zcat FILE' WITH (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02') and then {}",
+            line.quoted(),
+            line.quoted(),
+            lines::read(table, &line)
+        ),
+    }
+}
+
+impl Archive {
+    /// Runs a batch and writes its rows, unless they are more than `most`. Gives the row of its counts.
+    pub(crate) async fn take(
+        &mut self,
+        session: &mut Session,
+        registry: &Registry,
+        batch: &str,
+        most: u32,
+    ) -> Result<PgRow, Broken> {
+        self.ready(session, registry).await?;
+        let Some(current) = &mut self.current else { return Err(no_answer().into()) };
+        let path = self.folder.path.join(&current.name);
+        let refused = |error: std::io::Error| Broken::Refused(trouble("write", &path, &error));
+        let mut counts: Option<(u64, PgRow)> = None;
+        let take = |row: PgRow| -> Result<(), Broken> {
+            match &counts {
+                None => counts = Some((gone(&row)?, row)),
+                Some((gone, _)) if *gone > u64::from(most) => {}
+                Some(_) => current.data.row(row.try_get(LINE).map_err(LiveError::from)?).map_err(refused)?,
+            }
+            Ok(())
+        };
+        session.each(batch, take).await?;
+        let (gone, counts) = counts.ok_or_else(no_answer)?;
+        if gone == 0 || gone > u64::from(most) {
+            return Ok(counts);
+        }
+        let content = current.data.end().map_err(refused)?;
+        if content.rows != current.data.kept().rows + gone {
+            return Err(Broken::Refused(Refused {
+                message: format!("{gone} rows were to be archived, and others came; the batch is taken back"),
+                hint: String::new(),
+            }));
+        }
+        let bounds = current.bounds.with(&counts)?;
+        let entry = current.entry(&content, &bounds, &self.table, &self.columns, self.run);
+        current.next = Some((content, bounds));
+        manifest::amend(&self.folder.path, &[entry], &[])?;
+        Ok(counts)
+    }
+
+    /// The statement that says what of the file counts once the batch commits; none, where it had no rows.
+    pub(crate) fn noted(&self, registry: &Registry) -> Option<String> {
+        let current = self.current.as_ref()?;
+        let (content, bounds) = current.next.as_ref()?;
+        let (low, high) = bounds.texts();
+        let sha256 = content.sha256();
+        let content = archive_file::Content { rows: content.rows, bytes: content.bytes, sha256: &sha256, low, high };
+        Some(registry.archive_file_holds(current.id, &content))
+    }
+
+    /// The batch has committed.
+    pub(crate) fn committed(&mut self) {
+        let Some(current) = &mut self.current else { return };
+        if let Some((content, bounds)) = current.next.take() {
+            current.data.keep(content);
+            current.bounds = bounds;
+        }
+    }
+
+    /// Seals what was written.
+    pub(crate) async fn close(mut self, session: &mut Session, registry: &Registry, root: &Path) -> Result<(), Broken> {
+        // From here on, repair may mend it.
+        match self.current.take() {
+            None => return Ok(()),
+            Some(current) => drop(current),
+        }
+        repair::mend(session, registry, root, &self.table.to_string(), &self.folder).await
+    }
+
+    /// Has a file with room, and nothing in it that does not count.
+    async fn ready(&mut self, session: &mut Session, registry: &Registry) -> Result<(), Broken> {
+        if let Some(current) = self.current.as_mut().filter(|current| current.data.is_dirty()) {
+            current.next = None;
+            let kept = current.data.kept().clone();
+            let entry = current.entry(&kept, &current.bounds, &self.table, &self.columns, self.run);
+            let (entries, without) =
+                if kept.rows > 0 { (vec![entry], None) } else { (Vec::new(), Some(current.name.as_str())) };
+            manifest::amend(&self.folder.path, &entries, without.as_slice())?;
+            let path = self.folder.path.join(&current.name);
+            current.data.take_back().map_err(|error| trouble("mend", &path, &error))?;
+        }
+        let sealed = match &self.current {
+            Some(current) if !current.is_full() => return Ok(()),
+            Some(current) => repair::sealed(registry, current.id, &self.folder.path.join(&current.name))? + "; ",
+            None => String::new(),
+        };
+        self.current = Some(self.begin(session, registry, &sealed).await?);
+        Ok(())
+    }
+
+    /// The entry is there before the file, for good: no file is unknown to whoever repairs.
+    async fn begin(&mut self, session: &mut Session, registry: &Registry, sealed: &str) -> Result<Current, Broken> {
+        self.files += 1;
+        let name = folder::name(&self.table, self.run, self.files);
+        let path = self.folder.path.join(&name);
+        let table = self.table.to_string();
+        let begun =
+            Begun { run: self.run, rule: &table, folder: &self.folder.declared, file: &name, columns: &self.columns };
+        let insert = registry.archive_file_begun(&begun);
+        let sql = format!("BEGIN; SET LOCAL synchronous_commit = on; {sealed}{insert}; COMMIT");
+        let id = i64::try_from(number(session, &sql).await?).unwrap_or(i64::MAX);
+        let data = DataFile::create(&path).map_err(|error| trouble("write", &path, &error))?;
+        Ok(Current { id, name, data, bounds: Bounds::default(), next: None })
+    }
+}
+
+impl Current {
+    fn is_full(&self) -> bool {
+        self.data.kept().bytes >= FULL || self.data.kept().rows >= MANY
+    }
+
+    fn entry(&self, content: &Content, bounds: &Bounds, table: &QualifiedName, columns: &Value, run: i64) -> Entry {
+        let (low, high) = bounds.texts();
+        Entry {
+            file: self.name.clone(),
+            table: table.to_string(),
+            columns: columns.clone(),
+            rows: content.rows,
+            bytes: content.bytes,
+            sha256: content.sha256(),
+            from: low.map(str::to_owned),
+            to: high.map(str::to_owned),
+            run,
+        }
+    }
+}
+
+/// The column of a batch's rows that has a row's JSON; those with counts and bounds are before it.
+const LINE: usize = 8;
+
+fn no_answer() -> LiveError {
+    LiveError::Connection("a batch gave no counts".to_owned())
+}
+
+fn gone(counts: &PgRow) -> Result<u64, LiveError> {
+    let gone: i64 = counts.try_get(2)?;
+    Ok(u64::try_from(gone).unwrap_or(0))
+}
+
+impl Bounds {
+    /// With those of a batch, from its row of counts.
+    fn with(&self, counts: &PgRow) -> Result<Self, LiveError> {
+        let bound = |column: usize| -> Result<Option<(i64, String)>, LiveError> {
+            let (text, at): (Option<String>, Option<i64>) = (counts.try_get(column)?, counts.try_get(column + 1)?);
+            Ok(at.zip(text))
+        };
+        let (low, high) = (bound(4)?, bound(6)?);
+        let low = self.low.clone().into_iter().chain(low).min_by_key(|(at, _)| *at);
+        let high = self.high.clone().into_iter().chain(high).max_by_key(|(at, _)| *at);
+        Ok(Self { low, high })
+    }
+
+    fn texts(&self) -> (Option<&str>, Option<&str>) {
+        (self.low.as_ref().map(|(_, text)| text.as_str()), self.high.as_ref().map(|(_, text)| text.as_str()))
+    }
+}
