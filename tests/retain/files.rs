@@ -297,6 +297,16 @@ fn rules_share_a_folder_at_the_same_time() {
 }
 
 #[test]
+fn columns_that_only_heirs_have_are_not_lost() {
+    let place = Place::new(newest(), &format!("{T} CREATE TABLE heir (more int) INHERITS (t)"));
+    place.rule(&rule("public.t"));
+    refused(&place, "public.heir has columns that public.t has not");
+    place.database.sql("ALTER TABLE heir DROP more; INSERT INTO heir VALUES (1001, '2001-01-01')");
+    place.retain(&[]).expect(0);
+    assert_eq!((ids(&place, "t"), place.count("heir")), ((1..=1001).collect::<Vec<_>>(), 0));
+}
+
+#[test]
 fn restoring_says_how_and_children_are_refused() {
     let place = Place::new(newest(), &format!("{T} CREATE TABLE c (t int REFERENCES t)"));
     place.rule(&rule("public.t").with("children", json!([{ "table": "public.c", "foreign_key": "t" }])));

@@ -159,7 +159,8 @@ impl Site<'_> {
             files.committed();
         }
         *line = counted;
-        Ok(Some(Counts { found, last, gone, took: began.elapsed() }))
+        let on_disk = self.files.as_ref().map_or(Duration::ZERO, Archive::on_disk);
+        Ok(Some(Counts { found, last, gone, took: began.elapsed().saturating_sub(on_disk) }))
     }
 }
 

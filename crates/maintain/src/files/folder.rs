@@ -50,7 +50,11 @@ fn exists(path: &Path) -> bool {
 /// Makes what was created or renamed in a folder survive a crash of the machine.
 pub(crate) fn last(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
+    match File::open(folder)?.sync_all() {
+        // There are file systems that know no such thing for folders, and then do it by themselves.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        done => done,
+    }
 }
 
 /// A name that no file had before, and that says whose it is whatever the table is called.

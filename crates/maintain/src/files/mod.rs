@@ -7,7 +7,10 @@ mod folder;
 mod manifest;
 mod repair;
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use reconcile_apply::registry::{
     Registry,
@@ -40,6 +43,8 @@ pub(crate) struct Archive {
     columns: Value,
     current: Option<Current>,
     files: u32,
+    /// What the last batch spent on the disk.
+    on_disk: Duration,
 }
 
 /// The file that is written.
@@ -73,7 +78,15 @@ pub(crate) async fn open(
     folder.make()?;
     repair::mend(session, registry, root, &rule.table.to_string(), &folder).await?;
     let columns = table.columns.iter().map(|column| json!({ "name": column.name, "type": column.type_name })).collect();
-    Ok(Some(Archive { table: rule.table.clone(), folder, run, columns, current: None, files: 0 }))
+    Ok(Some(Archive {
+        table: rule.table.clone(),
+        folder,
+        run,
+        columns,
+        current: None,
+        files: 0,
+        on_disk: Duration::ZERO,
+    }))
 }
 
 /// How rows come back from files, for whoever wants them back.
@@ -101,6 +114,7 @@ impl Archive {
         batch: &str,
         most: u32,
     ) -> Result<PgRow, Broken> {
+        self.on_disk = Duration::ZERO;
         self.ready(session, registry).await?;
         let Some(current) = &mut self.current else { return Err(no_answer().into()) };
         let path = self.folder.path.join(&current.name);
@@ -119,6 +133,7 @@ impl Archive {
         if gone == 0 || gone > u64::from(most) {
             return Ok(counts);
         }
+        let began = Instant::now();
         let content = current.data.end().map_err(refused)?;
         if content.rows != current.data.kept().rows + gone {
             return Err(Broken::Refused(Refused {
@@ -130,7 +145,13 @@ impl Archive {
         let entry = current.entry(&content, &bounds, &self.table, &self.columns, self.run);
         current.next = Some((content, bounds));
         manifest::amend(&self.folder.path, &[entry], &[])?;
+        self.on_disk = began.elapsed();
         Ok(counts)
+    }
+
+    /// How long the last batch took beyond its statements, most of it for the disk. Smaller batches would only be more.
+    pub(crate) fn on_disk(&self) -> Duration {
+        self.on_disk
     }
 
     /// The statement that says what of the file counts once the batch commits; none, where it had no rows.

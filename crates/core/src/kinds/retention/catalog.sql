@@ -35,6 +35,10 @@ SELECT jsonb_build_object(
         OR (SELECT pg_has_role(d.datdba, 'USAGE') FROM pg_database d WHERE d.datname = current_database())
         OR CASE WHEN current_setting('server_version_num')::int >= 170000
           THEN has_table_privilege(p.oid, 'MAINTAIN') ELSE false END,
+      -- Whether it has columns that the table has not, as tables that inherit may.
+      'has_more', EXISTS (
+        SELECT FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT EXISTS (
+          SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = a.attname)),
       -- The columns that lead an index, by its name.
       'indexes', (
         SELECT coalesce(jsonb_object_agg(x.relname, a.attname), '{}')

@@ -57,7 +57,7 @@ pub struct Column {
 
 /// The table or a partition, by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a privilege of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Part {
     /// Its name.
     #[serde(deserialize_with = "parts")]
@@ -76,6 +76,8 @@ pub struct Part {
     pub may_delete: bool,
     /// Whether this role may.
     pub may_vacuum: bool,
+    /// Whether it has columns that the table has not.
+    pub has_more: bool,
     /// Valid btree indexes, each with the column that leads it.
     pub indexes: BTreeMap<String, Ident>,
 }

@@ -106,6 +106,9 @@ impl Rule {
         for table in std::iter::once(&scene.table).chain(scene.children.iter().map(|(child, _)| child)) {
             self.check_references(table)?;
         }
+        if self.action != Action::Delete {
+            archivable(&scene.table)?;
+        }
         match &scene.archive {
             Some(archive) => keeps(&scene.table, archive),
             None => Ok(()),
@@ -126,6 +129,17 @@ impl Rule {
             format!("foreign key {} of {} points at {}: {what}", reference.constraint, reference.table, table.name),
             "declare that table under `children`, or change what its foreign key does ON DELETE",
         )
+    }
+}
+
+/// Whether all that rows hold stands in columns of the table that the rule is about.
+fn archivable(table: &Table) -> Result<(), Refused> {
+    match table.parts.iter().find(|part| part.has_more) {
+        Some(part) => refused(
+            format!("{} has columns that {} has not: they would not be archived, but lost", part.name, table.name),
+            "give the parent these columns as well, or take the inheritance away",
+        ),
+        None => Ok(()),
     }
 }
 
