@@ -256,6 +256,23 @@ fn a_batch_that_cannot_commit_leaves_no_row_in_a_file() {
 }
 
 #[test]
+fn a_batch_that_is_tried_again_stands_once_in_the_file() {
+    let place = Place::new(
+        newest(),
+        &format!(
+            "{T} CREATE SEQUENCE tries; CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN IF OLD.id % 300 = 0 AND nextval('public.tries') % 2 = 1 THEN RAISE 'met' USING ERRCODE = '40001'; END IF;
+            RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER met AFTER DELETE ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION meet();"
+        ),
+    );
+    place.rule(&rule("public.t"));
+    let run = place.retain(&[]).expect(0);
+    assert_eq!(place.database.sql("SELECT last_value FROM tries"), "6", "{run}");
+    assert_eq!((ids(&place, "t"), place.count("t")), ((1..=1000).collect::<Vec<_>>(), 30));
+}
+
+#[test]
 fn names_of_all_sorts_partitions_and_indexes() {
     let place = Place::new(
         newest(),
