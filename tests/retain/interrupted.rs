@@ -74,6 +74,32 @@ fn a_run_ends_when_its_time_is_over() {
 }
 
 #[test]
+fn a_run_that_ends_early_tells_what_it_leaves_and_whether_that_grows() {
+    let place = Place::new(newest(), T);
+    let limits = json!({ "max_rows": 1_000_000 });
+    place.rule(&slow().batch("max_runtime_ms", json!(200)).with("limits", limits));
+    let left = |run: Run| {
+        let step: serde_json::Value = serde_json::from_str(run.stdout.lines().next().unwrap()).unwrap();
+        let left = place.count("t");
+        let said = step["message"].as_str().unwrap().to_owned();
+        let recorded = place.database.sql("SELECT backlog FROM reconcile.retention_run ORDER BY id DESC LIMIT 1");
+        assert_eq!(recorded, left.to_string());
+        (left, said)
+    };
+    // Counted, since the rule has limits.
+    let (first, said) = left(place.retain(&[]).expect(5));
+    assert_eq!(said, format!("`max_runtime` of 200 ms is over; about {first} rows are left"));
+    let (second, said) = left(place.retain(&[]).expect(5));
+    assert!(
+        said.ends_with(&format!("about {second} rows are left, {} fewer than after the run before", first - second))
+    );
+    place.database.sql("INSERT INTO t SELECT n, now() - interval '99 days' FROM generate_series(5001, 7000) n");
+    let (third, said) = left(place.retain(&[]).expect(5));
+    let more = third - second;
+    assert!(said.ends_with(&format!("{more} more than after the run before: runs do not keep up")), "{said}");
+}
+
+#[test]
 fn a_batch_is_tried_again_where_somebody_holds_its_rows() {
     let place = Place::new(newest(), T);
     place.rule(&slow().batch("rows", json!(5000)));

@@ -17,6 +17,7 @@ pub(crate) struct Line {
     id: i64,
     pub(crate) step: Step,
     spent: Duration,
+    backlog: Option<u64>,
 }
 
 /// What the records call a run.
@@ -73,7 +74,7 @@ impl Line {
         };
         let begun = site.options.registry.retention_begun(&begun);
         let id = number(site.session, &format!("{setting}{begun}")).await?;
-        Ok(Self { id: i64::try_from(id).unwrap_or(i64::MAX), step, spent: Duration::ZERO })
+        Ok(Self { id: i64::try_from(id).unwrap_or(i64::MAX), step, spent: Duration::ZERO, backlog: None })
     }
 
     /// As it is after a batch.
@@ -94,8 +95,14 @@ impl Line {
                 ms: self.step.execution_time_ms,
                 outcome: self.step.outcome.name(),
                 message: self.step.message.as_deref(),
+                backlog: self.backlog,
             },
         )
+    }
+
+    /// It ends with so many rows left.
+    pub(crate) fn leaving(&mut self, backlog: u64) {
+        self.backlog = Some(backlog);
     }
 
     /// Writes down how it ended. Where that cannot be written any more, the next run does it.

@@ -135,6 +135,11 @@ impl Run<'_> {
         };
         let mut walk = Walk::new(site, &rule.batch, &selection, scene.clock, fate, families, line);
         let mut ended = walk.all(&approaches).await.err();
+        if let Some(Ended::Stopped(message)) = &mut ended {
+            let left = rows.saturating_sub(walk.line.step.rows_affected);
+            walk.line.leaving(left);
+            message.push_str(&walk.backlog(heading, left).await);
+        }
         let lines: Vec<_> = walk.families.into_iter().map(|family| family.line).chain([walk.line]).collect();
         // A connection that is gone needs it no more.
         drop(site.session.batch("RESET synchronous_commit").await);

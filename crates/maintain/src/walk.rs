@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     event::Event,
     lag::Lag,
-    line::Line,
+    line::{Heading, Line},
     pace::Pace,
     site::{Counts, Ended, Site, number},
 };
@@ -135,6 +135,23 @@ impl<'a, 's> Walk<'a, 's> {
             }
         }
         Ok(())
+    }
+
+    /// What is left, for a sentence, and whether it grows from run to run (TRAPS 27).
+    pub(crate) async fn backlog(&mut self, heading: Heading<'_>, left: u64) -> String {
+        let query = self.site.options.registry.retention_backlog(heading.rule, heading.run);
+        let before = match self.site.session.row(&query).await {
+            Ok(Some(row)) => row.try_get::<Option<i64>, _>(0).ok().flatten().map(i64::unsigned_abs),
+            Ok(None) | Err(_) => None,
+        };
+        let trend = match before {
+            Some(before) if left > before => {
+                format!(", {} more than after the run before: runs do not keep up", left - before)
+            }
+            Some(before) => format!(", {} fewer than after the run before", before - left),
+            None => String::new(),
+        };
+        format!("; about {left} rows are left{trend}")
     }
 
     /// From the first block to the last that is there now. Gives how many rows were found and stayed.

@@ -44,6 +44,8 @@ pub struct Model {
     /// Why, unless it is done.
     #[sea_orm(column_type = "Text", nullable)]
     pub message: Option<String>,
+    /// Rows that were still past their time where it stopped, by the estimate that it began with.
+    pub backlog: Option<i64>,
 }
 
 /// None that the records need.
@@ -80,6 +82,8 @@ pub struct Noted<'a> {
     pub outcome: &'a str,
     /// Why it ended.
     pub message: Option<&'a str>,
+    /// Rows that are left.
+    pub backlog: Option<u64>,
 }
 
 impl Registry {
@@ -110,12 +114,14 @@ impl Registry {
     /// The statement that brings a row up to what is done.
     #[must_use]
     pub fn retention_noted(&self, id: i64, noted: &Noted<'_>) -> String {
-        let count = |count: u64| Expr::value(i64::try_from(count).unwrap_or(i64::MAX));
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let count = |count: u64| Expr::value(signed(count));
         let mut update = Entity::update_many()
             .col_expr(Column::RowsAffected, count(noted.rows))
             .col_expr(Column::ExecutionTimeMs, count(noted.ms))
             .col_expr(Column::Outcome, Expr::value(noted.outcome))
             .col_expr(Column::Message, Expr::value(noted.message.map(str::to_owned)))
+            .col_expr(Column::Backlog, Expr::value(noted.backlog.map(signed)))
             .filter(Expr::col(Column::Id).eq(id))
             .into_query();
         update.table(self.table("retention_run")).to_string(PostgresQueryBuilder)
@@ -131,6 +137,22 @@ impl Registry {
             .filter(Expr::col(Column::Outcome).eq("running"))
             .into_query();
         update.table(self.table("retention_run")).to_string(PostgresQueryBuilder)
+    }
+
+    /// The query for what the run of a rule before this one left.
+    #[must_use]
+    pub fn retention_backlog(&self, rule: &str, run: i64) -> String {
+        let mut query = Entity::find().into_query();
+        query
+            .clear_selects()
+            .column(Column::Backlog)
+            .and_where(Expr::col(Column::Rule).eq(rule))
+            .and_where(Expr::col(Column::TableName).eq(rule))
+            .and_where(Expr::col(Column::Run).lt(run))
+            .and_where(Expr::col(Column::RowsAffected).gt(0))
+            .order_by(Column::Id, sea_orm::Order::Desc)
+            .limit(1);
+        self.select(&mut query, "retention_run")
     }
 
     /// The query for what tells which rules are due: the declaration, and in seconds of the rule's own clock, now and

@@ -170,7 +170,10 @@ impl Registry {
         if version.is_some() {
             let mut update = Query::update();
             update.table(self.table("layout")).value(Alias::new("version"), VERSION);
-            return shared.chain([update.to_string(PostgresQueryBuilder)]).collect();
+            let mut alter = Table::alter();
+            alter.table(self.table("retention_run")).add_column(ColumnDef::new(Alias::new("backlog")).big_integer());
+            let last = [alter.to_string(PostgresQueryBuilder), update.to_string(PostgresQueryBuilder)];
+            return shared.chain(last).collect();
         }
         let mut alter = Table::alter();
         alter
