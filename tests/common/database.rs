@@ -114,12 +114,17 @@ impl Database {
     /// The statements that the server has logged for this database, one a line, with the role in front.
     pub(crate) fn log(&self) -> Vec<String> {
         let (log, prefix) = (self.version.server().log(), format!("{}|", self.name));
-        let mut lines: Vec<String> = Vec::new();
+        let (mut lines, mut ours): (Vec<String>, bool) = (Vec::new(), false);
         for line in log.lines() {
             match (line.strip_prefix(&prefix), line.strip_prefix('\t'), lines.last_mut()) {
-                (Some(line), ..) => lines.push(line.to_owned()),
-                (None, Some(rest), Some(last)) => last.push_str(&format!(" {rest}")),
-                (None, ..) => {}
+                (Some(line), ..) => {
+                    lines.push(line.to_owned());
+                    ours = true;
+                }
+                // It goes on with the line before it, whoever's that is.
+                (None, Some(rest), Some(last)) if ours => last.push_str(&format!(" {rest}")),
+                (None, Some(_), _) => {}
+                (None, None, _) => ours = false,
             }
         }
         lines
