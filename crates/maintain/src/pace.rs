@@ -37,8 +37,8 @@ impl Pace {
 
     /// Learns from a batch that found `found` rows on `blocks` blocks and took so long.
     pub(crate) fn learn(&mut self, found: u64, blocks: u32, took: Duration) {
-        // At most twice as large, so that one quick batch does not lead to a far too slow one.
-        let factor = (self.target.as_secs_f64() / took.as_secs_f64().max(0.000_1)).clamp(0.25, 2.0);
+        // At most four times as large, so that one quick batch does not lead to a far too slow one.
+        let factor = (self.target.as_secs_f64() / took.as_secs_f64().max(0.000_1)).clamp(0.25, 4.0);
         self.even = found * EVEN >= u64::from(self.rows);
         if found >= u64::from(self.rows) {
             // The rows were the limit: what lies behind them need not be looked at twice.
@@ -84,7 +84,7 @@ mod tests {
     fn quick_batches_grow_up_to_what_is_allowed() {
         let mut pace = Pace::new(&Batch { rows: 3000, ..Batch::default() });
         assert_eq!(pace.rows, 1000);
-        for expected in [2000, 3000, 3000] {
+        for expected in [3000, 3000] {
             pace.learn(u64::from(pace.rows), 40, QUICK);
             assert_eq!(pace.rows, expected);
         }
@@ -99,7 +99,7 @@ mod tests {
         }
         assert_eq!((pace.rows, pace.blocks), (1, 1));
         pace.learn(0, 1, QUICK);
-        assert_eq!((pace.rows, pace.blocks), (1, 2), "an empty stretch leaves the rows alone");
+        assert_eq!((pace.rows, pace.blocks), (1, 4), "an empty stretch leaves the rows alone");
         assert!(!pace.is_even());
     }
 }
