@@ -82,3 +82,32 @@ fn what_pg_get_indexdef_prints_is_adopted() {
         project.expect_no_changes(&database);
     }
 }
+
+/// Queries written otherwise than PostgreSQL prints them; `convergence/views.yaml`.
+const QUERIES: usize = 40;
+
+#[test]
+fn forty_queries_converge_in_one_apply() {
+    for version in versions() {
+        let (database, project) = (Database::new(version), Project::new());
+        database.sql(&data("views.sql"));
+        project.write("schema/views.yaml", data("views.yaml"));
+        project.apply(&database);
+        let made = database.sql("SELECT count(*) FROM pg_matviews");
+        assert!(made.parse::<usize>().unwrap() >= QUERIES, "only {made} views");
+        let before = database.indexes();
+        // What the registry recorded needs no probe, and what the server prints is what was recorded.
+        let unasked = project.run(&database, &["plan", "--json", "-v"]).expect(0);
+        assert_eq!(unasked.json()["records"].as_array().unwrap().len(), 1, "on {}: {unasked}", version.major());
+        project.expect_no_changes(&database);
+        project.apply(&database);
+
+        // Without the registry, only the server can tell that what is declared is what is live.
+        database.sql("DROP SCHEMA reconcile CASCADE");
+        let blind = project.run(&database, &["plan", "--json", "--detailed-exitcode"]).expect(0);
+        assert_eq!(blind.json()["summary"]["adopt"].to_string(), made, "on {}: {blind}", version.major());
+        project.apply(&database);
+        project.expect_no_changes(&database);
+        assert_eq!(before, database.indexes(), "something was built again");
+    }
+}

@@ -132,6 +132,8 @@ fn nothing(project: &Project) -> Target {
 
 fn released(project: &Project, addresses: &[Address]) -> Target {
     let declared: BTreeSet<_> = project.desired.indexes().map(|index| index.index.address()).collect();
+    let views = project.desired.matviews.iter().map(|view| view.view.address());
+    let declared: BTreeSet<_> = declared.into_iter().chain(views).collect();
     let still = addresses.iter().filter(|address| declared.contains(address));
     let text = "it is still declared: the next apply adopts it again";
     let reason = |address: &Address| (address.clone(), "forgotten on request; it stays as it is".to_owned());

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, btree_map::Entry},
+    path::Path,
     thread,
 };
 
@@ -17,7 +18,10 @@ use reconcile_core::{
     source::{FileId, Source},
 };
 
-use crate::shape::{Entries, TableSpec};
+use crate::{
+    matviews::{Matviews, ReadQuery},
+    shape::{Entries, MatviewSpec, TableSpec},
+};
 
 /// Below this many indexes, more threads cost more than they save.
 const THREAD_INDEXES: usize = 1000;
@@ -31,6 +35,7 @@ pub(crate) struct Declarations {
     pending: Vec<Pending>,
     /// Retention rules by table, with their places.
     rules: BTreeMap<QualifiedName, (Source, Option<DeclaredRule>)>,
+    matviews: Matviews,
     /// What is wrong so far.
     pub(crate) problems: Vec<Problem>,
 }
@@ -60,6 +65,11 @@ impl Declarations {
         for (written, spec) in tables.0 {
             let at = root.key(&written);
             match QualifiedName::parse(&written) {
+                Ok(name) if self.matviews.has(&name) => {
+                    let message = format!("`{name}` is declared under `materialized_views:` as well");
+                    let problem = Problem::new(&at, message).on_key();
+                    self.problems.push(problem.hint("declare its indexes there"));
+                }
                 Ok(name) => self.add_relation(&name, &written, spec.unwrap_or_default(), &at),
                 Err(error) => self.problems.push(Problem::new(&at, error.to_string()).on_key()),
             }
@@ -87,6 +97,27 @@ impl Declarations {
             let rule = lowered.map_err(|problems| self.problems.extend(problems)).ok();
             self.rules.insert(table, (at.clone(), rule.map(|rule| DeclaredRule::new(rule, at))));
         }
+    }
+
+    /// Adds what stands under `materialized_views:` of one file, in the folder of which query files are.
+    pub(crate) fn add_matviews(
+        &mut self,
+        file: FileId,
+        folder: &Path,
+        views: Entries<MatviewSpec>,
+        read: ReadQuery<'_>,
+    ) {
+        for found in self.matviews.add(file, folder, views, read) {
+            if let Some(relation) = self.relations.get(&found.view) {
+                let message = format!("`{}` is declared under `tables:` as well", found.view);
+                let problem = Problem::new(&found.at, message).on_key().related(&relation.at, "the other one");
+                self.problems.push(problem.hint("declare its indexes here"));
+                continue;
+            }
+            let spec = TableSpec { prune: None, indexes: found.indexes };
+            self.add_relation(&found.view, &found.written, spec, &found.at);
+        }
+        self.problems.append(&mut self.matviews.problems);
     }
 
     fn add_relation(&mut self, name: &QualifiedName, written: &str, spec: TableSpec, at: &Source) {
@@ -179,6 +210,8 @@ impl Declarations {
                 self.problems.push(problem.related(&relation.at, "the relation"));
             }
         }
+        let broken = self.matviews.broken();
+        self.relations.retain(|name, _| !broken.contains(name));
         let relations = self.relations.into_iter().map(|(name, relation)| DesiredRelation {
             name,
             at: relation.at,
@@ -186,7 +219,8 @@ impl Declarations {
             indexes: relation.indexes,
         });
         let rules = self.rules.into_values().filter_map(|(_, rule)| rule);
-        (Desired::new(relations.collect(), rules.collect()), self.problems)
+        let desired = Desired::new(relations.collect(), rules.collect());
+        (desired.with_matviews(self.matviews.finish()), self.problems)
     }
 }
 

@@ -15,6 +15,7 @@ mod init;
 mod load;
 mod locate;
 mod mask;
+mod matviews;
 mod options;
 mod parse;
 mod render;

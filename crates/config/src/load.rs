@@ -18,9 +18,11 @@ use crate::{
     declare::Declarations,
     discover::{Discovered, discover, reason},
     files::{File, Files, Problems},
+    matviews::QueryFile,
     options::LoadOptions,
     parse::{Parsed, Variables, parse},
     settings::{Sections, Settings},
+    shape::{Entries, MatviewSpec},
 };
 
 /// The project file of a folder.
@@ -194,6 +196,24 @@ impl Loading<'_> {
         id
     }
 
+    /// With the files beside this one that hold queries.
+    fn add_matviews(&mut self, id: FileId, views: Entries<MatviewSpec>, declarations: &mut Declarations) {
+        let folder = self.files.get(id).and_then(|file| file.path.parent()).map(Path::to_path_buf).unwrap_or_default();
+        let mut read = |path: PathBuf, at: &Source| match read_text(&path) {
+            Ok(text) => QueryFile { read: Some((self.add(path, Ok(text.clone())), text)) },
+            Err(unreadable) if unreadable.text.is_empty() => {
+                let message = format!("`{}` {}", shown(&path), unreadable.message);
+                self.problems.push(Problem::new(at, message));
+                QueryFile { read: None }
+            }
+            Err(unreadable) => {
+                self.add(path, Err(unreadable));
+                QueryFile { read: None }
+            }
+        };
+        declarations.add_matviews(id, &folder, views, &mut read);
+    }
+
     fn finish(mut self, base: PathBuf, parsed: Vec<(FileId, Parsed)>) -> Result<Project, Problems> {
         let mut sections = Sections::default();
         let mut declarations = Declarations::default();
@@ -210,6 +230,9 @@ impl Loading<'_> {
             sections.add(&root, &mut parsed.spec);
             if let Some(tables) = parsed.spec.tables {
                 declarations.add_tables(id, tables);
+            }
+            if let Some(views) = parsed.spec.materialized_views {
+                self.add_matviews(id, views, &mut declarations);
             }
             if let Some(rules) = parsed.spec.retention {
                 declarations.add_rules(id, rules);

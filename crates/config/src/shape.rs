@@ -4,7 +4,12 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
 use reconcile_core::{
     hazard::Hazard,
-    kinds::{index::spec::IndexSpec, retention::spec::RuleSpec, schedule::Scheduler},
+    kinds::{
+        index::spec::{IndexSpec, ParameterSpec},
+        matview::spec::RefreshSpec,
+        retention::spec::RuleSpec,
+        schedule::Scheduler,
+    },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
@@ -14,7 +19,7 @@ use serde::{
 
 /// Keys of the contract that this version does not support yet, by the type they would stand in.
 pub(crate) const UNSUPPORTED: [(&str, &[&str]); 2] =
-    [("FileSpec", &["materialized_views", "alerts", "queries"]), ("TableSpec", &["partitioning", "extract"])];
+    [("FileSpec", &["alerts", "queries"]), ("TableSpec", &["partitioning", "extract"])];
 
 /// A file of a reconcile project: `reconcile.yaml`, or one that it includes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -36,6 +41,8 @@ pub(crate) struct FileSpec {
     pub(crate) targets: Option<Entries<Option<TargetSpec>>>,
     /// Relations that carry indexes, by `schema.name`; a bare name is in schema `public`.
     pub(crate) tables: Option<Entries<Option<TableSpec>>>,
+    /// Materialized views, by `schema.name`; a bare name is in schema `public`.
+    pub(crate) materialized_views: Option<Entries<MatviewSpec>>,
     /// Retention rules, by the `schema.name` of their tables.
     pub(crate) retention: Option<Entries<RuleSpec>>,
 }
@@ -108,6 +115,28 @@ pub(crate) struct TableSpec {
     pub(crate) prune: Option<bool>,
     /// Indexes by name.
     pub(crate) indexes: Option<Entries<IndexSpec>>,
+}
+
+/// A materialized view: exactly one of `query` and `query_file`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MatviewSpec {
+    /// The SQL query whose rows it holds.
+    pub(crate) query: Option<String>,
+    /// A file that holds the query, relative to this one.
+    pub(crate) query_file: Option<String>,
+    /// Indexes by name.
+    pub(crate) indexes: Option<Entries<IndexSpec>>,
+    /// Whether it is filled when it is made; `true` where not given.
+    pub(crate) with_data: Option<bool>,
+    /// Storage parameters such as `fillfactor`. Where given, it is the whole set; not given, they are left alone.
+    pub(crate) with: Option<BTreeMap<String, ParameterSpec>>,
+    /// Tablespace; left alone where not given.
+    pub(crate) tablespace: Option<String>,
+    /// Comment; left alone where not given, removed where empty.
+    pub(crate) comment: Option<String>,
+    /// When and how it is brought up to date.
+    pub(crate) refresh: Option<RefreshSpec>,
 }
 
 /// A map in the order in which it is written.

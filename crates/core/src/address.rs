@@ -20,6 +20,11 @@ pub enum Address {
         /// The index, in the schema of its table.
         name: Ident,
     },
+    /// `matview/analytics.daily_sales_summary`
+    Matview {
+        /// The materialized view.
+        name: QualifiedName,
+    },
     /// `retention/logging.system_logs`
     Retention {
         /// The table whose rows the rule is about.
@@ -42,7 +47,8 @@ pub enum AddressError {
     Kind(String),
     /// The number of parts does not fit the kind.
     #[error(
-        "`{0}` does not look like `index/schema.table/name`, `retention/schema.table` or `schedule/retain:schema.table`"
+        "`{0}` does not look like `index/schema.table/name`, `matview/schema.view`, `retention/schema.table` or \
+         `schedule/retain:schema.table`"
     )]
     Shape(String),
     /// A part is no name.
@@ -62,6 +68,12 @@ impl Address {
         Self::Index { table: table.clone(), name: name.clone() }
     }
 
+    /// The address of a materialized view.
+    #[must_use]
+    pub fn matview(name: &QualifiedName) -> Self {
+        Self::Matview { name: name.clone() }
+    }
+
     /// The address of a retention rule.
     #[must_use]
     pub fn retention(table: &QualifiedName) -> Self {
@@ -72,7 +84,10 @@ impl Address {
     #[must_use]
     pub fn table(&self) -> &QualifiedName {
         match self {
-            Self::Index { table, .. } | Self::Retention { table } | Self::Schedule { table, .. } => table,
+            Self::Index { table, .. }
+            | Self::Matview { name: table }
+            | Self::Retention { table }
+            | Self::Schedule { table, .. } => table,
         }
     }
 }
@@ -81,6 +96,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index { table, name } => write!(f, "index/{table}/{name}"),
+            Self::Matview { name } => write!(f, "matview/{name}"),
             Self::Retention { table } => write!(f, "retention/{table}"),
             Self::Schedule { task, table } => write!(f, "schedule/{}", job_name(*task, table)),
         }
@@ -104,13 +120,14 @@ impl FromStr for Address {
                 };
                 Ok(Self::Index { table, name })
             }
+            ["matview", name] => Ok(Self::Matview { name: QualifiedName::parse(name).map_err(name_error)? }),
             ["retention", table] => Ok(Self::Retention { table: QualifiedName::parse(table).map_err(name_error)? }),
             ["schedule", job] => {
                 let parsed = job.split_once(':').and_then(|(task, table)| Some((task.parse().ok()?, table)));
                 let Some((task, table)) = parsed else { return Err(AddressError::Shape(text.to_owned())) };
                 Ok(Self::Schedule { task, table: QualifiedName::parse(table).map_err(name_error)? })
             }
-            ["index" | "retention" | "schedule", ..] => Err(AddressError::Shape(text.to_owned())),
+            ["index" | "matview" | "retention" | "schedule", ..] => Err(AddressError::Shape(text.to_owned())),
             _ => Err(AddressError::Kind(text.to_owned())),
         }
     }

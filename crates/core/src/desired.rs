@@ -4,6 +4,7 @@ use crate::{
     digest::Digest,
     kinds::{
         index::{Index, spec::Lowered},
+        matview::Matview,
         retention::Rule,
         schedule::Scheduler,
     },
@@ -16,6 +17,8 @@ use crate::{
 pub struct Desired {
     /// Every relation that stands under `tables:`.
     pub relations: Vec<DesiredRelation>,
+    /// Materialized views, in the order of names. Their indexes are among those of the relations.
+    pub matviews: Vec<DeclaredMatview>,
     /// Retention rules, in the order of their tables.
     pub rules: Vec<DeclaredRule>,
     /// Who runs what is due; `None` where the project does not say.
@@ -50,6 +53,28 @@ pub struct DeclaredIndex {
     pub short: bool,
     /// Of the declaration, to see whether it changed since it was applied.
     pub digest: Digest,
+}
+
+/// A declared materialized view.
+#[derive(Clone, Debug)]
+pub struct DeclaredMatview {
+    /// What is declared, the query as written; without its indexes.
+    pub view: Matview,
+    /// Its value in the YAML.
+    pub at: Source,
+    /// The node, or the file, whose text is the query.
+    pub query_at: Source,
+    /// Of the view, to see whether it changed since it was applied.
+    pub digest: Digest,
+}
+
+impl DeclaredMatview {
+    /// Takes the digest of what is declared.
+    #[must_use]
+    pub fn new(view: Matview, at: Source, query_at: Source) -> Self {
+        let digest = Digest::of(&view);
+        Self { view, at, query_at, digest }
+    }
 }
 
 /// A declared retention rule.
@@ -106,7 +131,19 @@ impl Desired {
             .collect();
         let of_rules: Vec<_> = rules.iter().map(|rule| rule.digest.as_str()).collect();
         let digest = Digest::of(&(contents, of_rules));
-        Self { relations, rules, scheduler: None, digest }
+        Self { relations, matviews: Vec::new(), rules, scheduler: None, digest }
+    }
+
+    /// The same, with materialized views.
+    #[must_use]
+    pub fn with_matviews(mut self, mut matviews: Vec<DeclaredMatview>) -> Self {
+        matviews.sort_by(|a, b| a.view.name.cmp(&b.view.name));
+        if !matviews.is_empty() {
+            let contents: Vec<_> = matviews.iter().map(|view| view.digest.as_str()).collect();
+            self.digest = Digest::of(&(&self.digest, contents));
+        }
+        self.matviews = matviews;
+        self
     }
 
     /// The same, run by somebody.

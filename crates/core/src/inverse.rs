@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     address::Address,
-    desired::{DeclaredIndex, DeclaredRule, Desired, DesiredRelation},
+    desired::{DeclaredIndex, DeclaredMatview, DeclaredRule, Desired, DesiredRelation},
     kinds::{
         Object,
         index::{Index, spec::Lowered},
+        matview::Matview,
         retention::Rule,
         schedule::Scheduler,
     },
@@ -116,6 +117,7 @@ struct Collected {
     scheduler: Option<Scheduler>,
     touched: BTreeSet<Address>,
     former: BTreeMap<Address, Index>,
+    matviews: Vec<Matview>,
     rules: Vec<Rule>,
     tables: BTreeSet<QualifiedName>,
     release: Release,
@@ -139,6 +141,7 @@ impl Collected {
                 self.touch(change);
                 match before {
                     Object::Index(before) => self.restore(change, before),
+                    Object::Matview(before) => self.restore_view(change, before),
                     // It follows from its rule.
                     Object::Schedule(_) => {}
                     Object::Retention(rule) => {
@@ -193,7 +196,7 @@ impl Collected {
             Address::Index { table, .. } => {
                 self.tables.insert(table.clone());
             }
-            Address::Retention { .. } | Address::Schedule { .. } => {}
+            Address::Matview { .. } | Address::Retention { .. } | Address::Schedule { .. } => {}
         }
     }
 
@@ -209,6 +212,24 @@ impl Collected {
         }
         self.touched.insert(address.clone());
         self.former.insert(address, complete(before));
+    }
+
+    /// With its indexes, which come with it where it is made anew.
+    fn restore_view(&mut self, change: &PlannedChange, before: &Matview) {
+        if !change.prior.managed {
+            self.release.insert(before.address(), "it was not managed before the run".to_owned());
+        }
+        self.lose(change);
+        self.tables.insert(before.name.clone());
+        for index in &before.indexes {
+            self.former.insert(index.address(), complete(index));
+        }
+        self.matviews.push(Matview {
+            with: Some(before.with.clone().unwrap_or_default()),
+            comment: Some(before.comment.clone().unwrap_or_default()),
+            indexes: Vec::new(),
+            ..before.clone()
+        });
     }
 
     fn lose(&mut self, change: &PlannedChange) {
@@ -231,9 +252,13 @@ impl Collected {
             // What an interrupted build left belongs to nobody, so that only `prune` reaches it.
             DesiredRelation { indexes: declared.collect(), name, at: at.clone(), prune: true }
         });
+        let views = self.matviews.into_iter().map(|view| DeclaredMatview::new(view, at.clone(), at.clone()));
+        let views = views.collect();
         let rules = self.rules.into_iter().map(|rule| DeclaredRule::new(rule, at.clone()));
         Inverse {
-            desired: Desired::new(relations.collect(), rules.collect()).scheduled_by(self.scheduler),
+            desired: Desired::new(relations.collect(), rules.collect())
+                .with_matviews(views)
+                .scheduled_by(self.scheduler),
             filter: Filter::only(self.touched),
             release: self.release,
             remnants: self.remnants,

@@ -10,6 +10,7 @@ use crate::{
     digest::Digest,
     kinds::{
         index::Index,
+        matview::{Matview, facts::Views},
         retention::{
             Rule,
             facts::{Estimate, Table},
@@ -46,6 +47,8 @@ pub struct Live {
     pub vocabulary: Vocabulary,
     /// The indexes, by object identifier, that are what the registry recorded, and declared as it recorded.
     pub recorded: HashSet<u32>,
+    /// What stands under the names of materialized views.
+    pub matviews: Views,
     /// What retention rules have to know.
     pub retention: Retention,
     /// The jobs in the database.
@@ -72,6 +75,8 @@ pub struct Registry {
     pub unreadable: bool,
     /// What was created or adopted.
     pub managed: BTreeMap<Address, Managed>,
+    /// The materialized views as they were applied.
+    pub matviews: BTreeMap<QualifiedName, Matview>,
     /// The retention rules in force, by their tables.
     pub rules: BTreeMap<QualifiedName, Rule>,
     /// The jobs that it has made.
@@ -192,7 +197,7 @@ impl Registry {
         let first = Address::index(table, &Ident::from_server("\u{1}"));
         self.managed.range(first..).map_while(move |(address, _)| match address {
             Address::Index { table: of, name } => (of == table).then_some((address, name)),
-            Address::Retention { .. } | Address::Schedule { .. } => None,
+            Address::Matview { .. } | Address::Retention { .. } | Address::Schedule { .. } => None,
         })
     }
 }

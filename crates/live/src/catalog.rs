@@ -11,6 +11,7 @@ use reconcile_core::{
             PathName,
             catalog::{self, CATALOG_SQL, Column, Columns, IndexRow, NAMES_FROM, Names, OpClass},
         },
+        matview::{Matview, facts::Views},
         retention::Rule,
         schedule::Schedule,
     },
@@ -20,7 +21,7 @@ use reconcile_core::{
 };
 use sea_orm::sqlx::{self, Row as _, postgres::PgRow, postgres::types::Oid};
 
-use crate::{LiveError, ReadOptions, Session, hello::Hello, session::Rows};
+use crate::{LiveError, ReadOptions, Session, hello::Hello, matview, session::Rows};
 
 /// `server_version_num` of the first server with `pg_index.indnullsnotdistinct`.
 const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
@@ -43,15 +44,18 @@ pub async fn read(
     if let Some(registry) = &registry {
         let sql = Sql::new(
             "SELECT address, declared, definition, \
-             CASE WHEN address LIKE ANY ('{retention/%,schedule/%}') THEN declaration END FROM ",
+             CASE WHEN address LIKE ANY ('{matview/%,retention/%,schedule/%}') THEN declaration END FROM ",
         )
         .name(registry);
         batch = format!("{sql}; ");
     }
+    let of_views = matview::statement(desired, registry.as_ref());
+    batch.extend(of_views.iter().flat_map(|sql| [sql.as_str(), "; "]));
     batch.push_str(&statements(&asked, session.server_version()));
     let mut results = session.batch(&batch).await?.into_iter();
     let entries = if readable { results.next().unwrap_or_default() } else { Rows::new() };
-    let (managed, (rules, schedules)) = (managed(&entries)?, declarations(&entries)?);
+    let found = if of_views.is_some() { results.next().unwrap_or_default() } else { Rows::new() };
+    let (managed, declared) = (managed(&entries)?, declarations(&entries)?);
     let (relation_rows, index_rows) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());
     let names = names(&results.next().unwrap_or_default(), &results.next().unwrap_or_default())?;
     let relations = relations(&relation_rows, index_rows, &names)?;
@@ -62,8 +66,9 @@ pub async fn read(
             exists: hello.registry_exists,
             unreadable: hello.registry_exists && !readable,
             managed,
-            rules,
-            schedules,
+            matviews: declared.matviews,
+            rules: declared.rules,
+            schedules: declared.schedules,
         },
         taken: HashMap::new(),
         vocabulary: Vocabulary {
@@ -73,6 +78,7 @@ pub async fn read(
             ..Vocabulary::default()
         },
         recorded: std::collections::HashSet::new(),
+        matviews: Views { found: matview::decoded(&found)?, ..Views::default() },
         retention: Retention::default(),
         cron: hello.cron.clone(),
     };
@@ -163,9 +169,16 @@ pub(crate) fn asked<'a>(names: impl Iterator<Item = &'a QualifiedName>, registry
     }
 }
 
-/// The retention rules in force, and the jobs.
-fn declarations(rows: &Rows) -> Result<(BTreeMap<QualifiedName, Rule>, Vec<Schedule>), LiveError> {
-    let (mut rules, mut schedules) = (BTreeMap::new(), Vec::new());
+/// What was declared as the registry has it, of kinds that the database itself does not hold whole.
+#[derive(Default)]
+struct Declarations {
+    matviews: BTreeMap<QualifiedName, Matview>,
+    rules: BTreeMap<QualifiedName, Rule>,
+    schedules: Vec<Schedule>,
+}
+
+fn declarations(rows: &Rows) -> Result<Declarations, LiveError> {
+    let mut all = Declarations::default();
     for row in rows {
         let Some(json) = row.try_get::<Option<serde_json::Value>, _>(3)? else { continue };
         let object: Object = serde_json::from_value(json).map_err(|error| {
@@ -173,13 +186,16 @@ fn declarations(rows: &Rows) -> Result<(BTreeMap<QualifiedName, Rule>, Vec<Sched
         })?;
         match object {
             Object::Retention(rule) => {
-                rules.insert(rule.table.clone(), *rule);
+                all.rules.insert(rule.table.clone(), *rule);
             }
-            Object::Schedule(schedule) => schedules.push(*schedule),
+            Object::Matview(view) => {
+                all.matviews.insert(view.name.clone(), *view);
+            }
+            Object::Schedule(schedule) => all.schedules.push(*schedule),
             Object::Index(_) => {}
         }
     }
-    Ok((rules, schedules))
+    Ok(all)
 }
 
 fn managed(rows: &[PgRow]) -> Result<BTreeMap<reconcile_core::address::Address, Managed>, LiveError> {

@@ -9,6 +9,7 @@ pub mod duplicates;
 pub mod error;
 pub mod explain;
 pub mod hello;
+pub mod matview;
 pub mod planner;
 pub mod probe;
 pub mod resolve;
@@ -66,6 +67,7 @@ pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOption
     let resolved =
         resolve::canonical(session, desired, &live, &Server { hello: &hello, names: &names, options }).await?;
     let mut problems = resolved.problems;
+    problems.extend(matview::print(session, desired, &mut live, &hello, options).await?);
     problems.extend(retention::estimate_all(session, desired, &mut live, options).await?);
     Ok(Picture { live, canonical: resolved.canonical, problems })
 }

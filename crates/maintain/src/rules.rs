@@ -64,7 +64,7 @@ async fn all(session: &mut Session, registry: &Registry) -> Result<Vec<Rule>, Ru
 pub(crate) fn rule(declaration: serde_json::Value) -> Result<Rule, RulesError> {
     match serde_json::from_value(declaration) {
         Ok(Object::Retention(rule)) => Ok(*rule),
-        Ok(other @ (Object::Index(_) | Object::Schedule(_))) => {
+        Ok(other @ (Object::Index(_) | Object::Matview(_) | Object::Schedule(_))) => {
             Err(RulesError::Entry(format!("it is {}", other.address())))
         }
         Err(error) => Err(RulesError::Entry(error.to_string())),

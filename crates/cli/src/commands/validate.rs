@@ -2,7 +2,7 @@
 
 use reconcile_config::Problems;
 use reconcile_core::{
-    desired::{DeclaredIndex, DeclaredRule},
+    desired::{DeclaredIndex, DeclaredMatview, DeclaredRule},
     kinds::index::FragmentPlace,
     problem::Problem,
     source::Source,
@@ -19,7 +19,8 @@ use crate::{
 pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load(global)?;
     let of_rules = project.desired.rules.iter().filter_map(rule_syntax);
-    let problems: Vec<_> = project.desired.indexes().flat_map(syntax).chain(of_rules).collect();
+    let of_views = project.desired.matviews.iter().filter_map(query_syntax);
+    let problems: Vec<_> = project.desired.indexes().flat_map(syntax).chain(of_views).chain(of_rules).collect();
     if !problems.is_empty() {
         return Err(Problems::new(project.files, problems).into());
     }
@@ -27,15 +28,26 @@ pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure>
         terminal.json_line(&serde_json::json!({ "problems": [] }));
         return Ok(Exit::Done);
     }
-    let (tables, indexes) = (project.desired.relations.len(), project.desired.indexes().count());
+    let views = project.desired.matviews.len();
+    let (tables, indexes) = (project.desired.relations.len() - views, project.desired.indexes().count());
     let files = project.files.names().count();
     let rules = match project.desired.rules.len() {
         0 => String::new(),
         1 => " and 1 retention rule".to_owned(),
         rules => format!(" and {rules} retention rules"),
     };
-    terminal.print(&format!("Valid: {indexes} indexes on {tables} tables{rules} in {files} files.\n"));
+    let counted = match views {
+        0 => String::new(),
+        1 => " and 1 materialized view".to_owned(),
+        views => format!(" and {views} materialized views"),
+    };
+    terminal.print(&format!("Valid: {indexes} indexes on {tables} tables{counted}{rules} in {files} files.\n"));
     Ok(Exit::Done)
+}
+
+fn query_syntax(declared: &DeclaredMatview) -> Option<Problem> {
+    let (offset, message) = declared.view.query.syntax_error()?;
+    Some(Problem::new(&declared.query_at, message).on_text(offset).hint("this has to be one SQL query"))
 }
 
 fn rule_syntax(declared: &DeclaredRule) -> Option<Problem> {

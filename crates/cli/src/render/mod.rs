@@ -56,11 +56,16 @@ fn diff(change: &PlannedChange) -> Vec<(char, String)> {
         (None, Some(Object::Retention(rule))) => {
             return rule.lines().lines().map(|line| ('+', printable(line))).collect();
         }
-        (_, None) | (None, Some(Object::Index(_) | Object::Schedule(_))) => return Vec::new(),
+        (_, None) | (None, Some(Object::Index(_) | Object::Matview(_) | Object::Schedule(_))) => return Vec::new(),
     };
     let mut after = after.clone();
     if let (Object::Index(before), Object::Index(after)) = (before, &mut after) {
         // What is not declared stays as it is, and is shown so.
+        after.with = after.with.take().or_else(|| before.with.clone());
+        after.comment = after.comment.take().or_else(|| before.comment.clone());
+        after.tablespace = after.tablespace.take().or_else(|| before.tablespace.clone());
+    }
+    if let (Object::Matview(before), Object::Matview(after)) = (before, &mut after) {
         after.with = after.with.take().or_else(|| before.with.clone());
         after.comment = after.comment.take().or_else(|| before.comment.clone());
         after.tablespace = after.tablespace.take().or_else(|| before.tablespace.clone());

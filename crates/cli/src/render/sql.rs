@@ -18,7 +18,12 @@ pub(crate) fn plan(plan: &Plan) -> String {
         let mut open = None;
         for step in &change.steps {
             if step.transaction != open {
-                text.push_str(if step.transaction.is_some() { "BEGIN;\n" } else { "COMMIT;\n" });
+                if open.is_some() {
+                    text.push_str("COMMIT;\n");
+                }
+                if step.transaction.is_some() {
+                    text.push_str("BEGIN;\n");
+                }
                 open = step.transaction;
             }
             let lock = step.timeouts.lock_ms.unwrap_or(0);

@@ -58,7 +58,8 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
     for step in &change.steps {
         if step.transaction != transaction {
             text.push_str(match (transaction, step.transaction) {
-                (_, Some(_)) => "      BEGIN;\n",
+                (None, Some(_)) => "      BEGIN;\n",
+                (Some(_), Some(_)) => "      COMMIT;\n      BEGIN;\n",
                 (_, None) => "      COMMIT;\n",
             });
         }
@@ -73,7 +74,9 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
         text.push_str(&format!("      hazards: {}\n", paint.with(YELLOW, &hazards.join(", "))));
     }
     let is_job = matches!(change.address, Address::Schedule { .. });
-    if !is_job && (change.relation.bytes > 0 || change.relation.rows.is_some() || !change.steps.is_empty()) {
+    // Before it is made, it has no size.
+    let is_new = matches!(change.address, Address::Matview { .. }) && change.action == Action::Create;
+    if !is_job && !is_new && (change.relation.bytes > 0 || change.relation.rows.is_some() || !change.steps.is_empty()) {
         let relation = printable(&change.relation.name.to_string());
         text.push_str(&format!("      {relation}: {}\n", size(&change.relation)));
     }

@@ -16,10 +16,12 @@ use crate::{
         settle::Canonical,
         steps::Steps,
     },
-    kinds::{Object, retention, schedule},
+    kinds::{Object, matview, retention, schedule},
     live::{IndexState, Live, LiveIndex, Relation},
     name::QualifiedName,
-    plan::{Action, FORMAT_VERSION, Plan, PlannedChange, Record, RelationSize, SessionSettings, Summary, TimeLimits},
+    plan::{
+        Action, FORMAT_VERSION, Plan, PlannedChange, Record, RelationSize, SessionSettings, Step, Summary, TimeLimits,
+    },
     problem::Problem,
     scope::{Filter, Release},
 };
@@ -52,8 +54,10 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     let setting = retention::decide::Setting { limits: options.limits, session: &options.session };
     let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, setting);
     let jobs = schedule::decide::decide(desired, live, &options.filter, &options.release, setting);
+    let mut views = matview::decide::decide(desired, live, &options.filter, &options.release, setting);
+    rules.problems.splice(0..0, std::mem::take(&mut views.problems));
     rules.problems.extend(jobs.problems);
-    let mut decisions = match decide(desired, live, canonical, bounds) {
+    let mut decisions = match decide(desired, live, canonical, bounds, &views.with_indexes) {
         Ok(decisions) if rules.problems.is_empty() => decisions,
         Ok(_) => return Err(rules.problems),
         Err(problems) => {
@@ -75,12 +79,18 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     for change in &mut changes {
         release::strike(change, &options.release);
     }
+    for change in &mut views.changes {
+        number_transactions(&mut change.steps, &mut transactions);
+        release::strike(change, &options.release);
+    }
+    changes.append(&mut views.changes);
     // What calls goes before what is called, and comes after it.
     changes.extend(jobs.removals.into_iter().chain(rules.changes).chain(jobs.changes));
     decisions.notes.extend(rules.notes.into_iter().chain(jobs.notes));
     let fingerprint = facts::fingerprint(&changes, &decisions.notes, live);
     let outdated = decisions.outdated.iter().filter(|(declared, _)| options.filter.admits(&declared.index.address()));
-    let records = outdated.map(|(declared, live)| manage(&declared.index, &declared.digest, &live.index)).collect();
+    let records = outdated.map(|(declared, live)| manage(&declared.index, &declared.digest, &live.index));
+    let records = records.chain(views.records).collect();
     Ok(Plan {
         format_version: FORMAT_VERSION,
         reconcile_version: options.version,
@@ -103,6 +113,7 @@ fn decide<'a>(
     live: &'a Live,
     canonical: &'a Canonical,
     bounds: Bounds<'a>,
+    elsewhere: &BTreeSet<QualifiedName>,
 ) -> Result<Decisions<'a>, Vec<Problem>> {
     let mut all = Decisions::default();
     let mut add = |decisions: Decisions<'a>| {
@@ -112,13 +123,13 @@ fn decide<'a>(
         all.left_alone += decisions.left_alone;
         all.problems.extend(decisions.problems);
     };
-    for relation in &desired.relations {
+    for relation in desired.relations.iter().filter(|relation| !elsewhere.contains(&relation.name)) {
         match check::relation(relation, live) {
             Ok(found) => add(decide::decide(Some(relation), found, live, canonical, bounds)),
             Err(problem) => add(Decisions { problems: vec![problem], ..Decisions::default() }),
         }
     }
-    for table in managed_elsewhere(desired, live) {
+    for table in managed_elsewhere(desired, live).into_iter().filter(|table| !elsewhere.contains(*table)) {
         match live.relations.get(table) {
             Some(found) => add(decide::decide(None, found, live, canonical, bounds)),
             None => add(gone(table, live)),
@@ -203,12 +214,7 @@ fn planned(
         write_steps(&mut steps, change, relation, exchange);
     }
     let (mut steps, taken_in) = steps.finish();
-    if steps.iter().any(|step| step.transaction.is_some()) {
-        *transactions += 1;
-        for step in &mut steps {
-            step.transaction = step.transaction.map(|_| *transactions);
-        }
-    }
+    number_transactions(&mut steps, transactions);
     let (action, before, wanted) = sides(&change.what);
     let name = change.address.table().clone();
     let size = |relation: &Relation| RelationSize { name: name.clone(), bytes: relation.bytes, rows: relation.rows };
@@ -226,6 +232,15 @@ fn planned(
         relation: change.relation.map_or(RelationSize { name: name.clone(), bytes: 0, rows: None }, size),
         records: records(change, before, wanted),
         steps,
+    }
+}
+
+/// Gives the transactions of a change, which count from 0, numbers of their own in the plan.
+fn number_transactions(steps: &mut [Step], transactions: &mut u32) {
+    let before = *transactions;
+    for step in steps {
+        step.transaction = step.transaction.map(|number| before + 1 + number);
+        *transactions = (*transactions).max(step.transaction.unwrap_or_default());
     }
 }
 

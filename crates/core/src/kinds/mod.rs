@@ -1,12 +1,13 @@
 //! The kinds of objects, a folder each: everything that is particular to a kind is in its folder.
 
 pub mod index;
+pub mod matview;
 pub mod retention;
 pub mod schedule;
 
 use serde::{Deserialize, Serialize};
 
-use self::{index::Index, retention::Rule, schedule::Schedule};
+use self::{index::Index, matview::Matview, retention::Rule, schedule::Schedule};
 use crate::address::Address;
 
 /// An object of any kind, in canonical form or as declared.
@@ -15,6 +16,8 @@ use crate::address::Address;
 pub enum Object {
     /// An index.
     Index(Box<Index>),
+    /// A materialized view.
+    Matview(Box<Matview>),
     /// A retention rule.
     Retention(Box<Rule>),
     /// A job in the database.
@@ -27,6 +30,7 @@ impl Object {
     pub fn address(&self) -> Address {
         match self {
             Self::Index(index) => index.address(),
+            Self::Matview(view) => view.address(),
             Self::Retention(rule) => rule.address(),
             Self::Schedule(schedule) => schedule.address(),
         }
@@ -37,7 +41,16 @@ impl Object {
     pub fn index(&self) -> Option<&Index> {
         match self {
             Self::Index(index) => Some(index),
-            Self::Retention(_) | Self::Schedule(_) => None,
+            Self::Matview(_) | Self::Retention(_) | Self::Schedule(_) => None,
+        }
+    }
+
+    /// The materialized view, if it is one.
+    #[must_use]
+    pub fn matview(&self) -> Option<&Matview> {
+        match self {
+            Self::Matview(view) => Some(view),
+            Self::Index(_) | Self::Retention(_) | Self::Schedule(_) => None,
         }
     }
 
@@ -46,7 +59,7 @@ impl Object {
     pub fn retention(&self) -> Option<&Rule> {
         match self {
             Self::Retention(rule) => Some(rule),
-            Self::Index(_) | Self::Schedule(_) => None,
+            Self::Index(_) | Self::Matview(_) | Self::Schedule(_) => None,
         }
     }
 
@@ -55,6 +68,7 @@ impl Object {
     pub fn lines(&self) -> String {
         match self {
             Self::Index(index) => index.lines(),
+            Self::Matview(view) => view.lines(),
             Self::Retention(rule) => rule.lines(),
             Self::Schedule(schedule) => schedule.lines(),
         }

@@ -5,6 +5,7 @@ use super::{ColumnPlace, Term, generated::part_names};
 use crate::{
     desired::{DeclaredIndex, DesiredRelation},
     live::{Live, Relation, RelationKind},
+    name::{Ident, QualifiedName},
     problem::Problem,
     source::Source,
 };
@@ -32,24 +33,10 @@ pub fn relation<'a>(desired: &DesiredRelation, live: &'a Live) -> Result<&'a Rel
 /// Everything that is wrong with the names of a declared index.
 #[must_use]
 pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<Problem> {
-    let mut problems = columns(declared, relation);
+    let columns: Vec<_> = relation.columns.iter().map(|column| Ident::from_server(&column.name)).collect();
+    let mut problems = unknown_columns(declared, &relation.name, &columns);
+    problems.extend(storage(declared, live));
     let (definition, at) = (&declared.index.definition, &declared.at);
-    let method = definition.method.as_str();
-    if !live.vocabulary.methods.iter().any(|known| known == method) {
-        let problem = Problem::new(&at.key("method"), format!("this server has no index access method `{method}`"));
-        problems.push(problem.did_you_mean(method, live.vocabulary.methods.iter().map(String::as_str)));
-    }
-    if let Some(tablespace) = &declared.index.tablespace
-        && !live.vocabulary.tablespaces.iter().any(|known| known == tablespace.as_str())
-    {
-        let problem = Problem::new(&at.key("tablespace"), format!("this server has no tablespace `{tablespace}`"));
-        let known = live.vocabulary.tablespaces.iter().map(String::as_str);
-        problems.push(problem.did_you_mean(tablespace.as_str(), known));
-    }
-    if definition.nulls_not_distinct && live.database.server_version < NULLS_NOT_DISTINCT_SINCE {
-        let message = "this server is older than PostgreSQL 15, which brought `nulls_not_distinct`";
-        problems.push(Problem::new(&at.key("nulls_not_distinct"), message));
-    }
     problems.extend(partition_key(declared, relation));
     if definition.unique && live.has_foreign_partition(relation) {
         let message = format!("a partition of `{}` is a foreign table, which no unique index can cover", relation.name);
@@ -72,18 +59,40 @@ pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<
     problems
 }
 
-fn columns(declared: &DeclaredIndex, relation: &Relation) -> Vec<Problem> {
-    let known = || relation.columns.iter().map(|column| column.name.as_str());
-    let unknown =
-        declared.index.definition.named_columns().filter(|(_, column)| known().all(|name| name != column.as_str()));
+/// What is wrong with how it is to be stored, whatever it is on.
+pub(crate) fn storage(declared: &DeclaredIndex, live: &Live) -> Vec<Problem> {
+    let (definition, at) = (&declared.index.definition, &declared.at);
+    let mut problems = Vec::new();
+    let method = definition.method.as_str();
+    if !live.vocabulary.methods.iter().any(|known| known == method) {
+        let problem = Problem::new(&at.key("method"), format!("this server has no index access method `{method}`"));
+        problems.push(problem.did_you_mean(method, live.vocabulary.methods.iter().map(String::as_str)));
+    }
+    if let Some(tablespace) = &declared.index.tablespace
+        && !live.vocabulary.tablespaces.iter().any(|known| known == tablespace.as_str())
+    {
+        let problem = Problem::new(&at.key("tablespace"), format!("this server has no tablespace `{tablespace}`"));
+        let known = live.vocabulary.tablespaces.iter().map(String::as_str);
+        problems.push(problem.did_you_mean(tablespace.as_str(), known));
+    }
+    if definition.nulls_not_distinct && live.database.server_version < NULLS_NOT_DISTINCT_SINCE {
+        let message = "this server is older than PostgreSQL 15, which brought `nulls_not_distinct`";
+        problems.push(Problem::new(&at.key("nulls_not_distinct"), message));
+    }
+    problems
+}
+
+/// The columns that it names and that a relation has not.
+pub(crate) fn unknown_columns(declared: &DeclaredIndex, relation: &QualifiedName, known: &[Ident]) -> Vec<Problem> {
+    let unknown = declared.index.definition.named_columns().filter(|(_, column)| !known.contains(column));
     unknown
         .map(|(place, column)| {
-            let message = format!("column `{column}` is not in `{}`", relation.name);
+            let message = format!("column `{column}` is not in `{relation}`");
             let problem = Problem::new(&column_at(declared, place), message);
             if column.as_str().contains('(') {
                 problem.hint(format!("an expression is written {{ expression: {} }}", column.as_str()))
             } else {
-                problem.did_you_mean(column.as_str(), known())
+                problem.did_you_mean(column.as_str(), known.iter().map(Ident::as_str))
             }
         })
         .collect()

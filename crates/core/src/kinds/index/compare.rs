@@ -43,6 +43,7 @@ pub fn compare(live: &Index, declared: &Index, canonical: &Definition, default_t
         return Verdict::Replace(differences);
     }
     let parameters = declared.with.as_ref().and_then(|with| parameters_between(live.with.as_ref(), with));
+    let parameters = parameters.map(|(set, reset)| Alteration::Parameters { set, reset });
     let comment = declared.comment.as_ref().filter(|wanted| **wanted != live.comment.clone().unwrap_or_default());
     let alterations: Vec<_> =
         parameters.into_iter().chain(comment.map(|comment| Alteration::Comment(comment.clone()))).collect();
@@ -65,7 +66,8 @@ fn differences(live: &Definition, declared: &Definition) -> Vec<&'static str> {
     differences
 }
 
-fn parameters_between(live: Option<&Parameters>, declared: &Parameters) -> Option<Alteration> {
+/// The parameters to set and to reset; `None` where nothing differs.
+pub(crate) fn parameters_between(live: Option<&Parameters>, declared: &Parameters) -> Option<(Parameters, Vec<Ident>)> {
     let none = Parameters::new();
     let live = live.unwrap_or(&none);
     let set: Parameters = declared
@@ -74,7 +76,7 @@ fn parameters_between(live: Option<&Parameters>, declared: &Parameters) -> Optio
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let reset: Vec<_> = live.keys().filter(|name| !declared.contains_key(*name)).cloned().collect();
-    if set.is_empty() && reset.is_empty() { None } else { Some(Alteration::Parameters { set, reset }) }
+    if set.is_empty() && reset.is_empty() { None } else { Some((set, reset)) }
 }
 
 /// One spelling for the booleans that PostgreSQL stores as they were written.

@@ -192,7 +192,7 @@ pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -
 }
 
 /// A place that is put together only for a problem: a large project has a hundred thousand of them.
-type At<'a> = &'a dyn Fn() -> Source;
+pub(crate) type At<'a> = &'a dyn Fn() -> Source;
 
 fn lower_column(spec: &ColumnSpec, at: At<'_>, problems: &mut Vec<Problem>) -> Option<Key> {
     let full = match spec {
@@ -282,7 +282,11 @@ fn lower_fragment(text: &str, at: At<'_>, problems: &mut Vec<Problem>) -> Option
     }
 }
 
-fn lower_parameters(specs: &BTreeMap<String, ParameterSpec>, at: At<'_>, problems: &mut Vec<Problem>) -> Parameters {
+pub(crate) fn lower_parameters(
+    specs: &BTreeMap<String, ParameterSpec>,
+    at: At<'_>,
+    problems: &mut Vec<Problem>,
+) -> Parameters {
     let mut parameters = Parameters::new();
     for (name, value) in specs {
         if let Some(name) = checked(Ident::new(name), || at().key(name), problems, Problem::on_key) {
@@ -304,7 +308,7 @@ fn lower_path_name(text: Option<&str>, at: At<'_>, problems: &mut Vec<Problem>) 
     }
 }
 
-fn checked<T, E: fmt::Display>(
+pub(crate) fn checked<T, E: fmt::Display>(
     result: Result<T, E>,
     at: impl FnOnce() -> Source,
     problems: &mut Vec<Problem>,

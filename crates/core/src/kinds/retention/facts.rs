@@ -136,7 +136,7 @@ pub struct Estimate {
 }
 
 /// A name as `catalog.sql` gives it: both parts as they are.
-fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Error> {
+pub(crate) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Error> {
     #[derive(Deserialize)]
     struct Parts {
         schema: String,

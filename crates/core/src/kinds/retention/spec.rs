@@ -244,7 +244,7 @@ impl Reader<'_> {
 }
 
 /// Reads `20ms`, `10s`, `5 min`, `1h`.
-fn milliseconds(text: &str) -> Result<u64, String> {
+pub(crate) fn milliseconds(text: &str) -> Result<u64, String> {
     let error = || format!("`{text}` is no duration; write a number and a unit: `500ms`, `2s`, `1 min`, `6h`");
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;

@@ -1,0 +1,141 @@
+//! Brings declared materialized views together: each once, its query from the YAML or from the file that it names. What
+//! they mean is left to `core`; their indexes go where all indexes go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    path::{Path, PathBuf},
+};
+
+use reconcile_core::{
+    desired::DeclaredMatview,
+    kinds::{
+        index::spec::IndexSpec,
+        matview::spec::{Written, lower},
+    },
+    name::QualifiedName,
+    problem::Problem,
+    source::{FileId, Source},
+};
+
+use crate::shape::{Entries, MatviewSpec};
+
+/// A file beside the YAML that holds a query.
+pub(crate) struct QueryFile {
+    /// Its number in the project, and its text; `None` where it cannot be read, which was said already.
+    pub(crate) read: Option<(FileId, String)>,
+}
+
+/// Reads a file with a query; told apart from reading YAML, so that nothing here touches the disk.
+pub(crate) type ReadQuery<'a> = &'a mut dyn FnMut(PathBuf, &Source) -> QueryFile;
+
+/// What was declared so far.
+#[derive(Debug, Default)]
+pub(crate) struct Matviews {
+    views: BTreeMap<QualifiedName, (Source, Option<DeclaredMatview>)>,
+    /// What is wrong so far.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// A view's indexes, as written.
+pub(crate) struct WithIndexes {
+    pub(crate) view: QualifiedName,
+    pub(crate) written: String,
+    pub(crate) at: Source,
+    pub(crate) indexes: Option<Entries<IndexSpec>>,
+}
+
+impl Matviews {
+    /// Adds what stands under `materialized_views:` of one file, in the folder of which query files are. Gives back the
+    /// indexes.
+    pub(crate) fn add(
+        &mut self,
+        file: FileId,
+        folder: &Path,
+        views: Entries<MatviewSpec>,
+        read: ReadQuery<'_>,
+    ) -> Vec<WithIndexes> {
+        let root = Source::file(file).key("materialized_views");
+        let mut all = Vec::new();
+        for (written, spec) in views.0 {
+            let at = root.key(&written);
+            let name = match QualifiedName::parse(&written) {
+                Ok(name) => name,
+                Err(error) => {
+                    self.problems.push(Problem::new(&at, error.to_string()).on_key());
+                    continue;
+                }
+            };
+            let declared = self.lowered(&name, &spec, &at, folder, read);
+            match self.views.entry(name.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert((at.clone(), declared));
+                }
+                Entry::Occupied(entry) => {
+                    let message = format!("the materialized view `{name}` is declared twice");
+                    let problem = Problem::new(&at, message).on_key();
+                    self.problems.push(problem.related(&entry.get().0, "first here"));
+                    continue;
+                }
+            }
+            all.push(WithIndexes { view: name, written, at, indexes: spec.indexes });
+        }
+        all
+    }
+
+    fn lowered(
+        &mut self,
+        name: &QualifiedName,
+        spec: &MatviewSpec,
+        at: &Source,
+        folder: &Path,
+        read: ReadQuery<'_>,
+    ) -> Option<DeclaredMatview> {
+        let (text, query_at) = match (&spec.query, &spec.query_file) {
+            (Some(query), None) => (query.clone(), at.key("query")),
+            (None, Some(path)) => {
+                let (id, text) = read(folder.join(path), &at.key("query_file")).read?;
+                (text, Source::file(id))
+            }
+            (None, None) => {
+                let problem = Problem::new(at, "a materialized view needs `query` or `query_file`").on_key();
+                self.problems.push(problem);
+                return None;
+            }
+            (Some(_), Some(_)) => {
+                let message = "a materialized view has either `query` or `query_file`, not both";
+                self.problems.push(Problem::new(&at.key("query_file"), message).on_key());
+                return None;
+            }
+        };
+        let written = Written {
+            query: (&text, &query_at),
+            with_data: spec.with_data,
+            with: spec.with.as_ref(),
+            tablespace: spec.tablespace.as_deref(),
+            comment: spec.comment.as_deref(),
+            refresh: spec.refresh.as_ref(),
+        };
+        match lower(name, written, at) {
+            Ok(view) => Some(DeclaredMatview::new(view, at.clone(), query_at)),
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// Whether one of this name is declared, sound or not.
+    pub(crate) fn has(&self, name: &QualifiedName) -> bool {
+        self.views.contains_key(name)
+    }
+
+    /// Those of which nothing can be said but what is wrong with them.
+    pub(crate) fn broken(&self) -> BTreeSet<QualifiedName> {
+        self.views.iter().filter(|(_, (_, view))| view.is_none()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The sound ones.
+    pub(crate) fn finish(self) -> Vec<DeclaredMatview> {
+        self.views.into_values().filter_map(|(_, view)| view).collect()
+    }
+}

@@ -1,0 +1,39 @@
+//! Which declared materialized views are known to be what is live, and what the server made of the others.
+
+use super::{Query, facts::Found};
+use crate::{
+    desired::{DeclaredMatview, Desired},
+    digest::Digest,
+    live::Live,
+    name::Ident,
+};
+
+/// What the server makes of a declared query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// In its own words; the live one's, where both mean the same.
+    pub query: Query,
+    /// The columns that come of it.
+    pub columns: Vec<Ident>,
+}
+
+/// The digest of a definition that the registry keeps.
+#[must_use]
+pub fn definition(query: &Query) -> Digest {
+    Digest::of(&query.as_str())
+}
+
+/// The live view that a declared one is known to equal: both are what the registry recorded when they were applied.
+#[must_use]
+pub fn settled<'a>(declared: &DeclaredMatview, live: &'a Live) -> Option<&'a Found> {
+    let found = live.matviews.found.get(&declared.view.name).filter(|found| found.is_matview())?;
+    let recorded = live.registry.managed.get(&declared.view.address())?;
+    let same = recorded.declared == declared.digest && recorded.definition == definition(&found.query());
+    same.then_some(found)
+}
+
+/// The declared views that only the server can judge.
+#[must_use]
+pub fn unsettled<'a>(desired: &'a Desired, live: &Live) -> Vec<&'a DeclaredMatview> {
+    desired.matviews.iter().filter(|declared| settled(declared, live).is_none()).collect()
+}

@@ -1,0 +1,73 @@
+-- What stands under the names of materialized views: one JSON object for each relation that @ASKED@ names as rows of
+-- (schema, name), and for what interrupted runs left in those schemas.
+WITH RECURSIVE asked (schema, name) AS (@ASKED@),
+found AS (
+  SELECT DISTINCT c.oid FROM asked a JOIN pg_namespace n ON n.nspname = a.schema
+  JOIN pg_class c ON c.relnamespace = n.oid
+  WHERE c.relname = a.name OR c.relkind = 'm' AND c.relname LIKE 'reconcile\_new\_%'),
+-- Which views and materialized views each reads, through plain views as well.
+reads (root, oid) AS (
+  SELECT f.oid, d.refobjid FROM found f JOIN pg_rewrite r ON r.ev_class = f.oid
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+  WHERE d.refobjid <> f.oid
+  UNION
+  SELECT w.root, d.refobjid FROM reads w JOIN pg_class c ON c.oid = w.oid AND c.relkind = 'v'
+  JOIN pg_rewrite r ON r.ev_class = c.oid
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+  WHERE d.refobjid <> c.oid)
+SELECT jsonb_build_object(
+  'name', jsonb_build_object('schema', n.nspname, 'name', c.relname),
+  'oid', c.oid::int8,
+  'kind', c.relkind,
+  'query', CASE WHEN c.relkind = 'm' THEN pg_get_viewdef(c.oid) END,
+  'populated', c.relispopulated,
+  'owner', pg_get_userbyid(c.relowner),
+  'parameters', coalesce(to_jsonb(c.reloptions), '[]'),
+  'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
+  'comment', obj_description(c.oid, 'pg_class'),
+  'bytes', CASE WHEN c.relkind = 'm' THEN pg_relation_size(c.oid) END,
+  'rows', CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END,
+  -- `acl` tells whether there are any: without, the owner has the rights of every owner.
+  'acl', c.relacl IS NOT NULL,
+  'grants', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'column', g.attname, 'grantee', CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END,
+      'privilege', a.privilege_type, 'grantable', a.is_grantable)
+      ORDER BY g.attname NULLS FIRST, a.grantee, a.privilege_type), '[]')
+    FROM (
+      SELECT NULL::name AS attname, c.relacl AS acl
+      UNION ALL
+      SELECT t.attname, t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attacl IS NOT NULL) g
+    CROSS JOIN LATERAL aclexplode(g.acl) a),
+  -- To whom a new one would be granted by default, if this role makes it.
+  'granted_by_default', (
+    SELECT coalesce(jsonb_agg(DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END), '[]')
+    FROM pg_default_acl f CROSS JOIN LATERAL aclexplode(f.defaclacl) a
+    WHERE f.defaclobjtype = 'r' AND f.defaclnamespace IN (0, n.oid)),
+  'columns', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'name', t.attname, 'comment', col_description(c.oid, t.attnum),
+      'statistics', CASE WHEN t.attstattarget >= 0 THEN t.attstattarget END) ORDER BY t.attnum), '[]')
+    FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),
+  'reads', (
+    SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('schema', rn.nspname, 'name', rc.relname)), '[]')
+    FROM reads w JOIN pg_class rc ON rc.oid = w.oid AND rc.relkind = 'm' JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+    WHERE w.root = c.oid),
+  -- What would go with it: views, functions that return its rows, and whatever else depends on it or on its type.
+  'dependents', (
+    SELECT coalesce(jsonb_agg(DISTINCT coalesce(
+      (SELECT pg_describe_object('pg_class'::regclass, r.ev_class, 0) FROM pg_rewrite r
+        WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid),
+      pg_describe_object(d.classid, d.objid, 0))), '[]')
+    FROM pg_depend d
+    WHERE d.deptype = 'n'
+      AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+        OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN (
+          SELECT y.oid FROM pg_type y WHERE y.oid = c.reltype OR y.typelem = c.reltype AND y.typtype = 'b'))
+      AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        AND r.ev_class = c.oid)),
+  'hangs', (
+    SELECT coalesce(jsonb_agg('the statistics object ' || s.stxname ORDER BY s.stxname), '[]')
+    FROM pg_statistic_ext s WHERE s.stxrelid = c.oid)
+)::text
+FROM found JOIN pg_class c ON c.oid = found.oid JOIN pg_namespace n ON n.oid = c.relnamespace

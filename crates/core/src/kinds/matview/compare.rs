@@ -1,0 +1,51 @@
+//! What lies between a live materialized view and a declared one, but for its query: all of it changes in place.
+
+use super::Matview;
+use crate::{
+    kinds::index::{Parameters, compare::parameters_between},
+    name::Ident,
+};
+
+/// A property that changes in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alteration {
+    /// Storage parameters to set and to reset.
+    Parameters {
+        /// New values.
+        set: Parameters,
+        /// Back to the default.
+        reset: Vec<Ident>,
+    },
+    /// Where it is stored.
+    Tablespace(Ident),
+    /// The comment; empty removes it.
+    Comment(String),
+}
+
+impl Alteration {
+    /// By the name that the YAML has for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Parameters { .. } => "with",
+            Self::Tablespace(_) => "tablespace",
+            Self::Comment(_) => "comment",
+        }
+    }
+}
+
+/// The alterations that make the live view the declared one. What is not declared is no difference.
+#[must_use]
+pub fn alterations(live: &Matview, declared: &Matview, default_tablespace: &str) -> Vec<Alteration> {
+    let parameters = declared.with.as_ref().and_then(|with| parameters_between(live.with.as_ref(), with));
+    let parameters = parameters.map(|(set, reset)| Alteration::Parameters { set, reset });
+    // The catalogs do not name the database's default tablespace.
+    let wanted = declared
+        .tablespace
+        .as_ref()
+        .filter(|name| live.tablespace.as_ref().map_or(default_tablespace, Ident::as_str) != name.as_str());
+    let tablespace = wanted.map(|name| Alteration::Tablespace(name.clone()));
+    let comment = declared.comment.as_ref().filter(|wanted| **wanted != live.comment.clone().unwrap_or_default());
+    let comment = comment.map(|comment| Alteration::Comment(comment.clone()));
+    parameters.into_iter().chain(tablespace).chain(comment).collect()
+}

@@ -1,0 +1,209 @@
+//! What the catalogs say of materialized views: rows of `catalog.sql`, and what reconcile knows of those that are
+//! declared.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Matview, Query, canonical::Printed};
+use crate::{
+    digest::Digest,
+    kinds::{index::Parameters, retention::facts::parts},
+    live::Relation,
+    name::{Ident, QualifiedName},
+    sql::Sql,
+};
+
+const CATALOG_SQL: &str = include_str!("catalog.sql");
+
+/// All that is known of materialized views on the live side.
+#[derive(Clone, Debug, Default)]
+pub struct Views {
+    /// What stands under the names of declared and managed ones, and what interrupted runs left beside them.
+    pub found: BTreeMap<QualifiedName, Found>,
+    /// What the server makes of the declared ones, where that is not known without asking.
+    pub printed: HashMap<QualifiedName, Printed>,
+    /// The server could not be asked: this role may make no temporary views here.
+    pub unasked: bool,
+}
+
+/// What stands under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The name.
+    #[serde(deserialize_with = "parts")]
+    pub name: QualifiedName,
+    /// Its object identifier.
+    pub oid: u32,
+    /// `pg_class.relkind`.
+    pub kind: char,
+    /// As the server prints it; of a materialized view.
+    pub query: Option<String>,
+    /// Whether it has been filled.
+    pub populated: bool,
+    /// Whose it is.
+    pub owner: Ident,
+    /// Storage parameters as `name=value`.
+    pub parameters: Vec<String>,
+    /// `None`: the database's default.
+    pub tablespace: Option<Ident>,
+    /// `None`: there is none.
+    pub comment: Option<String>,
+    /// Of its main fork.
+    pub bytes: Option<u64>,
+    /// As of the last VACUUM or ANALYZE; `None`: never.
+    pub rows: Option<u64>,
+    /// Whether anything was ever granted or revoked.
+    pub acl: bool,
+    /// Who may do what, its owner included.
+    pub grants: Vec<Grant>,
+    /// Who may do something with whatever is made in its schema; `None`: everyone.
+    pub granted_by_default: Vec<Option<Ident>>,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// The materialized views that it reads.
+    #[serde(deserialize_with = "many_parts")]
+    pub reads: Vec<QualifiedName>,
+    /// What depends on it, in the server's words: `view a.b`.
+    pub dependents: Vec<String>,
+    /// What hangs on it and does not come along with a new one, in words.
+    pub hangs: Vec<String>,
+}
+
+/// A right of somebody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// `None`: to the whole view.
+    pub column: Option<Ident>,
+    /// `None`: everyone.
+    pub grantee: Option<Ident>,
+    /// Which right.
+    pub privilege: Privilege,
+    /// Whether it can be handed on.
+    pub grantable: bool,
+}
+
+/// A right on a relation, as PostgreSQL 14 to 18 have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Privilege {
+    /// To read.
+    Select,
+    /// To add rows.
+    Insert,
+    /// To change rows.
+    Update,
+    /// To delete rows.
+    Delete,
+    /// To empty it.
+    Truncate,
+    /// To point at it.
+    References,
+    /// To put triggers on it.
+    Trigger,
+    /// To maintain it (PostgreSQL 17 on).
+    Maintain,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: Ident,
+    /// `None`: there is none.
+    pub comment: Option<String>,
+    /// Its own statistics target.
+    pub statistics: Option<i32>,
+}
+
+/// A name in its parts, as the catalogs tell it.
+#[derive(Deserialize)]
+struct Parts {
+    schema: Ident,
+    name: Ident,
+}
+
+fn many_parts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<QualifiedName>, D::Error> {
+    let names = Vec::<Parts>::deserialize(from)?;
+    Ok(names.into_iter().map(|parts| QualifiedName::new(parts.schema, parts.name)).collect())
+}
+
+/// The query for what stands under some names, which `asked` gives as rows of (schema, name).
+#[must_use]
+pub fn query(asked: Sql) -> String {
+    Sql::filled(CATALOG_SQL, &[("ASKED", asked)]).to_string()
+}
+
+impl Privilege {
+    /// As GRANT writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Truncate => "TRUNCATE",
+            Self::References => "REFERENCES",
+            Self::Trigger => "TRIGGER",
+            Self::Maintain => "MAINTAIN",
+        }
+    }
+}
+
+impl Found {
+    /// Whether it is a materialized view.
+    #[must_use]
+    pub fn is_matview(&self) -> bool {
+        self.kind == 'm'
+    }
+
+    /// What it is, for a sentence.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        match self.kind {
+            'r' | 'p' => "table",
+            'v' => "view",
+            'm' => "materialized view",
+            'i' | 'I' => "index",
+            'S' => "sequence",
+            'f' => "foreign table",
+            _ => "type",
+        }
+    }
+
+    /// The query that the server prints.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        Query::from_server(self.query.as_deref().unwrap_or_default())
+    }
+
+    /// It as an object, with its indexes.
+    #[must_use]
+    pub fn view(&self, relation: Option<&Relation>) -> Matview {
+        let parameters: Parameters = self.parameters.iter().filter_map(|parameter| parameter.split_once('=')).fold(
+            Parameters::new(),
+            |mut parameters, (name, value)| {
+                parameters.insert(Ident::from_server(name), value.to_owned());
+                parameters
+            },
+        );
+        let indexes = relation.into_iter().flat_map(|relation| relation.indexes.values());
+        Matview {
+            name: self.name.clone(),
+            query: self.query(),
+            with_data: self.populated,
+            with: Some(parameters).filter(|parameters| !parameters.is_empty()),
+            tablespace: self.tablespace.clone(),
+            comment: self.comment.clone(),
+            refresh: None,
+            indexes: indexes.map(|live| live.index.clone()).collect(),
+        }
+    }
+
+    /// Of all but its size.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&Self { bytes: None, rows: None, ..self.clone() })
+    }
+}

@@ -1,0 +1,23 @@
+//! The names that reconcile gives while it replaces a materialized view. They depend on its address alone, so that a
+//! later run finds what an earlier one left.
+
+use crate::{digest::Digest, name::QualifiedName};
+
+use super::Matview;
+use crate::{kinds::index::generated as of_index, name::Ident};
+
+/// What every such name begins with.
+pub const BUILDING: &str = "reconcile_new_";
+
+/// The name that a replacement is built under.
+#[must_use]
+pub fn building_name(view: &QualifiedName) -> QualifiedName {
+    let digest = Digest::of(&crate::address::Address::matview(view));
+    view.sibling(Ident::fitted(BUILDING, digest.short(16)))
+}
+
+/// The names that the indexes of a replacement are built under, each with the index.
+#[must_use]
+pub fn building_indexes(view: &Matview) -> Vec<(Ident, &crate::kinds::index::Index)> {
+    view.indexes.iter().map(|index| (of_index::building_name(index), index)).collect()
+}

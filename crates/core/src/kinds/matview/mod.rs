@@ -1,0 +1,135 @@
+//! A materialized view: what it is, on both sides of the comparison. Its query is in `query`, how it is written in YAML
+//! in `spec`, how it is read from the catalogs in `facts`, which one comes first in `order`, what becomes of it in
+//! `decide`, and what that executes in `steps`. Indexes on it are indexes like any other, but where it is made anew.
+
+pub mod canonical;
+pub mod compare;
+pub mod decide;
+pub mod facts;
+pub mod generated;
+pub mod order;
+pub mod query;
+pub mod spec;
+pub mod steps;
+
+use serde::{Deserialize, Serialize};
+
+pub use query::Query;
+
+use crate::{
+    address::Address,
+    kinds::index::{Index, Parameters},
+    name::{Ident, QualifiedName},
+    sql::Sql,
+};
+
+/// A materialized view. From YAML its query is as written; from the catalogs it is as the server prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matview {
+    /// Its name.
+    pub name: QualifiedName,
+    /// What it holds the rows of.
+    pub query: Query,
+    /// Whether it is filled when it is made.
+    #[serde(default = "filled", skip_serializing_if = "Clone::clone")]
+    pub with_data: bool,
+    /// Storage parameters; `None` where they are not declared, and then not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Parameters>,
+    /// `None`: not declared, or the database's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<Ident>,
+    /// `None`: not declared, or there is none. Declared as empty: there shall be none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// When and how its rows are brought up to date; the database has no place for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Refresh>,
+    /// Its indexes, where they come and go with it: in plans, not in declarations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Index>,
+}
+
+/// When and how the rows of a materialized view are brought up to date.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// When, as cron writes it; `None`: only where somebody asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// Of the schedule; UTC where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// While others read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub concurrently: bool,
+    /// The longest that it may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+fn filled() -> bool {
+    true
+}
+
+impl Matview {
+    /// How plans and the registry call it.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address::matview(&self.name)
+    }
+
+    /// The statement that makes it under some name, with its rows or without.
+    #[must_use]
+    pub fn create_as(&self, name: &QualifiedName, with_data: bool) -> Sql {
+        let mut sql = Sql::new("CREATE MATERIALIZED VIEW ").name(name);
+        if let Some(with) = self.with.as_ref().filter(|with| !with.is_empty()) {
+            sql = sql.raw(" WITH ").parameters(with);
+        }
+        if let Some(tablespace) = &self.tablespace {
+            sql = sql.raw(" TABLESPACE ").ident(tablespace);
+        }
+        let sql = sql.raw(" AS ").parenthesised(self.query.fragment());
+        if with_data { sql } else { sql.raw(" WITH NO DATA") }
+    }
+
+    /// The statement that sets or removes the comment of the view of some name.
+    #[must_use]
+    pub fn comment_on(name: &QualifiedName, comment: &str) -> Sql {
+        let sql = Sql::new("COMMENT ON MATERIALIZED VIEW ").name(name).raw(" IS ");
+        if comment.is_empty() { sql.raw("NULL") } else { sql.literal(comment) }
+    }
+
+    /// Its definition over several lines, for a diff.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let mut text = format!("CREATE MATERIALIZED VIEW {}\n", self.name.quoted());
+        if let Some(with) = self.with.as_ref().filter(|with| !with.is_empty()) {
+            text.push_str(&format!("  WITH {}\n", Sql::default().parameters(with)));
+        }
+        if let Some(tablespace) = &self.tablespace {
+            text.push_str(&format!("  TABLESPACE {}\n", tablespace.quoted()));
+        }
+        text.push_str("  AS\n");
+        text.extend(self.query.as_str().trim().lines().map(|line| format!("  {}\n", line.trim_end())));
+        if let Some(comment) = self.comment.as_ref().filter(|comment| !comment.is_empty()) {
+            text.push_str(&format!("  COMMENT {}\n", Sql::default().literal(comment)));
+        }
+        if let Some(refresh) = &self.refresh {
+            text.push_str(&format!("  refresh {}\n", refresh.words()));
+        }
+        text
+    }
+}
+
+impl Refresh {
+    /// For people, on one line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let schedule = self.schedule.as_ref().map(|schedule| format!("at {schedule}"));
+        let zone = self.timezone.as_ref().map(|zone| format!("in {zone}"));
+        let concurrently = self.concurrently.then(|| "concurrently".to_owned());
+        let timeout = self.timeout_ms.map(|ms| format!("within {ms} ms"));
+        let words: Vec<_> = [schedule, zone, concurrently, timeout].into_iter().flatten().collect();
+        if words.is_empty() { "on request".to_owned() } else { words.join(" ") }
+    }
+}

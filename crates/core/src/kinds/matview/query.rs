@@ -1,0 +1,250 @@
+//! The query of a materialized view, as a type that can stand inside one pair of parentheses and nowhere else: so it is
+//! one query, whatever the file says. What it means is left to the server.
+
+use serde::{Deserialize, Serialize};
+use squawk_lexer::TokenKind;
+
+use crate::{
+    fragment::{Fragment, FragmentError},
+    name::{Ident, QualifiedName},
+};
+
+/// One query, without the `;` that a file may end it with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Query(Fragment);
+
+/// A relation that a query reads, as far as its words tell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mention {
+    /// `None`: along the search path.
+    pub schema: Option<Ident>,
+    /// Its name.
+    pub name: Ident,
+}
+
+impl Query {
+    /// Checks the text token by token.
+    ///
+    /// # Errors
+    /// As [`Fragment::new`]; the offset is one of `text`.
+    pub fn new(text: &str) -> Result<Self, FragmentError> {
+        let error = |error: FragmentError| match error.message {
+            "an expression is empty" => FragmentError { message: "there is no query here", ..error },
+            "a `;` would end the statement" => FragmentError { message: "a second statement", ..error },
+            _ => error,
+        };
+        Fragment::new(without_end(text)).map(Self).map_err(error)
+    }
+
+    /// A query as the server printed it; the server prints one.
+    #[must_use]
+    pub fn from_server(text: &str) -> Self {
+        Self(Fragment::from_server(text.trim().trim_end_matches(';').trim_end()))
+    }
+
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// To be written inside parentheses.
+    #[must_use]
+    pub fn fragment(&self) -> &Fragment {
+        &self.0
+    }
+
+    /// The first syntax error, as byte offset and message. Knows no server.
+    #[must_use]
+    pub fn syntax_error(&self) -> Option<(usize, String)> {
+        self.0.syntax_error()
+    }
+
+    /// Whether it reads a relation, by its words: every name with a schema, and those without one that stand where a
+    /// relation can.
+    #[must_use]
+    pub fn mentions(&self, relation: &QualifiedName, search_path: &[Ident]) -> bool {
+        self.names().iter().any(|mention| {
+            mention.name == relation.name
+                && match &mention.schema {
+                    Some(schema) => *schema == relation.schema,
+                    None => search_path.contains(&relation.schema),
+                }
+        })
+    }
+
+    fn names(&self) -> Vec<Mention> {
+        let words = words(self.as_str());
+        let mut names = Vec::new();
+        // For each open bracket, and outside of all: whether commas part relations here.
+        let mut lists = vec![false];
+        let mut can_follow = false;
+        for (position, word) in words.iter().enumerate() {
+            let after_dot = position > 0 && words[position - 1] == Word::Dot;
+            let word_at = |offset: usize| match words.get(position + offset) {
+                Some(Word::Name { text, .. }) => Ident::new(text.as_str()).ok(),
+                _ => None,
+            };
+            match word {
+                // What can follow, can follow inside as well.
+                Word::Open => lists.push(false),
+                Word::Close => {
+                    lists.pop();
+                    can_follow = false;
+                }
+                Word::Comma => can_follow = lists.last() == Some(&true),
+                Word::Name { text, quoted } => {
+                    if words.get(position + 1) == Some(&Word::Dot) && !after_dot {
+                        names.extend(
+                            word_at(2).zip(word_at(0)).map(|(name, schema)| Mention { schema: Some(schema), name }),
+                        );
+                    } else if can_follow && !after_dot && (*quoted || !is_before_relation(text)) {
+                        names.extend(word_at(0).map(|name| Mention { schema: None, name }));
+                    }
+                    let begins = !quoted && begins_relations(text);
+                    if !quoted
+                        && (begins || ends_relations(text))
+                        && let Some(list) = lists.last_mut()
+                    {
+                        *list = begins;
+                    }
+                    can_follow = !quoted && (begins || is_before_relation(text));
+                }
+                Word::Dot | Word::Other => can_follow = false,
+            }
+        }
+        names
+    }
+}
+
+/// What a query is made of, as far as names go.
+#[derive(Debug, PartialEq)]
+enum Word {
+    Name { text: String, quoted: bool },
+    Dot,
+    Comma,
+    Open,
+    Close,
+    Other,
+}
+
+fn begins_relations(word: &str) -> bool {
+    matches!(word, "from" | "join" | "table")
+}
+
+fn is_before_relation(word: &str) -> bool {
+    matches!(word, "from" | "join" | "table" | "only" | "lateral")
+}
+
+fn ends_relations(word: &str) -> bool {
+    matches!(
+        word,
+        "select"
+            | "where"
+            | "group"
+            | "order"
+            | "having"
+            | "window"
+            | "limit"
+            | "offset"
+            | "fetch"
+            | "union"
+            | "intersect"
+            | "except"
+            | "values"
+    )
+}
+
+fn words(text: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut offset = 0;
+    for token in squawk_lexer::tokenize(text) {
+        let end = offset + token.len as usize;
+        let written = text.get(offset..end).unwrap_or_default();
+        offset = end;
+        words.push(match token.kind {
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } | TokenKind::Eof => {
+                continue;
+            }
+            TokenKind::Ident => Word::Name { text: written.to_lowercase(), quoted: false },
+            TokenKind::QuotedIdent { .. } => {
+                let inside = written.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(written);
+                Word::Name { text: inside.replace("\"\"", "\""), quoted: true }
+            }
+            TokenKind::Dot => Word::Dot,
+            TokenKind::Comma => Word::Comma,
+            TokenKind::OpenParen => Word::Open,
+            TokenKind::CloseParen => Word::Close,
+            _ => Word::Other,
+        });
+    }
+    words
+}
+
+/// The text up to the `;` that ends it, if one does.
+fn without_end(text: &str) -> &str {
+    let mut offset = 0;
+    let mut end = None;
+    for token in squawk_lexer::tokenize(text) {
+        match token.kind {
+            TokenKind::Semi if end.is_none() => end = Some(offset),
+            TokenKind::Whitespace
+            | TokenKind::LineComment
+            | TokenKind::BlockComment { terminated: true }
+            | TokenKind::Eof => {}
+            // Something follows the first one, or nothing ends here.
+            _ if end.is_some() => return text,
+            _ => {}
+        }
+        offset += token.len as usize;
+    }
+    end.map_or(text, |end| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_one_query_and_no_more() {
+        assert_eq!(Query::new("SELECT 1;\n-- done\n").unwrap().as_str(), "SELECT 1");
+        for (text, offset) in [
+            ("SELECT 1; DROP TABLE t", 8),
+            ("SELECT 1;;", 8),
+            ("SELECT $1", 7),
+            ("SELECT 1) x; (", 8),
+            (" ; ", 0),
+            ("", 0),
+        ] {
+            assert_eq!(Query::new(text).expect_err(text).offset, offset, "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_what_it_reads() {
+        let public = [Ident::new("public").unwrap()];
+        let reads = |query: &str, name: &str| {
+            Query::new(query).unwrap().mentions(&QualifiedName::parse(name).unwrap(), &public)
+        };
+        for query in [
+            "SELECT * FROM v",
+            "SELECT * FROM a, V AS x",
+            "SELECT * FROM a JOIN public.v USING (id)",
+            "WITH c AS (SELECT 1 FROM ONLY v) SELECT * FROM c",
+            "SELECT (SELECT max(x) FROM \"v\")",
+            "SELECT * FROM a JOIN b ON a.x = b.x, v",
+        ] {
+            assert!(reads(query, "v"), "{query}");
+        }
+        for query in [
+            "SELECT v FROM a",
+            "SELECT a, v FROM b",
+            "SELECT * FROM other.v",
+            "SELECT 'FROM v' FROM \"V\"",
+            "SELECT * FROM a ORDER BY a, v",
+        ] {
+            assert!(!reads(query, "v"), "{query}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
+//! everything that takes long happens beside it, where nobody looks.
+
+use super::{
+    Matview,
+    compare::Alteration,
+    facts::{Found, Grant},
+    generated::{building_indexes, building_name},
+};
+use crate::{
+    hazard::{Hazard, HazardSet},
+    kinds::index::{BuildMode, Index},
+    live::Relation,
+    lock::Lock,
+    name::{Ident, QualifiedName},
+    plan::{Step, TimeLimits},
+    sql::Sql,
+};
+
+/// Collects the steps of one change.
+#[derive(Debug)]
+pub struct Steps {
+    limits: TimeLimits,
+    collected: Vec<Step>,
+    /// Steps that are added now commit together.
+    transaction: Option<u32>,
+}
+
+impl Steps {
+    /// Starts with nothing.
+    #[must_use]
+    pub fn new(limits: TimeLimits) -> Self {
+        Self { limits, collected: Vec::new(), transaction: None }
+    }
+
+    /// What was collected. The numbers of transactions count from 0 within the change.
+    #[must_use]
+    pub fn finish(self) -> Vec<Step> {
+        self.collected
+    }
+
+    /// Makes it, with its indexes: all of it or nothing. Nobody can know it before.
+    pub fn create(&mut self, view: &Matview) {
+        self.transaction = Some(0);
+        let undo = Sql::new("DROP MATERIALIZED VIEW ").name(&view.name);
+        let step = self.long(view.create_as(&view.name, view.with_data));
+        self.add(Step { undo: Some(undo), ..step });
+        for index in &view.indexes {
+            self.index(index, &index.name, &view.name);
+        }
+        if let Some(comment) = view.comment.as_ref().filter(|comment| !comment.is_empty()) {
+            self.unseen(Matview::comment_on(&view.name, comment));
+        }
+        if view.with_data {
+            self.analyze(&view.name);
+        }
+    }
+
+    /// Builds the new one beside the old one, with everything that hangs on it; then, in a transaction of a moment, the
+    /// old one goes and the new one has its name (TRAPS 29). Its rows are frozen by REFRESH, so that snapshots that are
+    /// older than it see them as well.
+    pub fn replace(&mut self, view: &Matview, old: &Found, columns: &[Ident], relation: Option<&Relation>) {
+        let built = building_name(&view.name);
+        self.transaction = Some(0);
+        let step = self.long(view.create_as(&built, false));
+        self.add(Step { undo: Some(Sql::new("DROP MATERIALIZED VIEW ").name(&built)), ..step });
+        let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" OWNER TO ").ident(&old.owner);
+        self.unseen(sql);
+        let filled = view.with_data || old.populated;
+        if filled {
+            let step = self.long(Sql::new("REFRESH MATERIALIZED VIEW ").name(&built));
+            self.add(step);
+        }
+        for (name, index) in building_indexes(view) {
+            self.index(index, &name, &built);
+            let standing = relation.and_then(|relation| relation.indexes.get(&index.name));
+            for (column, target) in standing.map(|live| live.statistics.as_slice()).unwrap_or_default() {
+                let sql = Sql::new("ALTER INDEX ").name(&built.sibling(name.clone())).raw(" ALTER COLUMN ");
+                let sql = sql.number(i64::from(*column)).raw(" SET STATISTICS ").number(i64::from(*target));
+                self.unseen(sql);
+            }
+        }
+        self.columns(&built, old, columns);
+        self.grants(&built, old, columns);
+        if let Some(comment) = view.comment.as_ref().filter(|comment| !comment.is_empty()) {
+            self.unseen(Matview::comment_on(&built, comment));
+        }
+        if filled {
+            self.analyze(&built);
+        }
+        self.swap(view, &built);
+    }
+
+    /// What an interrupted replacement left: nobody reads it.
+    pub fn clean_up(&mut self, leftover: &QualifiedName) {
+        let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(leftover), None);
+        self.transaction = None;
+        self.add(step);
+    }
+
+    /// Drops it, where nothing depends on it.
+    pub fn drop(&mut self, view: &Matview) {
+        let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(&view.name), Some(Lock::AccessExclusiveLock));
+        let hazards = HazardSet::from([Hazard::DropTableData, Hazard::AccessExclusiveLock]);
+        self.transaction = None;
+        self.add(Step { hazards, undo: Some(view.create_as(&view.name, view.with_data)), ..step });
+    }
+
+    /// Changes properties in place.
+    pub fn alter(&mut self, live: &Matview, alterations: &[Alteration]) {
+        self.transaction = None;
+        let alter = || Sql::new("ALTER MATERIALIZED VIEW ").name(&live.name);
+        for alteration in alterations {
+            match alteration {
+                Alteration::Parameters { set, reset } => {
+                    if !set.is_empty() {
+                        self.parameters(alter().raw(" SET ").parameters(set), set.keys());
+                    }
+                    if !reset.is_empty() {
+                        let sql = alter().raw(" RESET (").list(reset, ", ", Sql::ident).raw(")");
+                        self.parameters(sql, reset.iter());
+                    }
+                }
+                Alteration::Tablespace(name) => {
+                    let step = self.long(alter().raw(" SET TABLESPACE ").ident(name));
+                    let hazards = HazardSet::from([Hazard::AccessExclusiveLock, Hazard::TableRewrite]);
+                    let lock_ms = self.brief(Sql::default(), None).timeouts.lock_ms;
+                    let timeouts = crate::plan::Timeouts { lock_ms, ..step.timeouts };
+                    self.add(Step { hazards, timeouts, lock: Some(Lock::AccessExclusiveLock), ..step });
+                }
+                Alteration::Comment(comment) => {
+                    let before = live.comment.clone().unwrap_or_default();
+                    let sql = Matview::comment_on(&live.name, comment);
+                    let step = self.brief(sql, Some(Lock::ShareUpdateExclusiveLock));
+                    self.add(Step { undo: Some(Matview::comment_on(&live.name, &before)), ..step });
+                }
+            }
+        }
+    }
+
+    fn swap(&mut self, view: &Matview, built: &QualifiedName) {
+        self.transaction = Some(1);
+        let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(&view.name), Some(Lock::AccessExclusiveLock));
+        self.add(Step { hazards: HazardSet::from([Hazard::AccessExclusiveLock]), ..step });
+        let rename = Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" RENAME TO ").ident(&view.name.name);
+        let step = self.brief(rename, Some(Lock::AccessExclusiveLock));
+        self.add(step);
+        for (name, index) in building_indexes(view) {
+            let sql = Sql::new("ALTER INDEX ").name(&built.sibling(name)).raw(" RENAME TO ").ident(&index.name);
+            let step = self.brief(sql, Some(Lock::ShareUpdateExclusiveLock));
+            self.add(step);
+        }
+    }
+
+    fn index(&mut self, index: &Index, name: &Ident, table: &QualifiedName) {
+        let step = self.long(index.create_on(name, table, BuildMode::Plain));
+        self.add(Step { hazards: HazardSet::from([Hazard::IndexBuild]), ..step });
+        if let Some(comment) = index.comment.as_ref().filter(|comment| !comment.is_empty()) {
+            self.unseen(index.comment_on(name, comment));
+        }
+    }
+
+    /// What is said of its columns. One that the new view has not is not spoken of.
+    fn columns(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
+        for column in old.columns.iter().filter(|column| columns.contains(&column.name)) {
+            if let Some(target) = column.statistics {
+                let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" ALTER COLUMN ").ident(&column.name);
+                self.unseen(sql.raw(" SET STATISTICS ").number(i64::from(target)));
+            }
+            if let Some(comment) = &column.comment {
+                let sql = Sql::new("COMMENT ON COLUMN ").name(built).raw(".").ident(&column.name);
+                self.unseen(sql.raw(" IS ").literal(comment));
+            }
+        }
+    }
+
+    /// Gives the new one the rights of the old one, and no others.
+    fn grants(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
+        let owner = Some(old.owner.clone());
+        let mut strangers: Vec<_> = old.granted_by_default.clone();
+        if old.acl {
+            strangers.push(owner.clone());
+        }
+        strangers.retain(|grantee| old.acl || *grantee != owner);
+        strangers.dedup();
+        for grantee in &strangers {
+            let sql = Sql::new("REVOKE ALL ON ").name(built).raw(" FROM ");
+            self.unseen(grantee_of(sql, grantee.as_ref()));
+        }
+        let stays = |grant: &&Grant| grant.column.as_ref().is_none_or(|column| columns.contains(column));
+        let grants: Vec<_> = old.grants.iter().filter(stays).collect();
+        let mut rest = grants.as_slice();
+        let alike = |a: &Grant, b: &Grant| (&a.column, &a.grantee, a.grantable) == (&b.column, &b.grantee, b.grantable);
+        while let Some(first) = rest.first() {
+            let together = rest.iter().take_while(|grant| alike(first, grant)).count();
+            let (grants, others) = rest.split_at(together);
+            rest = others;
+            let add = |sql: Sql, grant: &&Grant| {
+                let sql = sql.raw(grant.privilege.word());
+                match &grant.column {
+                    Some(column) => sql.raw(" (").ident(column).raw(")"),
+                    None => sql,
+                }
+            };
+            let sql = Sql::new("GRANT ").list(grants, ", ", add).raw(" ON ").name(built).raw(" TO ");
+            let sql = grantee_of(sql, first.grantee.as_ref());
+            self.unseen(if first.grantable { sql.raw(" WITH GRANT OPTION") } else { sql });
+        }
+    }
+
+    fn analyze(&mut self, name: &QualifiedName) {
+        let step = self.long(Sql::new("ANALYZE ").name(name));
+        self.add(step);
+    }
+
+    /// Only some parameters can change while others read (PostgreSQL's `reloptions.c`).
+    fn parameters<'n>(&mut self, sql: Sql, mut names: impl Iterator<Item = &'n Ident>) {
+        let gentle = |name: &Ident| {
+            let name = name.as_str();
+            matches!(name, "fillfactor" | "toast_tuple_target" | "parallel_workers") || name.contains("autovacuum_")
+        };
+        let step = if names.all(gentle) {
+            self.brief(sql, Some(Lock::ShareUpdateExclusiveLock))
+        } else {
+            let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
+            Step { hazards, ..self.brief(sql, Some(Lock::AccessExclusiveLock)) }
+        };
+        self.add(step);
+    }
+
+    /// On what nobody else can see yet.
+    fn unseen(&mut self, sql: Sql) {
+        let step = self.long(sql);
+        self.add(step);
+    }
+
+    fn add(&mut self, step: Step) {
+        self.collected.push(Step { transaction: self.transaction, ..step });
+    }
+
+    fn brief(&self, sql: Sql, lock: Option<Lock>) -> Step {
+        Step::brief(sql, lock, self.limits)
+    }
+
+    /// As long as a build may take; nobody waits for it.
+    fn long(&self, sql: Sql) -> Step {
+        Step { lock: None, ..Step::online(sql, self.limits) }
+    }
+}
+
+fn grantee_of(sql: Sql, grantee: Option<&Ident>) -> Sql {
+    match grantee {
+        Some(role) => sql.ident(role),
+        None => sql.raw("PUBLIC"),
+    }
+}

@@ -1,0 +1,182 @@
+//! What stands under the names of materialized views, in the same round trip as everything else; and what the server
+//! makes of the declared queries, by temporary views in transactions that are rolled back (TRAPS 1).
+
+use std::collections::BTreeMap;
+
+use reconcile_core::{
+    desired::{DeclaredMatview, Desired},
+    kinds::matview::{
+        Query,
+        canonical::{Printed, unsettled},
+        facts::{self, Found},
+    },
+    live::Live,
+    name::{Ident, QualifiedName},
+    problem::Problem,
+    sql::Sql,
+};
+use sea_orm::sqlx::Row as _;
+
+use crate::{LiveError, ReadOptions, Session, error::ServerError, hello::Hello, probe, session::Rows, settings};
+
+/// Printing and parsing again settles after this many trips, or it never does.
+const TRIPS: usize = 3;
+
+const PROBE: &str = "pg_temp.reconcile_probe";
+
+/// SQLSTATE `undefined_table`.
+const NO_TABLE: &str = "42P01";
+
+/// The query for the views of a project; none, where there can be none.
+pub(crate) fn statement(desired: &Desired, registry: Option<&QualifiedName>) -> Option<String> {
+    if desired.matviews.is_empty() && registry.is_none() {
+        return None;
+    }
+    let names = desired.matviews.iter().map(|declared| Some(&declared.view.name));
+    // The first row gives the columns their type and matches nothing.
+    let sql = Sql::new("VALUES (''::name, ''::name), ").list(names.chain([None]), ", ", |sql, name| match name {
+        Some(name) => sql.name_literals(name),
+        None => sql.raw("('', '')"),
+    });
+    let asked = match registry {
+        Some(registry) => {
+            let sql = sql.raw(" UNION SELECT relation_schema::name, relation_name::name FROM ").name(registry);
+            sql.raw(" WHERE address LIKE 'matview/%'")
+        }
+        None => sql,
+    };
+    Some(facts::query(asked))
+}
+
+/// Reads the rows of the query.
+pub(crate) fn decoded(rows: &Rows) -> Result<BTreeMap<QualifiedName, Found>, LiveError> {
+    let read = |row: &sea_orm::sqlx::postgres::PgRow| -> Result<_, LiveError> {
+        let found: Found = serde_json::from_str(row.try_get(0)?)
+            .map_err(|error| LiveError::Connection(format!("the catalogs answered in an unknown form: {error}")))?;
+        Ok((found.name.clone(), found))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Has the server print the declared queries that are not known to be what is live. Returns the mistakes that it found.
+///
+/// # Errors
+/// The connection or a query of ours fails.
+pub async fn print(
+    session: &mut Session,
+    desired: &Desired,
+    live: &mut Live,
+    hello: &Hello,
+    options: &ReadOptions,
+) -> Result<Vec<Problem>, LiveError> {
+    let open = unsettled(desired, live);
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    if hello.read_only || !hello.temporary {
+        live.matviews.unasked = true;
+        return Ok(Vec::new());
+    }
+    let mut problems = Vec::new();
+    for declared in open {
+        let name = &declared.view.name;
+        match printed(session, &declared.view.query, &options.search_path).await {
+            Ok(printed) => {
+                let found = live.matviews.found.get(name).filter(|found| found.is_matview());
+                let printed = match found {
+                    Some(found) => met(session, printed, found.query()).await?,
+                    None => printed,
+                };
+                live.matviews.printed.insert(name.clone(), printed);
+            }
+            Err(LiveError::Server(error)) if probe::is_about_us(&error) => return Err(LiveError::Server(error)),
+            Err(LiveError::Server(error)) => {
+                session.batch("ROLLBACK").await?;
+                if !waits(declared, &error, desired, live, options) {
+                    problems.push(refused(declared, &error, &options.search_path));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(problems)
+}
+
+/// Whether the server can say nothing yet: the query reads another declared view, which is still to be made.
+fn waits(
+    declared: &DeclaredMatview,
+    error: &ServerError,
+    desired: &Desired,
+    live: &Live,
+    options: &ReadOptions,
+) -> bool {
+    let missing = desired.matviews.iter().map(|other| &other.view.name);
+    let mut missing = missing.filter(|name| !live.matviews.found.contains_key(*name) && **name != declared.view.name);
+    error.code == NO_TABLE && missing.any(|name| declared.view.query.mentions(name, &options.search_path))
+}
+
+/// The live query where the declared one, printed and parsed again, comes to the same; else the declared one.
+async fn met(session: &mut Session, ours: Printed, theirs: Query) -> Result<Printed, LiveError> {
+    let (mut our_trail, mut their_trail) = (vec![ours.query.clone()], vec![theirs.clone()]);
+    for _ in 0..TRIPS {
+        if our_trail.iter().any(|query| their_trail.contains(query)) {
+            return Ok(Printed { query: theirs, ..ours });
+        }
+        let mut moved = false;
+        for trail in [&mut our_trail, &mut their_trail] {
+            let Some(last) = trail.last().cloned() else { continue };
+            match printed(session, &last, &[]).await {
+                Ok(again) => {
+                    moved |= again.query != last;
+                    trail.push(again.query);
+                }
+                // The server refuses its own print only where a name is shadowed; then that trail ends here.
+                Err(LiveError::Server(_)) => drop(session.batch("ROLLBACK").await?),
+                Err(error) => return Err(error),
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let same = our_trail.iter().any(|query| their_trail.contains(query));
+    Ok(if same { Printed { query: theirs, ..ours } } else { ours })
+}
+
+/// What stands before the query in the batch that prints it.
+fn before(search_path: &[Ident]) -> String {
+    let path = Sql::new("SET LOCAL search_path = ").search_path(search_path);
+    format!("BEGIN; {}{path}; CREATE TEMPORARY VIEW reconcile_probe AS ", settings::local())
+}
+
+async fn printed(session: &mut Session, query: &Query, search_path: &[Ident]) -> Result<Printed, LiveError> {
+    let query = Sql::default().parenthesised(query.fragment());
+    let batch = format!(
+        "{}{query}; SET LOCAL search_path = ''; SELECT pg_get_viewdef('{PROBE}'::regclass), \
+         ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = '{PROBE}'::regclass AND attnum > 0 \
+         ORDER BY attnum); ROLLBACK",
+        before(search_path)
+    );
+    let Some(row) = session.row(&batch).await? else {
+        return Err(LiveError::Connection("the probe of a view left no trace".to_owned()));
+    };
+    let columns: Vec<String> = row.try_get(1)?;
+    let columns = columns.iter().map(|column| Ident::from_server(column)).collect();
+    Ok(Printed { query: Query::from_server(row.try_get(0)?), columns })
+}
+
+/// The user's mistake, where the server points into the query.
+fn refused(declared: &DeclaredMatview, error: &ServerError, search_path: &[Ident]) -> Problem {
+    let detail = error.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let message = format!("the server does not accept this query: {}{detail}", error.message);
+    // Characters of the batch, from 1; the query stands behind a bracket.
+    let start = before(search_path).chars().count() + 1;
+    let text = declared.view.query.as_str();
+    let into = error.position.and_then(|position| position.checked_sub(start + 1));
+    let offset = into.and_then(|into| text.char_indices().map(|(offset, _)| offset).chain([text.len()]).nth(into));
+    let problem = Problem::new(&declared.query_at, message).on_text(offset.unwrap_or(0));
+    match &error.hint {
+        Some(hint) => problem.hint(hint.clone()),
+        None => problem,
+    }
+}

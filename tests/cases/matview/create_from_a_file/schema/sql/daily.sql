@@ -1,0 +1,3 @@
+-- what was sold
+SELECT count(*) AS n
+FROM sale;

@@ -1,0 +1,4 @@
+-- a comment
+SELECT id,
+       pice
+FROM sale

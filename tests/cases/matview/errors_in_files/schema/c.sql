@@ -1,0 +1,3 @@
+SELECT id
+FROM sale; -- and then
+DELETE FROM sale;

@@ -1,0 +1,9 @@
+GRANT SELECT ON daily TO reader WITH GRANT OPTION;
+GRANT SELECT ON daily TO PUBLIC;
+GRANT UPDATE (total) ON daily TO reader;
+GRANT ALL ON sale TO keeper;
+GRANT CREATE ON SCHEMA public TO keeper;
+ALTER MATERIALIZED VIEW daily OWNER TO keeper;
+ALTER MATERIALIZED VIEW daily ALTER COLUMN total SET STATISTICS 500;
+COMMENT ON COLUMN daily.total IS 'in euros';
+CREATE INDEX by_hand ON daily (total) WHERE total > 0;

@@ -1,0 +1,2 @@
+CREATE VIEW report AS SELECT * FROM daily;
+CREATE MATERIALIZED VIEW sums AS SELECT sum(total) FROM daily;
