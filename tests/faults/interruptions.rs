@@ -14,7 +14,7 @@ use crate::common::{Run, Version, newest, versions};
 /// What a client comes to when it loses its server: done before, incomplete, or not even begun.
 const LOST: [i32; 3] = [0, 1, 5];
 
-fn rounds(default: u32) -> u32 {
+pub(super) fn rounds(default: u32) -> u32 {
     env::var("FAULT_ROUNDS").map_or(default, |rounds| rounds.parse().unwrap())
 }
 
@@ -53,7 +53,7 @@ fn kill(version: &'static Version, rounds: u32) {
     assert!(killed > 0, "every apply was over before it could be killed");
 }
 
-fn start(command: &mut Command) -> Child {
+pub(super) fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 

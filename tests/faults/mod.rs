@@ -15,4 +15,5 @@ mod pooler;
 mod scenario;
 mod site;
 mod together;
+mod views;
 mod visitor;
