@@ -15,6 +15,7 @@ mod keywords;
 mod newcomer;
 mod properties;
 mod readonly;
+mod refresh;
 mod retain;
 mod runs;
 mod sample;

@@ -53,9 +53,9 @@ fn a_replaced_view_is_never_missing_or_empty() {
             });
             let run = site.try_apply(&project);
             drop(end);
-            let polled = polling.join().unwrap();
+            let found = polling.join().unwrap();
             run.expect(0);
-            polled
+            found
         });
         assert_eq!(seen, BTreeSet::from(["1000 rows, v_key".to_owned()]), "on {}", version.major());
         assert!(polls > 5, "only {polls} polls");

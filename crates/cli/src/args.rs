@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Destroy(DestroyArgs),
     /// Run the applied retention rules now
     Retain(RetainArgs),
+    /// Refresh the applied materialized views now, in the order in which they read each other
+    Refresh(RefreshArgs),
     /// Run all that is due: the retention rules whose time has come
     Maintain,
     /// Walk through the whole cycle on a throwaway PostgreSQL
@@ -227,6 +229,13 @@ pub(crate) struct RetainArgs {
     /// The point in time after the last to restore
     #[arg(long, value_name = "T", requires = "restore")]
     pub(crate) to: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RefreshArgs {
+    /// Applied materialized views; without any, all of them
+    #[arg(value_name = "VIEW")]
+    pub(crate) views: Vec<String>,
 }
 
 /// What `--allow` takes.

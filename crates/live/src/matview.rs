@@ -45,7 +45,7 @@ pub(crate) fn statement(desired: &Desired, registry: Option<&QualifiedName>) -> 
         }
         None => sql,
     };
-    Some(facts::query(asked))
+    Some(facts::query(asked, true))
 }
 
 /// Reads the rows of the query.
@@ -56,6 +56,21 @@ pub(crate) fn decoded(rows: &Rows) -> Result<BTreeMap<QualifiedName, Found>, Liv
         Ok((found.name.clone(), found))
     };
     rows.iter().map(read).collect()
+}
+
+/// Reads what stands under some names, but for queries and sizes; waits for nobody.
+///
+/// # Errors
+/// The connection or the query fails.
+pub async fn facts_of(
+    session: &mut Session,
+    names: &[&QualifiedName],
+) -> Result<BTreeMap<QualifiedName, Found>, LiveError> {
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let asked = Sql::new("VALUES ").list(names, ", ", |sql, name| sql.name_literals(name));
+    decoded(&session.batch(&facts::query(asked, false)).await?.into_iter().flatten().collect())
 }
 
 /// Has the server print the declared queries that are not known to be what is live. Returns the mistakes that it found.

@@ -1,4 +1,5 @@
-//! Moves data by the rules that were applied: in batches, each in a transaction of its own, with a record of what went.
+//! Moves data by the rules that were applied: in batches, each in a transaction of its own, with a record of what went;
+//! and brings materialized views up to date.
 //! What a rule means, and every statement that it runs, is for `core` to say; how it is shown is left to `cli`.
 
 pub mod due;
@@ -9,6 +10,7 @@ mod line;
 mod lock;
 mod pace;
 pub mod preview;
+pub mod refresh;
 pub mod restore;
 pub mod retain;
 pub mod rules;

@@ -1,4 +1,4 @@
-//! One run of a rule at a time: a session-level advisory lock on the rule's table, tried and never waited for, so that
+//! One run of a rule, or refresh of a view, at a time: a session-level advisory lock on the table or view, tried and never waited for, so that
 //! no snapshot grows old over it (TRAPS 8).
 
 use std::time::Duration;

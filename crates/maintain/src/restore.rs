@@ -85,7 +85,7 @@ async fn only(
     let from = bound(site, rule, &scene, bounds.from).await?;
     let to = bound(site, rule, &scene, bounds.to).await?;
     if let Err(holder) = lock::acquire(site.session, scene.table.oid).await? {
-        return Err(Ended::Overlap(holder));
+        return Err(Ended::overlap(&holder));
     }
     let result = moved_back(site, rule, &scene, archive, &Selection::between(rule, &from, &to), heading).await;
     drop(lock::release(site.session, scene.table.oid).await);

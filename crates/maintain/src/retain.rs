@@ -96,7 +96,7 @@ impl Run<'_> {
     async fn rule(&mut self, site: &mut Site<'_>, rule: &Rule) -> Result<Verdict, Ended> {
         let scene = site.scene(rule).await?;
         if let Err(holder) = lock::acquire(site.session, scene.table.oid).await? {
-            return Err(Ended::Overlap(holder));
+            return Err(Ended::overlap(&holder));
         }
         let result = self.locked(site, rule, &scene).await;
         site.files = None;

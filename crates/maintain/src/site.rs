@@ -33,8 +33,8 @@ pub(crate) enum Ended {
     Lost(String),
     /// Limits forbid it.
     Beyond(Refused),
-    /// Somebody else runs it.
-    Overlap(String),
+    /// Somebody else is at it.
+    Overlap(Refused),
     /// It cannot go on.
     Failed(Refused),
 }
@@ -233,6 +233,12 @@ impl From<Refused> for Ended {
 }
 
 impl Ended {
+    /// Another run of the same rule is at work.
+    pub(crate) fn overlap(holder: &str) -> Self {
+        let message = format!("another run of this rule is at work: {holder}");
+        Self::Overlap(Refused { message, hint: "wait for its end".to_owned() })
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Self::Stopped(_) | Self::Blocked(_) | Self::Lost(_) => Verdict::Incomplete,
@@ -256,10 +262,9 @@ impl Ended {
             Self::Stopped(message) | Self::Blocked(message) | Self::Lost(message) => {
                 (message.clone(), "run it again to go on".to_owned())
             }
-            Self::Overlap(holder) => {
-                (format!("another run of this rule is at work: {holder}"), "wait for its end".to_owned())
+            Self::Overlap(refused) | Self::Beyond(refused) | Self::Failed(refused) => {
+                (refused.message.clone(), refused.hint.clone())
             }
-            Self::Beyond(refused) | Self::Failed(refused) => (refused.message.clone(), refused.hint.clone()),
         }
     }
 }

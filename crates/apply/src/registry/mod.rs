@@ -5,6 +5,7 @@
 pub mod archive_file;
 pub mod history;
 pub mod interrupted;
+pub mod refresh_run;
 pub mod resource;
 pub mod retention_run;
 pub mod run;

@@ -10,7 +10,7 @@ use sea_orm::{
     sqlx::Row as _,
 };
 
-use super::{Registry, archive_file, resource, retention_run, run, step};
+use super::{Registry, archive_file, refresh_run, resource, retention_run, run, step};
 
 /// The layout that this program writes.
 const VERSION: i32 = 3;
@@ -64,7 +64,7 @@ impl Registry {
             return Ok(());
         }
         let mut drop = Table::drop();
-        for name in ["archive_file", "retention_run", "step", "run", "resource", "layout"] {
+        for name in ["archive_file", "refresh_run", "retention_run", "step", "run", "resource", "layout"] {
             drop.table(self.table(name));
         }
         let schema = Sql::new("DROP SCHEMA ").ident(&self.schema);
@@ -144,6 +144,7 @@ impl Registry {
             create(&mut schema.create_table_from_entity(resource::Entity), "resource"),
             self.retention_table(),
             self.archive_table(),
+            self.refresh_table(),
             // What is managed is as public as the catalogs that show it, and a plan's role must see it.
             Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
             Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
@@ -151,6 +152,11 @@ impl Registry {
         statements.extend(routine::shared(&self.schema).into_iter().map(|sql| sql.to_string()));
         statements.extend(self.versioned());
         statements
+    }
+
+    fn refresh_table(&self) -> String {
+        let mut create = Schema::new(DbBackend::Postgres).create_table_from_entity(refresh_run::Entity);
+        create.table(self.table("refresh_run")).to_string(PostgresQueryBuilder)
     }
 
     fn retention_table(&self) -> String {
@@ -164,9 +170,10 @@ impl Registry {
     }
 
     /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what rules
-    /// share in the database, and what is in files.
+    /// share in the database, what is in files, and what refreshes did.
     fn upgrade(&self, version: Option<i32>) -> Vec<String> {
-        let shared = routine::shared(&self.schema).into_iter().map(|sql| sql.to_string()).chain([self.archive_table()]);
+        let shared = routine::shared(&self.schema).into_iter().map(|sql| sql.to_string());
+        let shared = shared.chain([self.archive_table(), self.refresh_table()]);
         if version.is_some() {
             let mut update = Query::update();
             update.table(self.table("layout")).value(Alias::new("version"), VERSION);

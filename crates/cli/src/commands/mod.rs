@@ -6,6 +6,7 @@ pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod plan;
+pub(crate) mod refresh;
 pub(crate) mod retain;
 pub(crate) mod show;
 pub(crate) mod validate;

@@ -73,7 +73,8 @@ pub(crate) async fn due(global: &Global, terminal: &Terminal) -> Result<Exit, Fa
     carried_out(session, &rules, None, &options, terminal).await
 }
 
-fn options(project: &Project) -> Options {
+/// What `maintain` has to know of the project.
+pub(crate) fn options(project: &Project) -> Options {
     let settings = &project.settings;
     Options {
         registry: surroundings::registry(project),
@@ -122,7 +123,7 @@ async fn execute(
 }
 
 /// A connection that can be written through, and that no pooler hands to others between batches.
-async fn ours_alone(session: &mut Session) -> Result<(), Failure> {
+pub(crate) async fn ours_alone(session: &mut Session) -> Result<(), Failure> {
     if reconcile_maintain::is_read_only(session).await? {
         let message = "the database is read-only, such as a standby is; nothing was written";
         return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
@@ -148,7 +149,12 @@ fn conclude(report: &Report, terminal: &Terminal) -> Exit {
     if !terminal.json {
         terminal.print(&render::retain::steps(&report.steps));
     }
-    match report.verdict {
+    exit(report.verdict)
+}
+
+/// How a run ends that came to this.
+pub(crate) fn exit(verdict: Verdict) -> Exit {
+    match verdict {
         Verdict::Done => Exit::Done,
         Verdict::Failed => Exit::Error,
         Verdict::Incomplete => Exit::Incomplete,
@@ -160,7 +166,7 @@ fn conclude(report: &Report, terminal: &Terminal) -> Exit {
 /// SQLSTATE `undefined_table`.
 const NO_TABLE: &str = "42P01";
 
-fn begun(error: LiveError) -> Failure {
+pub(crate) fn begun(error: LiveError) -> Failure {
     if error.server().is_some_and(|server| server.code == NO_TABLE) {
         return Failure::said(Exit::Error, error.to_string(), "apply once: it makes the tables of the records");
     }

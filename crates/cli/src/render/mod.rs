@@ -2,6 +2,7 @@
 
 pub(crate) mod history;
 pub(crate) mod markdown;
+pub(crate) mod refresh;
 pub(crate) mod retain;
 pub(crate) mod sql;
 mod table;

@@ -19,13 +19,14 @@ SELECT jsonb_build_object(
   'name', jsonb_build_object('schema', n.nspname, 'name', c.relname),
   'oid', c.oid::int8,
   'kind', c.relkind,
-  'query', CASE WHEN c.relkind = 'm' THEN pg_get_viewdef(c.oid) END,
+  -- These two wait for whoever holds the view exclusively, as a refresh does.
+  'query', CASE WHEN c.relkind = 'm' AND @OPENED@ THEN pg_get_viewdef(c.oid) END,
+  'bytes', CASE WHEN c.relkind = 'm' AND @OPENED@ THEN pg_relation_size(c.oid) END,
   'populated', c.relispopulated,
   'owner', pg_get_userbyid(c.relowner),
   'parameters', coalesce(to_jsonb(c.reloptions), '[]'),
   'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
   'comment', obj_description(c.oid, 'pg_class'),
-  'bytes', CASE WHEN c.relkind = 'm' THEN pg_relation_size(c.oid) END,
   'rows', CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END,
   -- `acl` tells whether there are any: without, the owner has the rights of every owner.
   'acl', c.relacl IS NOT NULL,
@@ -49,6 +50,10 @@ SELECT jsonb_build_object(
       'name', t.attname, 'comment', col_description(c.oid, t.attnum),
       'statistics', CASE WHEN t.attstattarget >= 0 THEN t.attstattarget END) ORDER BY t.attnum), '[]')
     FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),
+  -- Whether a concurrent refresh can find each row.
+  'tells_rows_apart', EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
+    AND i.indpred IS NULL AND i.indexprs IS NULL),
   'reads', (
     SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('schema', rn.nspname, 'name', rc.relname)), '[]')
     FROM reads w JOIN pg_class rc ON rc.oid = w.oid AND rc.relkind = 'm' JOIN pg_namespace rn ON rn.oid = rc.relnamespace

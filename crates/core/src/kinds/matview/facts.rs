@@ -61,6 +61,8 @@ pub struct Found {
     pub granted_by_default: Vec<Option<Ident>>,
     /// Its columns, in order.
     pub columns: Vec<Column>,
+    /// Whether a unique index on plain columns, over all rows, is there.
+    pub tells_rows_apart: bool,
     /// The materialized views that it reads.
     #[serde(deserialize_with = "many_parts")]
     pub reads: Vec<QualifiedName>,
@@ -128,10 +130,12 @@ fn many_parts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Qualified
     Ok(names.into_iter().map(|parts| QualifiedName::new(parts.schema, parts.name)).collect())
 }
 
-/// The query for what stands under some names, which `asked` gives as rows of (schema, name).
+/// The query for what stands under some names, which `asked` gives as rows of (schema, name). Unless `opened`, nothing is
+/// said of queries and sizes, and nobody waited for.
 #[must_use]
-pub fn query(asked: Sql) -> String {
-    Sql::filled(CATALOG_SQL, &[("ASKED", asked)]).to_string()
+pub fn query(asked: Sql, opened: bool) -> String {
+    let opened = Sql::new(if opened { "true" } else { "false" });
+    Sql::filled(CATALOG_SQL, &[("ASKED", asked), ("OPENED", opened)]).to_string()
 }
 
 impl Privilege {

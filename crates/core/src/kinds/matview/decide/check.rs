@@ -42,11 +42,13 @@ pub(super) fn declared(declared: &DeclaredMatview, what: &What<'_>, desired: &De
             problems.push(Problem::new(&declared.query_at, message).on_text(0).hint(hint));
         }
     }
-    let standing = live.relations.get(&view.name).filter(|_| matches!(what, What::Keep(..)));
-    let standing = standing.into_iter().flat_map(|relation| relation.indexes.values()).map(|live| &live.index);
-    let mut all = indexes.iter().map(|declared| &declared.index).chain(standing);
+    let stands = match what {
+        What::Keep(found, _) => found.tells_rows_apart,
+        What::Create | What::Replace(_) => false,
+    };
+    let among_declared = indexes.iter().any(|declared| tells_rows_apart(&declared.index));
     let concurrently = view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently);
-    if concurrently && !all.any(tells_rows_apart) {
+    if concurrently && !stands && !among_declared {
         problems.push(needs_an_index(declared, columns));
     }
     problems
@@ -64,7 +66,7 @@ fn undecided(declared: &DeclaredMatview, live: &Live) -> Option<Problem> {
 }
 
 /// Whether an index lets REFRESH CONCURRENTLY find each row (TRAPS 28).
-pub(super) fn tells_rows_apart(index: &Index) -> bool {
+fn tells_rows_apart(index: &Index) -> bool {
     let plain = |term: &Term| matches!(term, Term::Column(_));
     let definition = &index.definition;
     definition.unique && definition.predicate.is_none() && definition.columns.iter().all(|key| plain(&key.term))

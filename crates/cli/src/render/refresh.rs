@@ -1,0 +1,28 @@
+//! What refreshes did, for people.
+
+use reconcile_maintain::refresh::Step;
+
+use super::{printable, table::table, thousands};
+
+/// The records' columns, a line for each view; why one is not done stands below.
+pub(crate) fn steps(steps: &[Step]) -> String {
+    let mut rows = vec![["view_name", "action", "rows_affected", "execution_time_ms", "outcome"].map(str::to_owned)];
+    rows.extend(steps.iter().map(|step| {
+        [
+            printable(&step.view_name),
+            step.action.clone(),
+            thousands(step.rows_affected),
+            thousands(step.execution_time_ms),
+            step.outcome.name().to_owned(),
+        ]
+    }));
+    let mut text = table(&rows, &[2, 3]);
+    for step in steps {
+        let Some(message) = &step.message else { continue };
+        text.push_str(&format!("\n{}: {}\n", printable(&step.view_name), printable(message)));
+        if let Some(hint) = &step.hint {
+            text.push_str(&format!("hint: {}\n", printable(hint)));
+        }
+    }
+    text
+}

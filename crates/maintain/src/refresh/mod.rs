@@ -1,0 +1,240 @@
+//! Refreshes materialized views, one after the other, each after those that it reads. What fails keeps those that read
+//! it from being refreshed from what is old, and no others. Which views there are is in `views`, the statement itself in
+//! `statement`.
+
+mod statement;
+pub mod views;
+
+use std::collections::BTreeSet;
+
+use reconcile_apply::registry::refresh_run::Noted;
+use reconcile_core::{
+    kinds::{
+        matview::{Matview, facts::Found, order},
+        retention::refuse::Refused,
+    },
+    name::QualifiedName,
+};
+use reconcile_live::{LiveError, Session, matview::facts_of, settings};
+use serde::Serialize;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    Options,
+    event::{Outcome, Verdict},
+    lock,
+    site::{Ended, number},
+};
+
+/// What happens to one view in a run: a line of the printed table, and a row of the records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The view.
+    pub view_name: String,
+    /// `REFRESH`, `REFRESH CONCURRENTLY`.
+    pub action: String,
+    /// Rows that it has afterwards.
+    pub rows_affected: u64,
+    /// Milliseconds that it took.
+    pub execution_time_ms: u64,
+    /// How far it got.
+    pub outcome: Outcome,
+    /// Why, unless it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What a run tells while it works.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A view is being refreshed.
+    Begins(&'a Step),
+    /// It waits, and why.
+    Waits(String),
+    /// A view is through.
+    Over(&'a Step),
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    /// In the order in which it was done.
+    pub steps: Vec<Step>,
+    /// The worst of it.
+    pub verdict: Verdict,
+}
+
+/// Refreshes views on a connection that is known to be ours alone. `stop` ends it, and what runs.
+///
+/// # Errors
+/// Nothing was done: the connection or the server failed before the first view.
+pub async fn refresh(
+    session: &mut Session,
+    views: &[Matview],
+    options: &Options,
+    stop: watch::Receiver<bool>,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, LiveError> {
+    settings::take(session, &options.search_path).await?;
+    let names: Vec<_> = views.iter().map(|view| &view.name).collect();
+    let found = facts_of(session, &names).await?;
+    let reads = |view: &Matview| found.get(&view.name).map(|found| found.reads.clone()).unwrap_or_default();
+    let reads: Vec<_> = views.iter().map(|view| (view.name.clone(), reads(view))).collect();
+    // Views that exist cannot read each other in a circle.
+    let order = order::sorted(&reads).unwrap_or_default();
+    let number = number(session, &options.registry.next_refresh_run()).await?;
+    let mut run = Run {
+        session,
+        options,
+        stop,
+        tell,
+        number: i64::try_from(number).unwrap_or(i64::MAX),
+        old: BTreeSet::new(),
+        steps: Vec::new(),
+    };
+    let mut verdict = Verdict::Done;
+    for view in order.iter().filter_map(|name| views.iter().find(|view| view.name == *name)) {
+        let ended = run.view(view, found.get(&view.name)).await;
+        verdict = verdict.min(ended.as_ref().map_or(Verdict::Done, Ended::verdict));
+        if matches!(ended, Some(Ended::Lost(_))) {
+            break;
+        }
+    }
+    Ok(Report { steps: run.steps, verdict })
+}
+
+/// A run at work.
+struct Run<'a> {
+    session: &'a mut Session,
+    options: &'a Options,
+    stop: watch::Receiver<bool>,
+    tell: &'a mut dyn FnMut(Event<'_>),
+    number: i64,
+    /// Views that were not brought up to date.
+    old: BTreeSet<QualifiedName>,
+    steps: Vec<Step>,
+}
+
+impl Run<'_> {
+    /// One view; and why it is not up to date, unless it is.
+    async fn view(&mut self, view: &Matview, found: Option<&Found>) -> Option<Ended> {
+        let concurrently = found.is_some_and(|found| statement::is_concurrent(view, found));
+        let action = if concurrently { "REFRESH CONCURRENTLY" } else { "REFRESH" };
+        let mut step = Step {
+            view_name: view.name.to_string(),
+            action: action.to_owned(),
+            rows_affected: 0,
+            execution_time_ms: 0,
+            outcome: Outcome::Running,
+            message: None,
+            hint: None,
+        };
+        let ended = match self.may_begin(view, found) {
+            Ok(found) => self.alone(view, found, concurrently, &mut step).await,
+            Err(ended) => Err(ended),
+        };
+        let ended = ended.err();
+        if let Some(why) = &ended {
+            let (message, hint) = why.said();
+            step.outcome = why.outcome();
+            step.message = Some(message);
+            step.hint = Some(hint).filter(|hint| !hint.is_empty());
+            self.old.insert(view.name.clone());
+            if step.execution_time_ms == 0 && !matches!(why, Ended::Lost(_)) {
+                // Of what was begun, the row is there already.
+                drop(self.session.batch(&self.options.registry.refresh_begun(self.number, &noted(&step))).await);
+            }
+        }
+        (self.tell)(Event::Over(&step));
+        self.steps.push(step);
+        ended
+    }
+
+    fn may_begin<'f>(&self, view: &Matview, found: Option<&'f Found>) -> Result<&'f Found, Ended> {
+        let refused = |message: String, hint: &str| Ended::Failed(Refused { message, hint: hint.to_owned() });
+        let Some(found) = found.filter(|found| found.is_matview()) else {
+            let message = "there is no such materialized view any more".to_owned();
+            return Err(refused(message, "apply makes it again, or strikes it from the registry"));
+        };
+        if *self.stop.borrow() {
+            return Err(Ended::Stopped("it was interrupted before it began".to_owned()));
+        }
+        if let Some(old) = found.reads.iter().find(|read| self.old.contains(*read)) {
+            let message = format!("not begun: {old}, which it reads, was not refreshed");
+            return Err(Ended::Overlap(Refused { message, hint: String::new() }));
+        }
+        let concurrently = view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently);
+        if concurrently && found.populated && !found.tells_rows_apart {
+            let message = "a concurrent refresh needs a unique index on plain columns, over all rows".to_owned();
+            return Err(refused(message, "plan and apply: they make the index again"));
+        }
+        Ok(found)
+    }
+
+    /// As the only one who refreshes it.
+    async fn alone(&mut self, view: &Matview, found: &Found, concurrently: bool, step: &mut Step) -> Result<(), Ended> {
+        if let Err(holder) = lock::acquire(self.session, found.oid).await? {
+            return Err(overlap(&holder));
+        }
+        let result = self.locked(view, found, concurrently, step).await;
+        // A connection that is gone has given it free.
+        drop(lock::release(self.session, found.oid).await);
+        result
+    }
+
+    async fn locked(
+        &mut self,
+        view: &Matview,
+        found: &Found,
+        concurrently: bool,
+        step: &mut Step,
+    ) -> Result<(), Ended> {
+        if let Some(other) = statement::other(self.session, found.oid).await? {
+            return Err(overlap(&other));
+        }
+        let registry = &self.options.registry;
+        let begun = format!(
+            "{}; {}",
+            registry.refresh_orphans(&step.view_name),
+            registry.refresh_begun(self.number, &noted(step))
+        );
+        let id = i64::try_from(number(self.session, &begun).await?).unwrap_or(i64::MAX);
+        (self.tell)(Event::Begins(step));
+        let start = Instant::now();
+        let result = self.executed(view, concurrently).await;
+        step.execution_time_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        match &result {
+            Ok(rows) => {
+                step.rows_affected = *rows;
+                step.outcome = Outcome::Done;
+            }
+            Err(why) => {
+                step.message = Some(why.said().0);
+                step.outcome = why.outcome();
+            }
+        }
+        // Where this cannot be written any more, the next run does it.
+        drop(self.session.batch(&registry.refresh_ended(id, &noted(step))).await);
+        result.map(drop)
+    }
+}
+
+/// Somebody else is at work on it; to wait would be to do it twice (TRAPS 31).
+fn overlap(holder: &str) -> Ended {
+    let message = format!("it is being refreshed or changed already, by {holder}");
+    Ended::Overlap(Refused { message, hint: "wait for its end".to_owned() })
+}
+
+fn noted(step: &Step) -> Noted<'_> {
+    Noted {
+        view: &step.view_name,
+        action: &step.action,
+        rows: step.rows_affected,
+        ms: step.execution_time_ms,
+        outcome: step.outcome.name(),
+        message: step.message.as_deref(),
+    }
+}
