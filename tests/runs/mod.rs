@@ -6,6 +6,7 @@ mod halfway;
 mod kinds;
 mod layouts;
 mod leaving;
+mod matviews;
 mod parallel;
 mod past;
 mod place;
