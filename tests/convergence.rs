@@ -101,6 +101,7 @@ fn forty_queries_converge_in_one_apply() {
         assert_eq!(unasked.json()["records"].as_array().unwrap().len(), 1, "on {}: {unasked}", version.major());
         project.expect_no_changes(&database);
         project.apply(&database);
+        project.run(&database, &["plan", "-v"]).expect_said(0, "3 round trips");
 
         // Without the registry, only the server can tell that what is declared is what is live.
         database.sql("DROP SCHEMA reconcile CASCADE");

@@ -92,7 +92,7 @@ pub async fn print(
         live.matviews.unasked = true;
         return Ok(Vec::new());
     }
-    let mut problems = Vec::new();
+    let mut problems = without_schema(session, &open).await?;
     for declared in open {
         let name = &declared.view.name;
         match printed(session, &declared.view.query, &options.search_path).await {
@@ -115,6 +115,20 @@ pub async fn print(
         }
     }
     Ok(problems)
+}
+
+/// Views in schemas that are not there.
+async fn without_schema(session: &mut Session, open: &[&DeclaredMatview]) -> Result<Vec<Problem>, LiveError> {
+    let sql = Sql::new("SELECT nspname::text FROM pg_namespace WHERE nspname IN (");
+    let sql = sql.list(open, ", ", |sql, declared| sql.literal(declared.view.name.schema.as_str())).raw(")");
+    let rows: Rows = session.batch(sql.as_str()).await?.into_iter().flatten().collect();
+    let known = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    let missing = open.iter().filter(|declared| !known.iter().any(|name| name == declared.view.name.schema.as_str()));
+    let problem = |declared: &&DeclaredMatview| {
+        let message = format!("there is no schema `{}`", declared.view.name.schema);
+        Problem::new(&declared.at, message).on_key().hint("make it in a migration: reconcile makes no schemas")
+    };
+    Ok(missing.map(problem).collect())
 }
 
 /// Whether the server can say nothing yet: the query reads another declared view, which is still to be made.

@@ -86,6 +86,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     changes.append(&mut views.changes);
     // What calls goes before what is called, and comes after it.
     changes.extend(jobs.removals.into_iter().chain(rules.changes).chain(jobs.changes));
+    decisions.notes.append(&mut views.notes);
     decisions.notes.extend(rules.notes.into_iter().chain(jobs.notes));
     let fingerprint = facts::fingerprint(&changes, &decisions.notes, live);
     let outdated = decisions.outdated.iter().filter(|(declared, _)| options.filter.admits(&declared.index.address()));

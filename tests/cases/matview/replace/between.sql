@@ -7,3 +7,6 @@ ALTER MATERIALIZED VIEW daily OWNER TO keeper;
 ALTER MATERIALIZED VIEW daily ALTER COLUMN total SET STATISTICS 500;
 COMMENT ON COLUMN daily.total IS 'in euros';
 CREATE INDEX by_hand ON daily (total) WHERE total > 0;
+ALTER MATERIALIZED VIEW daily ALTER COLUMN platform SET (n_distinct = 3);
+ALTER MATERIALIZED VIEW daily CLUSTER ON daily_key;
+CREATE STATISTICS together (dependencies) ON day, platform FROM daily;

@@ -47,7 +47,7 @@ SELECT jsonb_build_object(
     WHERE f.defaclobjtype = 'r' AND f.defaclnamespace IN (0, n.oid)),
   'columns', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'name', t.attname, 'comment', col_description(c.oid, t.attnum),
+      'name', t.attname, 'options', coalesce(to_jsonb(t.attoptions), '[]'), 'comment', col_description(c.oid, t.attnum),
       'statistics', CASE WHEN t.attstattarget >= 0 THEN t.attstattarget END) ORDER BY t.attnum), '[]')
     FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),
   -- Whether a concurrent refresh can find each row.

@@ -114,6 +114,8 @@ pub struct Column {
     pub name: Ident,
     /// `None`: there is none.
     pub comment: Option<String>,
+    /// Planner options as `name=value`.
+    pub options: Vec<String>,
     /// Its own statistics target.
     pub statistics: Option<i32>,
 }
@@ -136,6 +138,12 @@ fn many_parts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Qualified
 pub fn query(asked: Sql, opened: bool) -> String {
     let opened = Sql::new(if opened { "true" } else { "false" });
     Sql::filled(CATALOG_SQL, &[("ASKED", asked), ("OPENED", opened)]).to_string()
+}
+
+/// Parameters that the catalogs write as `name=value`.
+pub(super) fn parameters(written: &[String]) -> Parameters {
+    let pairs = written.iter().filter_map(|parameter| parameter.split_once('='));
+    pairs.map(|(name, value)| (Ident::from_server(name), value.to_owned())).collect()
 }
 
 impl Privilege {
@@ -185,13 +193,7 @@ impl Found {
     /// It as an object, with its indexes.
     #[must_use]
     pub fn view(&self, relation: Option<&Relation>) -> Matview {
-        let parameters: Parameters = self.parameters.iter().filter_map(|parameter| parameter.split_once('=')).fold(
-            Parameters::new(),
-            |mut parameters, (name, value)| {
-                parameters.insert(Ident::from_server(name), value.to_owned());
-                parameters
-            },
-        );
+        let parameters = parameters(&self.parameters);
         let indexes = relation.into_iter().flat_map(|relation| relation.indexes.values());
         Matview {
             name: self.name.clone(),

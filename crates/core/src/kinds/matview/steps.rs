@@ -4,7 +4,7 @@
 use super::{
     Matview,
     compare::Alteration,
-    facts::{Found, Grant},
+    facts::{Found, Grant, parameters},
     generated::{building_indexes, building_name},
 };
 use crate::{
@@ -77,6 +77,10 @@ impl Steps {
             for (column, target) in standing.map(|live| live.statistics.as_slice()).unwrap_or_default() {
                 let sql = Sql::new("ALTER INDEX ").name(&built.sibling(name.clone())).raw(" ALTER COLUMN ");
                 let sql = sql.number(i64::from(*column)).raw(" SET STATISTICS ").number(i64::from(*target));
+                self.unseen(sql);
+            }
+            if standing.is_some_and(|live| live.clustered) {
+                let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" CLUSTER ON ").ident(&name);
                 self.unseen(sql);
             }
         }
@@ -163,9 +167,13 @@ impl Steps {
     /// What is said of its columns. One that the new view has not is not spoken of.
     fn columns(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
         for column in old.columns.iter().filter(|column| columns.contains(&column.name)) {
+            let alter = || Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" ALTER COLUMN ").ident(&column.name);
             if let Some(target) = column.statistics {
-                let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" ALTER COLUMN ").ident(&column.name);
-                self.unseen(sql.raw(" SET STATISTICS ").number(i64::from(target)));
+                self.unseen(alter().raw(" SET STATISTICS ").number(i64::from(target)));
+            }
+            let options = parameters(&column.options);
+            if !options.is_empty() {
+                self.unseen(alter().raw(" SET ").parameters(&options));
             }
             if let Some(comment) = &column.comment {
                 let sql = Sql::new("COMMENT ON COLUMN ").name(built).raw(".").ident(&column.name);

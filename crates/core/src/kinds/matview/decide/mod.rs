@@ -159,6 +159,10 @@ impl<'a> Decider<'a> {
         let columns = self.printed(&view.name).map(|printed| printed.columns.as_slice()).unwrap_or_default();
         steps.replace(&view, found, columns, self.relation(&found.name));
         let records = self.records(declared, &view);
+        if !found.hangs.is_empty() {
+            let text = format!("lost by the replacement: {}", found.hangs.join(", "));
+            self.out.notes.push(Note::new(view.address(), text));
+        }
         let reason = "differs in query".to_owned();
         self.out.with_indexes.insert(view.name.clone());
         let (action, before, after) = (Action::Replace, Some(found), Some(view));
