@@ -10,7 +10,13 @@ use crate::{
 };
 
 /// Everything that is wrong with it.
-pub(super) fn declared(declared: &DeclaredMatview, what: &What<'_>, desired: &Desired, live: &Live) -> Vec<Problem> {
+pub(super) fn declared(
+    declared: &DeclaredMatview,
+    what: &What<'_>,
+    desired: &Desired,
+    live: &Live,
+    search_path: &[Ident],
+) -> Vec<Problem> {
     let view = &declared.view;
     let mut problems = Vec::new();
     if let Some(tablespace) = &view.tablespace
@@ -47,11 +53,28 @@ pub(super) fn declared(declared: &DeclaredMatview, what: &What<'_>, desired: &De
         What::Create | What::Replace(_) => false,
     };
     let among_declared = indexes.iter().any(|declared| tells_rows_apart(&declared.index));
+    if matches!(what, What::Create | What::Replace(_)) {
+        problems.extend(reads_nothing(declared, desired, live, search_path));
+    }
     let concurrently = view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently);
     if concurrently && !stands && !among_declared {
         problems.push(needs_an_index(declared, columns));
     }
     problems
+}
+
+/// The server fills no view from one that is not filled itself.
+fn reads_nothing(declared: &DeclaredMatview, desired: &Desired, live: &Live, search_path: &[Ident]) -> Option<Problem> {
+    let view = &declared.view;
+    let is_filled = |other: &DeclaredMatview| {
+        let found = live.matviews.found.get(&other.view.name);
+        other.view.with_data && found.is_none() || found.is_some_and(|found| found.populated)
+    };
+    let mut others = desired.matviews.iter().filter(|other| other.view.name != view.name && !is_filled(other));
+    let empty = others.find(|other| view.with_data && view.query.mentions(&other.view.name, search_path))?;
+    let message = format!("it is filled when it is made, and reads `{}`, which is not filled", empty.view.name);
+    let problem = Problem::new(&declared.at, message).on_key().related(&empty.at, "not filled");
+    Some(problem.hint("add `with_data: false` and `reconcile refresh` both, or fill that one first"))
 }
 
 /// Where neither the registry nor the server can tell whether the query is as declared, nothing may be replaced.

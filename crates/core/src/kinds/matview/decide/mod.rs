@@ -106,7 +106,7 @@ impl<'a> Decider<'a> {
             }
             Some(found) => self.compared(declared, found),
         };
-        let problems = check::declared(declared, &what, self.desired, self.live);
+        let problems = check::declared(declared, &what, self.desired, self.live, &self.setting.session.search_path);
         if !problems.is_empty() {
             self.out.problems.extend(problems);
             if !matches!(what, What::Keep(..)) {
