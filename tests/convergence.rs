@@ -110,5 +110,10 @@ fn forty_queries_converge_in_one_apply() {
         project.apply(&database);
         project.expect_no_changes(&database);
         assert_eq!(before, database.indexes(), "something was built again");
+
+        // What the server prints can be read back from a plan, as a rollback does.
+        project.write("schema/views.yaml", "tables: {}");
+        project.run(&database, &["plan", "--out", "saved.json"]).expect(0);
+        project.run(&database, &["show", "saved.json"]).expect(0);
     }
 }

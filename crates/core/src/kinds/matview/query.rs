@@ -34,7 +34,13 @@ impl Query {
             "a `;` would end the statement" => FragmentError { message: "a second statement", ..error },
             _ => error,
         };
-        Fragment::new(without_end(text)).map(Self).map_err(error)
+        let query = Fragment::new(without_end(text)).map(Self).map_err(error)?;
+        match first_word(query.as_str()) {
+            Some((offset, word)) if !begins_query(&word) => {
+                Err(FragmentError { offset, message: "this begins no query" })
+            }
+            Some(_) | None => Ok(query),
+        }
     }
 
     /// A query as the server printed it; the server prints one.
@@ -58,7 +64,10 @@ impl Query {
     /// The first syntax error, as byte offset and message. Knows no server.
     #[must_use]
     pub fn syntax_error(&self) -> Option<(usize, String)> {
-        self.0.syntax_error()
+        // As a statement of its own: inside brackets the parser takes it for an expression, and says so.
+        let parsed = squawk_syntax::SourceFile::parse(&format!("{}\n;", self.as_str()));
+        let error = parsed.errors().into_iter().next()?;
+        Some((usize::from(error.range().start()).min(self.as_str().len()), error.message().to_owned()))
     }
 
     /// Whether it reads a relation, by its words: every name with a schema, and those without one that stand where a
@@ -182,6 +191,28 @@ fn words(text: &str) -> Vec<Word> {
     words
 }
 
+fn begins_query(word: &str) -> bool {
+    matches!(word, "select" | "values" | "table" | "with")
+}
+
+/// The first word behind brackets and comments, in lower case, and where it stands.
+fn first_word(text: &str) -> Option<(usize, String)> {
+    let mut offset = 0;
+    for token in squawk_lexer::tokenize(text) {
+        let end = offset + token.len as usize;
+        match token.kind {
+            TokenKind::Whitespace
+            | TokenKind::LineComment
+            | TokenKind::BlockComment { .. }
+            | TokenKind::OpenParen
+            | TokenKind::Eof => {}
+            _ => return Some((offset, text.get(offset..end)?.to_lowercase())),
+        }
+        offset = end;
+    }
+    None
+}
+
 /// The text up to the `;` that ends it, if one does.
 fn without_end(text: &str) -> &str {
     let mut offset = 0;
@@ -215,10 +246,20 @@ mod tests {
             ("SELECT $1", 7),
             ("SELECT 1) x; (", 8),
             (" ; ", 0),
+            ("/* a */ DELETE FROM t", 8),
+            ("(INSERT INTO t VALUES (1))", 1),
             ("", 0),
         ] {
             assert_eq!(Query::new(text).expect_err(text).offset, offset, "{text}");
         }
+    }
+
+    #[test]
+    fn points_at_syntax_errors() {
+        let at = |text: &str| Query::new(text).unwrap().syntax_error().map(|(offset, _)| offset);
+        assert_eq!(at("WITH a AS (SELECT 1) SELECT * FROM a ORDER BY 1 -- done"), None);
+        assert_eq!(at("(SELECT 1) UNION (VALUES (2))"), None);
+        assert!(at("SELECT a,\n FROM WHERE x").is_some_and(|offset| offset > 6));
     }
 
     #[test]
