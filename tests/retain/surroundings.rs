@@ -105,7 +105,7 @@ fn a_run_waits_for_replicas() {
 fn a_registry_of_the_first_layout_gets_the_records_and_destroy_takes_them_away() {
     let place = Place::new(newest(), T);
     place.database.sql(
-        "DROP TABLE reconcile.layout, reconcile.retention_run, reconcile.archive_file;
+        "DROP TABLE reconcile.layout, reconcile.retention_run, reconcile.archive_file, reconcile.refresh_run;
          ALTER TABLE reconcile.run DROP command, DROP reverts, DROP operator",
     );
     place.rule(&rule());
