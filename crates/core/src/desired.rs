@@ -156,6 +156,27 @@ impl Desired {
         self
     }
 
+    /// What is declared about a relation.
+    #[must_use]
+    pub fn relation(&self, name: &QualifiedName) -> Option<&DesiredRelation> {
+        let position = self.relations.binary_search_by(|relation| relation.name.cmp(name)).ok()?;
+        self.relations.get(position)
+    }
+
+    /// The materialized view of a name.
+    #[must_use]
+    pub fn matview(&self, name: &QualifiedName) -> Option<&DeclaredMatview> {
+        let position = self.matviews.binary_search_by(|declared| declared.view.name.cmp(name)).ok()?;
+        self.matviews.get(position)
+    }
+
+    /// The rule of a table.
+    #[must_use]
+    pub fn rule(&self, table: &QualifiedName) -> Option<&DeclaredRule> {
+        let position = self.rules.binary_search_by(|declared| declared.rule.table.cmp(table)).ok()?;
+        self.rules.get(position)
+    }
+
     /// Every declared index.
     pub fn indexes(&self) -> impl Iterator<Item = &DeclaredIndex> {
         self.relations.iter().flat_map(|relation| &relation.indexes)

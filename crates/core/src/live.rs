@@ -80,7 +80,7 @@ pub struct Registry {
     /// The retention rules in force, by their tables.
     pub rules: BTreeMap<QualifiedName, Rule>,
     /// The jobs that it has made.
-    pub schedules: Vec<Schedule>,
+    pub schedules: BTreeMap<Address, Schedule>,
 }
 
 /// A registry entry.

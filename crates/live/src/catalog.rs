@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use reconcile_core::{
+    address::Address,
     desired::Desired,
     digest::Digest,
     kinds::{
@@ -174,7 +175,7 @@ pub(crate) fn asked<'a>(names: impl Iterator<Item = &'a QualifiedName>, registry
 struct Declarations {
     matviews: BTreeMap<QualifiedName, Matview>,
     rules: BTreeMap<QualifiedName, Rule>,
-    schedules: Vec<Schedule>,
+    schedules: BTreeMap<Address, Schedule>,
 }
 
 fn declarations(rows: &Rows) -> Result<Declarations, LiveError> {
@@ -191,14 +192,16 @@ fn declarations(rows: &Rows) -> Result<Declarations, LiveError> {
             Object::Matview(view) => {
                 all.matviews.insert(view.name.clone(), *view);
             }
-            Object::Schedule(schedule) => all.schedules.push(*schedule),
+            Object::Schedule(schedule) => {
+                all.schedules.insert(schedule.address(), *schedule);
+            }
             Object::Index(_) => {}
         }
     }
     Ok(all)
 }
 
-fn managed(rows: &[PgRow]) -> Result<BTreeMap<reconcile_core::address::Address, Managed>, LiveError> {
+fn managed(rows: &[PgRow]) -> Result<BTreeMap<Address, Managed>, LiveError> {
     rows.iter()
         .map(|row| {
             let address: &str = row.try_get(0)?;

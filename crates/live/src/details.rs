@@ -44,7 +44,7 @@ pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live)
     }
     let missing = |name: &QualifiedName| !live.retention.tables.contains_key(name);
     let of_rules = rules::tables(desired.rules.iter().map(|declared| &declared.rule)).into_iter().any(missing);
-    let is_view = |name: &QualifiedName| desired.matviews.iter().any(|view| view.view.name == *name);
+    let is_view = |name: &QualifiedName| desired.matview(name).is_some();
     let mut absent = desired.relations.iter().filter(|relation| !live.relations.contains_key(&relation.name));
     if of_rules || absent.any(|relation| !is_view(&relation.name)) {
         batch.push(RELATIONS.to_owned());

@@ -139,9 +139,10 @@ fn waits(
     live: &Live,
     options: &ReadOptions,
 ) -> bool {
+    let mentions = declared.view.query.mentions(&options.search_path);
     let missing = desired.matviews.iter().map(|other| &other.view.name);
     let mut missing = missing.filter(|name| !live.matviews.found.contains_key(*name) && **name != declared.view.name);
-    error.code == NO_TABLE && missing.any(|name| declared.view.query.mentions(name, &options.search_path))
+    error.code == NO_TABLE && missing.any(mentions)
 }
 
 /// The live query where the declared one, printed and parsed again, comes to the same; else the declared one.

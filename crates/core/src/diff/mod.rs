@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     address::Address,
-    desired::{Desired, DesiredRelation},
+    desired::Desired,
     digest::Digest,
     hazard::HazardSet,
     kinds::index::{
@@ -144,10 +144,7 @@ fn managed_elsewhere<'a>(desired: &Desired, live: &'a Live) -> Vec<&'a Qualified
     let indexes = live.registry.managed.keys().filter(|address| matches!(address, Address::Index { .. }));
     let mut tables: Vec<_> = indexes.map(Address::table).collect();
     tables.dedup();
-    let declared = |table: &QualifiedName| {
-        desired.relations.binary_search_by(|relation: &DesiredRelation| relation.name.cmp(table)).is_ok()
-    };
-    tables.retain(|table| !declared(table));
+    tables.retain(|table| desired.relation(table).is_none());
     tables
 }
 

@@ -46,8 +46,9 @@ fn circle(held: &[&(QualifiedName, Vec<QualifiedName>)]) -> Vec<QualifiedName> {
 #[must_use]
 pub fn reads(declared: &[DeclaredMatview], search_path: &[Ident]) -> Vec<(QualifiedName, Vec<QualifiedName>)> {
     let of = |view: &DeclaredMatview| {
+        let mentions = view.view.query.mentions(search_path);
         let others = declared.iter().map(|other| &other.view.name).filter(|name| **name != view.view.name);
-        others.filter(|name| view.view.query.mentions(name, search_path)).cloned().collect()
+        others.filter(|name| mentions(name)).cloned().collect()
     };
     declared.iter().map(|view| (view.view.name.clone(), of(view))).collect()
 }

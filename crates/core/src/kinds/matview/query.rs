@@ -70,17 +70,19 @@ impl Query {
         Some((usize::from(error.range().start()).min(self.as_str().len()), error.message().to_owned()))
     }
 
-    /// Whether it reads a relation, by its words: every name with a schema, and those without one that stand where a
-    /// relation can.
-    #[must_use]
-    pub fn mentions(&self, relation: &QualifiedName, search_path: &[Ident]) -> bool {
-        self.names().iter().any(|mention| {
-            mention.name == relation.name
-                && match &mention.schema {
-                    Some(schema) => *schema == relation.schema,
-                    None => search_path.contains(&relation.schema),
-                }
-        })
+    /// What tells whether it reads a relation, by its words: every name with a schema, and those without one that stand
+    /// where a relation can.
+    pub fn mentions<'a>(&self, search_path: &'a [Ident]) -> impl Fn(&QualifiedName) -> bool + use<'a> {
+        let names = self.names();
+        move |relation| {
+            names.iter().any(|mention| {
+                mention.name == relation.name
+                    && match &mention.schema {
+                        Some(schema) => *schema == relation.schema,
+                        None => search_path.contains(&relation.schema),
+                    }
+            })
+        }
     }
 
     fn names(&self) -> Vec<Mention> {
@@ -266,7 +268,7 @@ mod tests {
     fn knows_what_it_reads() {
         let public = [Ident::new("public").unwrap()];
         let reads = |query: &str, name: &str| {
-            Query::new(query).unwrap().mentions(&QualifiedName::parse(name).unwrap(), &public)
+            Query::new(query).unwrap().mentions(&public)(&QualifiedName::parse(name).unwrap())
         };
         for query in [
             "SELECT * FROM v",

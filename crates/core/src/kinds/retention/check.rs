@@ -7,7 +7,7 @@ use super::{
     facts::{OnDelete, Table},
 };
 use crate::{
-    desired::DeclaredRule,
+    desired::{DeclaredRule, Desired},
     name::{Ident, QualifiedName},
     plan::Note,
     problem::Problem,
@@ -26,8 +26,8 @@ pub struct Findings {
 /// What a rule is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
-    /// All rules that are declared.
-    pub rules: &'a [DeclaredRule],
+    /// With all rules that are declared.
+    pub desired: &'a Desired,
     /// Their tables.
     pub tables: &'a BTreeMap<QualifiedName, Table>,
     /// Names of tables to suggest from.
@@ -37,11 +37,11 @@ pub struct Surroundings<'a> {
 /// Holds a rule against the live tables and the other rules.
 #[must_use]
 pub fn rule(declared: &DeclaredRule, surroundings: Surroundings<'_>) -> Findings {
-    let Surroundings { rules, tables, known } = surroundings;
+    let Surroundings { desired, tables, known } = surroundings;
     let mut checker = Checker { declared, rule: &declared.rule, tables, known, found: Findings::default() };
     let Some(table) = checker.table(&declared.rule.table, &declared.at) else { return checker.found };
     checker.column(table);
-    checker.partitions(table, rules);
+    checker.partitions(table, desired);
     for (position, child) in declared.rule.children.iter().enumerate() {
         checker.child(table, child, &declared.at.key("children").item(position));
     }
@@ -113,8 +113,9 @@ impl<'a> Checker<'a> {
     }
 
     /// Rows of a partition are those of the whole table, and two rules would not agree on them.
-    fn partitions(&mut self, table: &Table, rules: &[DeclaredRule]) {
-        for other in rules.iter().filter(|other| table.is_above(&other.rule.table)) {
+    fn partitions(&mut self, table: &Table, desired: &Desired) {
+        let below = table.parts.iter().filter(|part| part.name != table.name);
+        for other in below.filter_map(|part| desired.rule(&part.name)) {
             let message = format!("`{}` is a part of `{}`, which has a rule of its own", other.rule.table, table.name);
             let problem =
                 Problem::new(&other.at, message).on_key().related(&self.declared.at, "this one is about its rows too");

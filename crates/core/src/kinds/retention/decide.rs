@@ -1,5 +1,7 @@
 //! What happens to the rules that are in force: the registry takes note of them, and the archive is kept in step.
 
+use std::collections::BTreeMap;
+
 use super::{
     Rule, check,
     facts::{Estimate, Table},
@@ -45,11 +47,8 @@ pub struct Decisions {
 #[must_use]
 pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
     let mut out = Decisions::default();
-    let surroundings = check::Surroundings {
-        rules: &desired.rules,
-        tables: &live.retention.tables,
-        known: &live.vocabulary.relations,
-    };
+    let surroundings =
+        check::Surroundings { desired, tables: &live.retention.tables, known: &live.vocabulary.relations };
     for declared in desired.rules.iter().filter(|declared| filter.admits(&declared.rule.address())) {
         let findings = check::rule(declared, surroundings);
         if !findings.problems.is_empty() {
@@ -68,8 +67,7 @@ pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release
     }
     for (table, rule) in &live.registry.rules {
         let address = Address::retention(table);
-        let declared = desired.rules.iter().any(|declared| declared.rule.table == *table);
-        if !declared && filter.admits(&address) {
+        if desired.rule(table).is_none() && filter.admits(&address) {
             out.changes.push(undeclared_rule(address, rule, live, release, setting));
         }
     }
@@ -215,7 +213,8 @@ fn routine_steps(
     scheduler: Option<Scheduler>,
     setting: Setting<'_>,
 ) -> Result<Vec<Step>, Refused> {
-    let mut tables = live.retention.tables.clone();
+    let own = rule.tables().into_iter().filter_map(|name| live.retention.tables.get_key_value(name));
+    let mut tables: BTreeMap<_, _> = own.map(|(name, table)| (name.clone(), table.clone())).collect();
     if let Some(to) = rule.archive() {
         tables.insert(to.clone(), table.archived(to, tables.get(to)));
     }

@@ -1,5 +1,7 @@
 //! What happens to the jobs: each rule with a schedule has its own, and what somebody changed of them is put right.
 
+use std::collections::BTreeSet;
+
 use super::{
     Schedule, Scheduler,
     facts::{Cron, Job},
@@ -66,11 +68,8 @@ pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release
             wanted.extend(of_rule(declared, live, registry, &mut out));
         }
     }
-    let managed = live.registry.schedules.iter().filter(|managed| {
-        !wanted.iter().any(|(wanted, _)| (wanted.task, &wanted.table) == (managed.task, &managed.table))
-    });
-    let undeclared: Vec<_> = managed.collect();
-    for schedule in undeclared {
+    let addresses: BTreeSet<_> = wanted.iter().map(|(wanted, _)| wanted.address()).collect();
+    for (_, schedule) in live.registry.schedules.iter().filter(|(address, _)| !addresses.contains(address)) {
         if let Some(change) = Sides::of(schedule, None, live, registry).leaves(release, live, limits) {
             out.removals.push(change);
         }
@@ -144,7 +143,7 @@ fn is_before_1_4(version: &str) -> bool {
 
 impl<'a> Sides<'a> {
     fn of(schedule: &'a Schedule, wanted: Option<&'a Schedule>, live: &'a Live, registry: &Ident) -> Self {
-        let managed = live.registry.schedules.iter().find(|managed| managed.address() == schedule.address());
+        let managed = live.registry.schedules.get(&schedule.address());
         let name = schedule.job();
         let Cron { readable, own_only, jobs, .. } = &live.cron;
         // Whose procedure it calls, his the job is: another role's are hidden from this one.

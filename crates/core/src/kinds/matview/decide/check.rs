@@ -27,8 +27,7 @@ pub(super) fn declared(
         let problem = Problem::new(&declared.at.key("tablespace"), message);
         problems.push(problem.did_you_mean(tablespace.as_str(), known));
     }
-    let relation = desired.relations.iter().find(|relation| relation.name == view.name);
-    let indexes = relation.map(|relation| relation.indexes.as_slice()).unwrap_or_default();
+    let indexes = desired.relation(&view.name).map(|relation| relation.indexes.as_slice()).unwrap_or_default();
     let columns = live.matviews.printed.get(&view.name).map(|printed| printed.columns.as_slice());
     match what {
         What::Create | What::Replace(_) => {
@@ -70,8 +69,9 @@ fn reads_nothing(declared: &DeclaredMatview, desired: &Desired, live: &Live, sea
         let found = live.matviews.found.get(&other.view.name);
         other.view.with_data && found.is_none() || found.is_some_and(|found| found.populated)
     };
+    let mentions = view.query.mentions(search_path);
     let mut others = desired.matviews.iter().filter(|other| other.view.name != view.name && !is_filled(other));
-    let empty = others.find(|other| view.with_data && view.query.mentions(&other.view.name, search_path))?;
+    let empty = others.find(|other| view.with_data && mentions(&other.view.name))?;
     let message = format!("it is filled when it is made, and reads `{}`, which is not filled", empty.view.name);
     let problem = Problem::new(&declared.at, message).on_key().related(&empty.at, "not filled");
     Some(problem.hint("add `with_data: false` and `reconcile refresh` both, or fill that one first"))

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     address::Address,
-    desired::{DeclaredIndex, DeclaredMatview, Desired, DesiredRelation},
+    desired::{DeclaredIndex, DeclaredMatview, Desired},
     digest::Digest,
     kinds::{Object, index::Index, retention::decide::Setting},
     live::{Live, LiveIndex, Relation},
@@ -48,8 +48,7 @@ pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release
     let mut decider = Decider { desired, live, filter, release, setting, out: Decisions::default() };
     match order::sorted(&order::reads(&desired.matviews, &setting.session.search_path)) {
         Ok(names) => {
-            for declared in names.iter().filter_map(|name| desired.matviews.iter().find(|view| view.view.name == *name))
-            {
+            for declared in names.iter().filter_map(|name| desired.matview(name)) {
                 decider.declared(declared);
             }
         }
@@ -224,8 +223,7 @@ impl<'a> Decider<'a> {
     }
 
     fn declared_indexes(&self, view: &QualifiedName) -> &'a [DeclaredIndex] {
-        let relation = self.desired.relations.iter().find(|relation: &&DesiredRelation| relation.name == *view);
-        relation.map(|relation| relation.indexes.as_slice()).unwrap_or_default()
+        self.desired.relation(view).map(|relation| relation.indexes.as_slice()).unwrap_or_default()
     }
 
     /// The indexes that a new view has: the declared ones, and those of others that stand on the old one.

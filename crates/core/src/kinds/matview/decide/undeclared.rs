@@ -4,19 +4,16 @@ use super::{Change, Decider};
 use crate::{
     address::Address,
     kinds::matview::{facts::Found, order, steps::Steps},
-    name::QualifiedName,
     plan::{Action, Record},
     problem::Problem,
 };
 
 impl<'a> Decider<'a> {
     pub(super) fn undeclared(&mut self) {
-        let desired = self.desired;
-        let declared = |name: &QualifiedName| desired.matviews.iter().any(|view| view.view.name == *name);
         let mut going: Vec<&'a Found> = Vec::new();
         for address in self.live.registry.managed.keys() {
             let Address::Matview { name } = address else { continue };
-            if declared(name) || !self.filter.admits(address) {
+            if self.desired.matview(name).is_some() || !self.filter.admits(address) {
                 continue;
             }
             let found = self.live.matviews.found.get(name).filter(|found| found.is_matview());
