@@ -23,7 +23,7 @@ impl<'a> Gone<'a> {
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         match event {
             Event::Begins { step, rows } => {
-                let what = format!("{} of {}", step.action, printable(&step.table_name));
+                let what = format!("{} of {}", step.action, printable(step.subject.name()));
                 if self.looks_on {
                     self.bar = Some(bar(*rows, what));
                 } else {

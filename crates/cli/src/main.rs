@@ -12,6 +12,7 @@ mod project;
 mod render;
 mod surroundings;
 mod terminal;
+mod upkeep;
 
 use std::process::ExitCode;
 

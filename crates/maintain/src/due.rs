@@ -7,7 +7,7 @@ use reconcile_core::kinds::{retention::Rule, schedule::crontab};
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 
-use crate::rules::{RulesError, rule};
+use crate::applied::{AppliedError, Sought, rule};
 
 /// A rule, and when it is its turn.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Timed {
 ///
 /// # Errors
 /// The registry cannot be read, or holds a schedule that no clock keeps.
-pub async fn timed(session: &mut Session, registry: &Registry) -> Result<Vec<Timed>, RulesError> {
+pub async fn timed(session: &mut Session, registry: &Registry) -> Result<Vec<Timed>, AppliedError> {
     if !registry.exists(session).await? {
         return Ok(Vec::new());
     }
@@ -41,8 +41,11 @@ pub async fn timed(session: &mut Session, registry: &Registry) -> Result<Vec<Tim
 
 /// When a schedule comes round after a moment, in seconds and to show. Both are of one clock, whose zone the server
 /// knows: to a schedule all days have 24 hours.
-fn following(schedule: &str, after: i64) -> Result<(i64, String), RulesError> {
-    let unclear = |error: String| RulesError::Entry(format!("the schedule `{schedule}`: {error}"));
+fn following(schedule: &str, after: i64) -> Result<(i64, String), AppliedError> {
+    let unclear = |error: String| AppliedError::Entry {
+        sought: Sought::Rules,
+        why: format!("the schedule `{schedule}`: {error}"),
+    };
     let after = MakeTimestamp::from_second(after).map_err(|error| unclear(error.to_string()))?;
     let next = crontab(schedule).map_err(unclear)?.find_next(after).map_err(|error| unclear(error.to_string()))?;
     Ok((next.timestamp().as_second(), next.strftime("%Y-%m-%d %H:%M").to_string()))

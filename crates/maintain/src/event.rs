@@ -1,15 +1,19 @@
 //! What a run tells while it works, and what it came to.
 
+use reconcile_core::name::QualifiedName;
 use serde::{Serialize, Serializer};
 
-/// What happens to one table in a run: a line of the printed table, and a row of the records.
+use crate::site::Ended;
+
+/// What happens to one table or view in a run: a line of the printed table, and a row of the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// The table.
-    pub table_name: String,
-    /// `DELETE (>30 days)` and the like.
+    /// The table or view.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// `DELETE (>30 days)`, `REFRESH` and the like.
     pub action: String,
-    /// Rows that went.
+    /// Rows that went; of a view, those that it has afterwards.
     pub rows_affected: u64,
     /// Milliseconds that its statements took.
     pub execution_time_ms: u64,
@@ -21,6 +25,26 @@ pub struct Step {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// What a step is about, by the name of the records' column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Subject {
+    /// A table.
+    #[serde(rename = "table_name")]
+    Table(String),
+    /// A materialized view.
+    #[serde(rename = "view_name")]
+    View(String),
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    /// What was done, in order.
+    pub steps: Vec<Step>,
+    /// The worst of it.
+    pub verdict: Verdict,
 }
 
 /// How far a step got.
@@ -69,6 +93,54 @@ pub enum Event<'a> {
     Waits(String),
     /// A step is over.
     Over(&'a Step),
+}
+
+impl Subject {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Table(name) | Self::View(name) => name,
+        }
+    }
+
+    /// The records' column that has the name.
+    #[must_use]
+    pub fn column(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "table_name",
+            Self::View(_) => "view_name",
+        }
+    }
+}
+
+impl Step {
+    /// One that begins.
+    pub(crate) fn new(subject: Subject, action: String) -> Self {
+        Self {
+            subject,
+            action,
+            rows_affected: 0,
+            execution_time_ms: 0,
+            outcome: Outcome::Running,
+            message: None,
+            hint: None,
+        }
+    }
+
+    /// One that begins on a table.
+    pub(crate) fn of(table: &QualifiedName, action: String) -> Self {
+        Self::new(Subject::Table(table.to_string()), action)
+    }
+
+    /// The same, ended for a reason.
+    pub(crate) fn ended(mut self, why: &Ended) -> Self {
+        let (message, hint) = why.said();
+        self.outcome = why.outcome();
+        self.message = Some(message);
+        self.hint = Some(hint).filter(|hint| !hint.is_empty());
+        self
+    }
 }
 
 impl Outcome {

@@ -2,6 +2,7 @@
 //! and brings materialized views up to date.
 //! What a rule means, and every statement that it runs, is for `core` to say; how it is shown is left to `cli`.
 
+pub mod applied;
 pub mod due;
 pub mod event;
 mod files;
@@ -13,8 +14,8 @@ pub mod preview;
 pub mod refresh;
 pub mod restore;
 pub mod retain;
-pub mod rules;
 mod site;
+mod stoppable;
 mod vacuum;
 mod walk;
 

@@ -28,29 +28,6 @@ pub(crate) struct Heading<'a> {
     pub(crate) rule: &'a str,
 }
 
-impl Step {
-    pub(crate) fn new(table: &impl ToString, action: String) -> Self {
-        Self {
-            table_name: table.to_string(),
-            action,
-            rows_affected: 0,
-            execution_time_ms: 0,
-            outcome: Outcome::Running,
-            message: None,
-            hint: None,
-        }
-    }
-
-    /// The same, ended for a reason.
-    pub(crate) fn ended(mut self, why: &Ended) -> Self {
-        let (message, hint) = why.said();
-        self.outcome = why.outcome();
-        self.message = Some(message);
-        self.hint = Some(hint).filter(|hint| !hint.is_empty());
-        self
-    }
-}
-
 impl Line {
     /// Writes it down as begun, or as over where the step says so.
     pub(crate) async fn begin(site: &mut Site<'_>, heading: Heading<'_>, step: Step) -> Result<Self, LiveError> {
@@ -67,7 +44,7 @@ impl Line {
         let begun = Begun {
             run: heading.run,
             rule: heading.rule,
-            table: &step.table_name,
+            table: step.subject.name(),
             action: &step.action,
             outcome: step.outcome.name(),
             message: step.message.as_deref(),

@@ -1,5 +1,5 @@
-//! One run of a rule, or refresh of a view, at a time: a session-level advisory lock on the table or view, tried and never waited for, so that
-//! no snapshot grows old over it (TRAPS 8).
+//! One run of a rule, or refresh of a view, at a time: a session-level advisory lock on the table or view, tried and
+//! never waited for, so that no snapshot grows old over it (TRAPS 8).
 
 use std::time::Duration;
 

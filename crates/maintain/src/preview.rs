@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::{
     Options,
-    event::{Outcome, Step, Verdict},
-    retain::{Report, beyond},
+    event::{Outcome, Report, Step, Verdict},
+    retain::beyond,
     site::{self, Ended, number, text},
 };
 
@@ -49,7 +49,7 @@ async fn counted(session: &mut Session, rules: &[Rule]) -> Result<Report, LiveEr
         };
         session.batch("ROLLBACK TO SAVEPOINT reconcile_rule").await?;
         report.verdict = report.verdict.min(ended.verdict());
-        report.steps.push(Step::new(&rule.table, rule.label()).ended(&ended));
+        report.steps.push(Step::of(&rule.table, rule.label()).ended(&ended));
     }
     Ok(report)
 }
@@ -60,10 +60,10 @@ async fn rule_steps(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec
     let selection = Selection::expired(rule, &cut_off);
     let mut steps = Vec::new();
     for (child, link) in &scene.children {
-        let step = Step::new(&child.name, rule.child_label());
+        let step = Step::of(&child.name, rule.child_label());
         steps.push(count(session, step, selection.count_children(link)).await?);
     }
-    let own = count(session, Step::new(&rule.table, rule.label()), selection.count(&rule.table)).await?;
+    let own = count(session, Step::of(&rule.table, rule.label()), selection.count(&rule.table)).await?;
     let total = match rule.limits.max_fraction {
         Some(_) => Some(number(session, batch::total(&rule.table).as_str()).await?),
         None => None,

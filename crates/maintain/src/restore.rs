@@ -14,11 +14,11 @@ use tokio::sync::watch;
 
 use crate::{
     Options,
-    event::{Event, Step, Verdict},
+    event::{Event, Report, Step, Verdict},
     files,
     line::{Heading, Line},
     lock,
-    retain::{Report, approaches},
+    retain::approaches,
     site::{Ended, Site, number},
     walk::Walk,
 };
@@ -48,13 +48,13 @@ pub async fn restore(
 ) -> Result<Report, LiveError> {
     let mut site = Site { session, options, stop, tell, files: None };
     site.prepare().await?;
-    let run = number(site.session, &options.registry.next_retention_run()).await?;
+    let run = number(site.session, &options.registry.next_number("retention_run")).await?;
     let table = rule.table.to_string();
     let heading = Heading { run: i64::try_from(run).unwrap_or(i64::MAX), rule: &table };
     let (done, verdict) = match only(&mut site, rule, bounds, heading).await {
         Ok(restored) => restored,
         Err(ended) => {
-            let refused = Step::new(&rule.table, ACTION.to_owned()).ended(&ended);
+            let refused = Step::of(&rule.table, ACTION.to_owned()).ended(&ended);
             drop(Line::begin(&mut site, heading, refused.clone()).await);
             (refused, ended.verdict())
         }
@@ -102,7 +102,7 @@ async fn moved_back(
 ) -> Result<(Step, Verdict), Ended> {
     site.session.batch(&site.options.registry.retention_orphans(heading.rule)).await?;
     let approaches = approaches(site, rule, selection, archive).await?;
-    let line = Line::begin(site, heading, Step::new(&rule.table, ACTION.to_owned())).await?;
+    let line = Line::begin(site, heading, Step::of(&rule.table, ACTION.to_owned())).await?;
     let rows = approaches.iter().map(|approach| approach.rows).sum();
     (site.tell)(Event::Begins { step: &line.step, rows });
     let columns = Scene::moved(archive, &scene.table);

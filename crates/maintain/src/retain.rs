@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     Options,
-    event::{Event, Step, Verdict},
+    event::{Event, Report, Step, Verdict},
     files,
     line::{Heading, Line},
     lock,
@@ -20,15 +20,6 @@ use crate::{
     vacuum::vacuum,
     walk::{self, Approach, Family, Walk},
 };
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Report {
-    /// What was done, children before their parents.
-    pub steps: Vec<Step>,
-    /// The worst of it.
-    pub verdict: Verdict,
-}
 
 /// What a run is about, beside its rule.
 struct Run<'a> {
@@ -38,7 +29,7 @@ struct Run<'a> {
     steps: Vec<Step>,
 }
 
-/// Runs rules on a connection that is known to be ours alone. `stop` ends it after the batch that it is at.
+/// Runs rules on a connection that is known to be ours alone, children before their parents. `stop` ends it after the batch that it is at.
 ///
 /// # Errors
 /// Nothing was done: the connection or the server failed before the first rule.
@@ -52,7 +43,7 @@ pub async fn retain(
     let mut site = Site { session, options, stop, tell, files: None };
     site.prepare().await?;
     let now = text(site.session, "SELECT now()::text").await?;
-    let run = number(site.session, &options.registry.next_retention_run()).await?;
+    let run = number(site.session, &options.registry.next_number("retention_run")).await?;
     let mut run = Run { number: i64::try_from(run).unwrap_or(i64::MAX), now: &now, steps: Vec::new() };
     let mut verdict = Verdict::Done;
     for rule in rules {
@@ -80,7 +71,7 @@ pub async fn retain(
 impl Run<'_> {
     /// Notes a rule of which nothing was begun, as far as that can still be written.
     async fn not_begun(&mut self, site: &mut Site<'_>, rule: &Rule, ended: &Ended) {
-        let step = Step::new(&rule.table, rule.label()).ended(ended);
+        let step = Step::of(&rule.table, rule.label()).ended(ended);
         let table = rule.table.to_string();
         let heading = Heading { run: self.number, rule: &table };
         drop(Line::begin(site, heading, step.clone()).await);
@@ -117,13 +108,13 @@ impl Run<'_> {
         let approaches = approaches(site, rule, &selection, &scene.table).await?;
         let mut families = Vec::new();
         for (child, link) in &scene.children {
-            let step = Step::new(&child.name, rule.child_label());
+            let step = Step::of(&child.name, rule.child_label());
             let line = Line::begin(site, heading, step).await?;
             families.push(Family::new(child, link, line, &rule.batch));
         }
         // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
         // lines waits for the disk, and with it for all batches before it.
-        let step = Step::new(&rule.table, rule.label());
+        let step = Step::of(&rule.table, rule.label());
         let line = Line::begin_after(site, "SET synchronous_commit = off; ", heading, step).await?;
         let rows = counted.unwrap_or_else(|| approaches.iter().map(|approach| approach.rows).sum());
         (site.tell)(Event::Begins { step: &line.step, rows });

@@ -10,7 +10,7 @@ use sea_orm::{
     sqlx::{self, Row as _, postgres::PgRow},
 };
 
-use super::Registry;
+use super::{Registry, signed};
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -165,8 +165,4 @@ fn model(row: &PgRow) -> Result<Model, sqlx::Error> {
         high: row.try_get(10)?,
         sealed: row.try_get(11)?,
     })
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -15,6 +15,7 @@ pub mod tables;
 use reconcile_core::{
     name::Ident,
     plan::{Plan, PlannedChange, Record, Step},
+    sql::Sql,
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
@@ -186,7 +187,32 @@ impl Registry {
         Ok(())
     }
 
+    /// Asks for a number that no run has, of those that a table of records counts.
+    #[must_use]
+    pub fn next_number(&self, table: &'static str) -> String {
+        let table = Sql::default().ident(&self.schema).raw(".").raw(table);
+        let next = Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
+        next.raw(", 'id'))").to_string()
+    }
+
+    /// The query for the declarations of everything applied of a kind, as JSON, in the order of addresses.
+    #[must_use]
+    pub fn declarations(&self, kind: &str) -> String {
+        let mut query = resource::Entity::find().into_query();
+        query
+            .clear_selects()
+            .column(Alias::new("declaration"))
+            .and_where(Expr::col(resource::Column::Address).like(format!("{kind}/%")))
+            .order_by(resource::Column::Address, sea_orm::Order::Asc);
+        self.select(&mut query, "resource")
+    }
+
     fn table(&self, name: &'static str) -> TableRef {
         (Alias::new(self.schema.as_str()), Alias::new(name)).into_table_ref()
     }
+}
+
+/// As the server's numbers are.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

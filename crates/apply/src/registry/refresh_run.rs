@@ -1,14 +1,13 @@
 //! What refreshes of materialized views did: a row for each view in a run, there from the first moment on.
 
-use reconcile_core::sql::Sql;
 use sea_orm::{
     ActiveValue::Set,
     QueryTrait as _,
     entity::prelude::*,
-    sea_query::{Alias, ExprTrait as _, PostgresQueryBuilder},
+    sea_query::{ExprTrait as _, PostgresQueryBuilder},
 };
 
-use super::{Registry, resource};
+use super::{Registry, signed};
 
 /// One view in one run.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -66,14 +65,6 @@ pub struct Noted<'a> {
 }
 
 impl Registry {
-    /// Asks for a number that no run has.
-    #[must_use]
-    pub fn next_refresh_run(&self) -> String {
-        let table = Sql::default().ident(&self.schema).raw(".refresh_run");
-        let next = Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
-        next.raw(", 'id'))").to_string()
-    }
-
     /// The statement that adds a row, and gives its number.
     #[must_use]
     pub fn refresh_begun(&self, run: i64, noted: &Noted<'_>) -> String {
@@ -92,7 +83,7 @@ impl Registry {
     /// The statement that writes down how a view's refresh ended.
     #[must_use]
     pub fn refresh_ended(&self, id: i64, noted: &Noted<'_>) -> String {
-        let count = |count: u64| Expr::value(i64::try_from(count).unwrap_or(i64::MAX));
+        let count = |count: u64| Expr::value(signed(count));
         let mut update = Entity::update_many()
             .col_expr(Column::RowsAffected, count(noted.rows))
             .col_expr(Column::ExecutionTimeMs, count(noted.ms))
@@ -113,17 +104,5 @@ impl Registry {
             .filter(Expr::col(Column::Outcome).eq("running"))
             .into_query();
         update.table(self.table("refresh_run")).to_string(PostgresQueryBuilder)
-    }
-
-    /// The query for the declarations of all materialized views that were applied, as JSON.
-    #[must_use]
-    pub fn matviews(&self) -> String {
-        let mut query = resource::Entity::find().into_query();
-        query
-            .clear_selects()
-            .column(Alias::new("declaration"))
-            .and_where(Expr::col(resource::Column::Address).like("matview/%"))
-            .order_by(resource::Column::Address, sea_orm::Order::Asc);
-        self.select(&mut query, "resource")
     }
 }

@@ -6,10 +6,10 @@ use sea_orm::{
     ActiveValue::Set,
     QueryTrait as _,
     entity::prelude::*,
-    sea_query::{Alias, ExprTrait as _, PostgresQueryBuilder},
+    sea_query::{ExprTrait as _, PostgresQueryBuilder},
 };
 
-use super::Registry;
+use super::{Registry, signed};
 
 /// One table in one run.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -87,14 +87,6 @@ pub struct Noted<'a> {
 }
 
 impl Registry {
-    /// Asks for a number that no run has.
-    #[must_use]
-    pub fn next_retention_run(&self) -> String {
-        let table = Sql::default().ident(&self.schema).raw(".retention_run");
-        let next = Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
-        next.raw(", 'id'))").to_string()
-    }
-
     /// The statement that adds a row, and gives its number.
     #[must_use]
     pub fn retention_begun(&self, begun: &Begun<'_>) -> String {
@@ -114,7 +106,6 @@ impl Registry {
     /// The statement that brings a row up to what is done.
     #[must_use]
     pub fn retention_noted(&self, id: i64, noted: &Noted<'_>) -> String {
-        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let count = |count: u64| Expr::value(signed(count));
         let mut update = Entity::update_many()
             .col_expr(Column::RowsAffected, count(noted.rows))
@@ -175,18 +166,5 @@ impl Registry {
              AND t.action ~ '^(DELETE|ARCHIVE)') d WHERE r.address LIKE 'retention/%' ORDER BY r.address",
         )
         .to_string()
-    }
-
-    /// The query for the declarations of all retention rules that were applied, as JSON.
-    #[must_use]
-    pub fn retention_rules(&self) -> String {
-        use super::resource;
-        let mut query = resource::Entity::find().into_query();
-        query
-            .clear_selects()
-            .column(Alias::new("declaration"))
-            .and_where(Expr::col(resource::Column::Address).like("retention/%"))
-            .order_by(resource::Column::Address, sea_orm::Order::Asc);
-        self.select(&mut query, "resource")
     }
 }

@@ -2,9 +2,8 @@
 
 pub(crate) mod history;
 pub(crate) mod markdown;
-pub(crate) mod refresh;
-pub(crate) mod retain;
 pub(crate) mod sql;
+pub(crate) mod steps;
 mod table;
 pub(crate) mod text;
 

@@ -1,9 +1,7 @@
 //! Refreshes materialized views, one after the other, each after those that it reads. What fails keeps those that read
-//! it from being refreshed from what is old, and no others. Which views there are is in `views`, the statement itself in
-//! `statement`.
+//! it from being refreshed from what is old, and no others. The statement itself is in `statement`.
 
 mod statement;
-pub mod views;
 
 use std::collections::BTreeSet;
 
@@ -16,36 +14,14 @@ use reconcile_core::{
     name::QualifiedName,
 };
 use reconcile_live::{LiveError, Session, matview::facts_of, settings};
-use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     Options,
-    event::{Outcome, Verdict},
+    event::{Outcome, Report, Step, Subject, Verdict},
     lock,
     site::{Ended, number},
 };
-
-/// What happens to one view in a run: a line of the printed table, and a row of the records.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// The view.
-    pub view_name: String,
-    /// `REFRESH`, `REFRESH CONCURRENTLY`.
-    pub action: String,
-    /// Rows that it has afterwards.
-    pub rows_affected: u64,
-    /// Milliseconds that it took.
-    pub execution_time_ms: u64,
-    /// How far it got.
-    pub outcome: Outcome,
-    /// Why, unless it is done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
 
 /// What a run tells while it works.
 #[derive(Debug)]
@@ -56,15 +32,6 @@ pub enum Event<'a> {
     Waits(String),
     /// A view is through.
     Over(&'a Step),
-}
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Report {
-    /// In the order in which it was done.
-    pub steps: Vec<Step>,
-    /// The worst of it.
-    pub verdict: Verdict,
 }
 
 /// Refreshes views on a connection that is known to be ours alone. `stop` ends it, and what runs.
@@ -85,7 +52,7 @@ pub async fn refresh(
     let reads: Vec<_> = views.iter().map(|view| (view.name.clone(), reads(view))).collect();
     // Views that exist cannot read each other in a circle.
     let order = order::sorted(&reads).unwrap_or_default();
-    let number = number(session, &options.registry.next_refresh_run()).await?;
+    let number = number(session, &options.registry.next_number("refresh_run")).await?;
     let mut run = Run {
         session,
         options,
@@ -123,25 +90,14 @@ impl Run<'_> {
     async fn view(&mut self, view: &Matview, found: Option<&Found>) -> Option<Ended> {
         let concurrently = found.is_some_and(|found| statement::is_concurrent(view, found));
         let action = if concurrently { "REFRESH CONCURRENTLY" } else { "REFRESH" };
-        let mut step = Step {
-            view_name: view.name.to_string(),
-            action: action.to_owned(),
-            rows_affected: 0,
-            execution_time_ms: 0,
-            outcome: Outcome::Running,
-            message: None,
-            hint: None,
-        };
+        let mut step = Step::new(Subject::View(view.name.to_string()), action.to_owned());
         let ended = match self.may_begin(view, found) {
             Ok(found) => self.alone(view, found, concurrently, &mut step).await,
             Err(ended) => Err(ended),
         };
         let ended = ended.err();
         if let Some(why) = &ended {
-            let (message, hint) = why.said();
-            step.outcome = why.outcome();
-            step.message = Some(message);
-            step.hint = Some(hint).filter(|hint| !hint.is_empty());
+            step = step.ended(why);
             self.old.insert(view.name.clone());
             if step.execution_time_ms == 0 && !matches!(why, Ended::Lost(_)) {
                 // Of what was begun, the row is there already.
@@ -198,7 +154,7 @@ impl Run<'_> {
         let registry = &self.options.registry;
         let begun = format!(
             "{}; {}",
-            registry.refresh_orphans(&step.view_name),
+            registry.refresh_orphans(step.subject.name()),
             registry.refresh_begun(self.number, &noted(step))
         );
         let id = i64::try_from(number(self.session, &begun).await?).unwrap_or(i64::MAX);
@@ -230,7 +186,7 @@ fn overlap(holder: &str) -> Ended {
 
 fn noted(step: &Step) -> Noted<'_> {
     Noted {
-        view: &step.view_name,
+        view: step.subject.name(),
         action: &step.action,
         rows: step.rows_affected,
         ms: step.execution_time_ms,

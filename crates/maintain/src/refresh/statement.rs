@@ -14,7 +14,10 @@ use sea_orm::sqlx::Row as _;
 use tokio::time::sleep;
 
 use super::{Event, Run};
-use crate::site::{Ended, number};
+use crate::{
+    site::{Ended, number},
+    stoppable::stoppable,
+};
 
 /// Whether others can read on meanwhile. The first filling has nothing that they could read (TRAPS 28).
 pub(super) fn is_concurrent(view: &Matview, found: &Found) -> bool {
@@ -45,7 +48,7 @@ impl Run<'_> {
         self.session.batch(&limits).await?;
         let mut attempt = 0;
         let result = loop {
-            let error = match self.cancellable(refresh.as_str()).await {
+            let error = match stoppable(self.session, &self.stop, refresh.as_str()).await {
                 Ok(()) => break Ok(()),
                 Err(error) => error,
             };
@@ -66,24 +69,6 @@ impl Run<'_> {
         result?;
         let count = Sql::new("SELECT count(*) FROM ").name(&view.name);
         Ok(number(self.session, count.as_str()).await?)
-    }
-
-    /// Runs a statement, and cancels it when the user wants to stop.
-    async fn cancellable(&mut self, sql: &str) -> Result<(), LiveError> {
-        let pid = number(self.session, "SELECT pg_backend_pid()::int8").await?;
-        let mut beside = self.session.another().await?;
-        let mut stop = self.stop.clone();
-        let running = self.session.batch(sql);
-        tokio::pin!(running);
-        let stopped = stop.wait_for(|stop| *stop);
-        tokio::pin!(stopped);
-        tokio::select! {
-            result = &mut running => return result.map(drop),
-            _ = &mut stopped => {}
-        }
-        // Where this fails, the statement goes on to its end.
-        drop(beside.batch(&format!("SELECT pg_cancel_backend({pid})")).await);
-        running.await.map(drop)
     }
 }
 

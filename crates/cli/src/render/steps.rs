@@ -1,4 +1,4 @@
-//! What retention rules did, for people.
+//! What runs of retention rules and refreshes of views did, for people.
 
 use reconcile_maintain::event::Step;
 
@@ -6,10 +6,11 @@ use super::{printable, table::table, thousands};
 
 /// The records' columns, a line for each step; why one is not done stands below.
 pub(crate) fn steps(steps: &[Step]) -> String {
-    let mut rows = vec![["table_name", "action", "rows_affected", "execution_time_ms", "outcome"].map(str::to_owned)];
+    let subject = steps.first().map_or("table_name", |step| step.subject.column());
+    let mut rows = vec![[subject, "action", "rows_affected", "execution_time_ms", "outcome"].map(str::to_owned)];
     rows.extend(steps.iter().map(|step| {
         [
-            printable(&step.table_name),
+            printable(step.subject.name()),
             step.action.clone(),
             thousands(step.rows_affected),
             thousands(step.execution_time_ms),
@@ -19,7 +20,7 @@ pub(crate) fn steps(steps: &[Step]) -> String {
     let mut text = table(&rows, &[2, 3]);
     for step in steps {
         let Some(message) = &step.message else { continue };
-        text.push_str(&format!("\n{}: {}\n", printable(&step.table_name), printable(message)));
+        text.push_str(&format!("\n{}: {}\n", printable(step.subject.name()), printable(message)));
         if let Some(hint) = &step.hint {
             text.push_str(&format!("hint: {}\n", printable(hint)));
         }

@@ -1,0 +1,95 @@
+//! What the commands share that move rows or renew them: what they need of the project and of the connection, and how
+//! they tell what came of it.
+
+use std::path;
+
+use reconcile_apply::pooler;
+use reconcile_config::Project;
+use reconcile_live::{LiveError, Session};
+use reconcile_maintain::{
+    Options,
+    applied::{AppliedError, Sought},
+    event::{Report, Step, Verdict},
+};
+
+use crate::{
+    error::{Exit, Failure},
+    render, surroundings,
+    terminal::Terminal,
+};
+
+/// What `maintain` has to know of the project.
+pub(crate) fn options(project: &Project) -> Options {
+    let settings = &project.settings;
+    Options {
+        registry: surroundings::registry(project),
+        root: path::absolute(&project.root).unwrap_or_else(|_| project.root.clone()),
+        search_path: settings.search_path.clone(),
+        lock_timeout: settings.lock_timeout,
+        retries: settings.retries,
+    }
+}
+
+/// A connection that can be written through, and that no pooler hands to others between batches.
+pub(crate) async fn ours_alone(session: &mut Session) -> Result<(), Failure> {
+    if reconcile_maintain::is_read_only(session).await? {
+        let message = "the database is read-only, such as a standby is; nothing was written";
+        return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
+    }
+    let mut other = session.another().await?;
+    if pooler::is_between(session, &mut other).await? {
+        let message = "a transaction pooler stands between here and the server: locks and settings would land on \
+                       other people's connections; nothing was written";
+        let hint = "connect to the server itself, or through the pooler in session mode";
+        return Err(Failure::said(Exit::Stale, message, hint));
+    }
+    Ok(())
+}
+
+/// A program reads each step as it ends.
+pub(crate) fn over(step: &Step, terminal: &Terminal) {
+    if terminal.json {
+        terminal.json_line(&serde_json::json!(step));
+    }
+}
+
+pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
+    if !terminal.json {
+        terminal.print(&render::steps::steps(&report.steps));
+    }
+    exit(report.verdict)
+}
+
+/// How a run ends that came to this.
+fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Done => Exit::Done,
+        Verdict::Failed => Exit::Error,
+        Verdict::Incomplete => Exit::Incomplete,
+        Verdict::Beyond => Exit::ApprovalNeeded,
+        Verdict::Overlap => Exit::Locked,
+    }
+}
+
+/// SQLSTATE `undefined_table`.
+const NO_TABLE: &str = "42P01";
+
+/// A run of which nothing came about.
+pub(crate) fn begun(error: LiveError) -> Failure {
+    if error.server().is_some_and(|server| server.code == NO_TABLE) {
+        return Failure::said(Exit::Error, error.to_string(), "apply once: it makes the tables of the records");
+    }
+    error.into()
+}
+
+/// What to do where nothing can be chosen from what was applied.
+pub(crate) fn failure(error: AppliedError) -> Failure {
+    let hint = match error {
+        AppliedError::Live(error) => return error.into(),
+        AppliedError::Unknown { ref hint, .. } => hint.clone(),
+        AppliedError::Name { sought: Sought::Rules, .. } => "write `schema.table`, as the rule's file does".to_owned(),
+        AppliedError::Name { sought: Sought::Views, .. } => "write `schema.view`, as its file does".to_owned(),
+        AppliedError::Entry { .. } => "use the version of reconcile that applied it, or apply again".to_owned(),
+    };
+    Failure::said(Exit::Error, error.to_string(), hint)
+}

@@ -1,0 +1,181 @@
+//! What was applied: rules and materialized views, read from the registry, chosen by the names of their tables or their own.
+
+use reconcile_apply::registry::Registry;
+use reconcile_core::{
+    kinds::{Object, matview::Matview, retention::Rule},
+    name::QualifiedName,
+    problem::closest,
+};
+use reconcile_live::{LiveError, Session};
+use sea_orm::sqlx::Row as _;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// Retention rules, by their tables.
+    Rules,
+    /// Materialized views.
+    Views,
+}
+
+/// Why what was applied cannot be chosen from.
+#[derive(Debug, thiserror::Error)]
+pub enum AppliedError {
+    /// Connection or server.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// The text is no name.
+    #[error("`{written}` is no name of a {}", sought.named())]
+    Name {
+        /// As it was written.
+        written: String,
+        /// What was looked for.
+        sought: Sought,
+    },
+    /// Nothing of that name was applied.
+    #[error("no {} {name} is applied", sought.of())]
+    Unknown {
+        /// The name.
+        name: QualifiedName,
+        /// What was looked for.
+        sought: Sought,
+        /// What to do about it.
+        hint: String,
+    },
+    /// Another version of the program wrote the entry.
+    #[error("the registry's entry of a {} cannot be read: {why}", sought.entry())]
+    Entry {
+        /// What was looked for.
+        sought: Sought,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Sought {
+    /// What has the name.
+    fn named(self) -> &'static str {
+        match self {
+            Self::Rules => "table",
+            Self::Views => "materialized view",
+        }
+    }
+
+    /// What stands before the name.
+    fn of(self) -> &'static str {
+        match self {
+            Self::Rules => "retention rule of",
+            Self::Views => "materialized view",
+        }
+    }
+
+    fn entry(self) -> &'static str {
+        match self {
+            Self::Rules => "rule",
+            Self::Views => "materialized view",
+        }
+    }
+
+    /// What stands before all the names.
+    fn all(self) -> &'static str {
+        match self {
+            Self::Rules => "applied are those of",
+            Self::Views => "applied are",
+        }
+    }
+
+    /// The beginning of the addresses.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Rules => "retention",
+            Self::Views => "matview",
+        }
+    }
+}
+
+/// All rules that were applied, by their tables; of `tables` alone, where some are named.
+///
+/// # Errors
+/// The registry cannot be read, or no rule of a named table is applied.
+pub async fn rules(session: &mut Session, registry: &Registry, tables: &[String]) -> Result<Vec<Rule>, AppliedError> {
+    let all = all(session, registry, Sought::Rules, is_rule).await?;
+    chosen(all, Sought::Rules, tables, |rule| &rule.table)
+}
+
+/// All views that were applied, by name; of `names` alone, where there are some.
+///
+/// # Errors
+/// The registry cannot be read, or a named view is not applied.
+pub async fn views(session: &mut Session, registry: &Registry, names: &[String]) -> Result<Vec<Matview>, AppliedError> {
+    let is_view = |object| match object {
+        Object::Matview(view) => Ok(*view),
+        other @ (Object::Index(_) | Object::Retention(_) | Object::Schedule(_)) => Err(other),
+    };
+    let all = all(session, registry, Sought::Views, is_view).await?;
+    chosen(all, Sought::Views, names, |view| &view.name)
+}
+
+/// The rule of an entry.
+pub(crate) fn rule(declaration: serde_json::Value) -> Result<Rule, AppliedError> {
+    read(declaration, Sought::Rules, is_rule)
+}
+
+fn is_rule(object: Object) -> Result<Rule, Object> {
+    match object {
+        Object::Retention(rule) => Ok(*rule),
+        other @ (Object::Index(_) | Object::Matview(_) | Object::Schedule(_)) => Err(other),
+    }
+}
+
+async fn all<T>(
+    session: &mut Session,
+    registry: &Registry,
+    sought: Sought,
+    is: impl Fn(Object) -> Result<T, Object>,
+) -> Result<Vec<T>, AppliedError> {
+    if !registry.exists(session).await? {
+        return Ok(Vec::new());
+    }
+    let results = session.batch(&registry.declarations(sought.kind())).await?;
+    results.iter().flatten().map(|row| read(row.try_get(0).map_err(LiveError::from)?, sought, &is)).collect()
+}
+
+fn read<T>(
+    declaration: serde_json::Value,
+    sought: Sought,
+    is: impl Fn(Object) -> Result<T, Object>,
+) -> Result<T, AppliedError> {
+    let entry = |why| AppliedError::Entry { sought, why };
+    let object = serde_json::from_value(declaration).map_err(|error| entry(error.to_string()))?;
+    is(object).map_err(|other| entry(format!("it is {}", other.address())))
+}
+
+fn chosen<T: Clone + PartialEq>(
+    all: Vec<T>,
+    sought: Sought,
+    names: &[String],
+    name: impl Fn(&T) -> &QualifiedName,
+) -> Result<Vec<T>, AppliedError> {
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let mut chosen: Vec<T> = Vec::new();
+    for written in names {
+        let wanted =
+            QualifiedName::parse(written).map_err(|_| AppliedError::Name { written: written.clone(), sought })?;
+        match all.iter().find(|one| *name(one) == wanted) {
+            Some(one) if chosen.contains(one) => {}
+            Some(one) => chosen.push(one.clone()),
+            None => {
+                let names: Vec<_> = all.iter().map(|one| name(one).to_string()).collect();
+                let hint = match closest(&wanted.to_string(), names.iter().map(String::as_str)) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None if names.is_empty() => "none is; plan and apply first".to_owned(),
+                    None => format!("{} {}", sought.all(), names.join(", ")),
+                };
+                return Err(AppliedError::Unknown { name: wanted, sought, hint });
+            }
+        }
+    }
+    Ok(chosen)
+}
