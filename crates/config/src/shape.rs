@@ -5,9 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 use reconcile_core::{
     hazard::Hazard,
     kinds::{
-        index::spec::{IndexSpec, ParameterSpec},
-        matview::spec::RefreshSpec,
-        retention::spec::RuleSpec,
+        index::spec::IndexSpec, matview::spec::RefreshSpec, parameters::ParameterSpec, retention::spec::RuleSpec,
         schedule::Scheduler,
     },
 };

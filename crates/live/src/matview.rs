@@ -17,7 +17,14 @@ use reconcile_core::{
 };
 use sea_orm::sqlx::Row as _;
 
-use crate::{LiveError, ReadOptions, Session, error::ServerError, hello::Hello, probe, session::Rows, settings};
+use crate::{
+    LiveError, ReadOptions, Session,
+    error::ServerError,
+    hello::Hello,
+    probe,
+    session::{Rows, objects},
+    settings,
+};
 
 /// Printing and parsing again settles after this many trips, or it never does.
 const TRIPS: usize = 3;
@@ -50,12 +57,7 @@ pub(crate) fn statement(desired: &Desired, registry: Option<&QualifiedName>) -> 
 
 /// Reads the rows of the query.
 pub(crate) fn decoded(rows: &Rows) -> Result<BTreeMap<QualifiedName, Found>, LiveError> {
-    let read = |row: &sea_orm::sqlx::postgres::PgRow| -> Result<_, LiveError> {
-        let found: Found = serde_json::from_str(row.try_get(0)?)
-            .map_err(|error| LiveError::Connection(format!("the catalogs answered in an unknown form: {error}")))?;
-        Ok((found.name.clone(), found))
-    };
-    rows.iter().map(read).collect()
+    Ok(objects(rows)?.into_iter().map(|found: Found| (found.name.clone(), found)).collect())
 }
 
 /// Reads what stands under some names, but for queries and sizes; waits for nobody.

@@ -19,7 +19,11 @@ use reconcile_core::{
 };
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
 
-use crate::{LiveError, ReadOptions, Session, probe, settings};
+use crate::{
+    LiveError, ReadOptions, Session, probe,
+    session::{objects, unknown},
+    settings,
+};
 
 /// Reads the tables of all rules, declared or in force.
 ///
@@ -82,17 +86,7 @@ pub async fn facts_of(
 }
 
 fn decoded(rows: &[PgRow]) -> Result<BTreeMap<QualifiedName, Table>, LiveError> {
-    let read = |row: &PgRow| -> Result<_, LiveError> {
-        let text: String = row.try_get(0)?;
-        let table: Table = serde_json::from_str(&text).map_err(unknown)?;
-        Ok((table.name.clone(), table))
-    };
-    rows.iter().map(read).collect()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
-fn unknown(error: serde_json::Error) -> LiveError {
-    LiveError::Connection(format!("the catalogs answered in an unknown form: {error}"))
+    Ok(objects(rows)?.into_iter().map(|table: Table| (table.name.clone(), table)).collect())
 }
 
 /// Asks the planner how much each rule would let go that is not in force as declared. Returns what the server does not

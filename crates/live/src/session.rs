@@ -1,7 +1,8 @@
 //! One connection, and how often it went to the server and back.
 
 use futures_util::TryStreamExt as _;
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Either, PgConnection, postgres::PgRow};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Either, PgConnection, Row as _, postgres::PgRow};
+use serde::de::DeserializeOwned;
 
 use crate::{connect::Target, error::LiveError};
 
@@ -15,6 +16,17 @@ pub struct Session {
 
 /// The rows of one statement of a batch.
 pub type Rows = Vec<PgRow>;
+
+/// What rows of one JSON text each say, as queries for facts give them.
+pub(crate) fn objects<T: DeserializeOwned>(rows: &[PgRow]) -> Result<Vec<T>, LiveError> {
+    rows.iter().map(|row| serde_json::from_str(row.try_get(0)?).map_err(unknown)).collect()
+}
+
+/// What is said of JSON that our own queries should not have given.
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
+pub(crate) fn unknown(error: serde_json::Error) -> LiveError {
+    LiveError::Connection(format!("the catalogs answered in an unknown form: {error}"))
+}
 
 impl Session {
     /// Connects. What the session should assume is for its first batch to say.

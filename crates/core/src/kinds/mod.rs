@@ -2,6 +2,7 @@
 
 pub mod index;
 pub mod matview;
+pub mod parameters;
 pub mod retention;
 pub mod schedule;
 

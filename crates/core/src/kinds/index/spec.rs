@@ -15,6 +15,7 @@ use serde::{
 use super::{DEFAULT_METHOD, Definition, Index, Key, MAX_COLUMNS, Nulls, Order, Parameters, PathName, Term};
 use crate::{
     fragment::Fragment,
+    kinds::parameters::{At, ParameterSpec, checked, lower_parameters},
     name::{Ident, QualifiedName, split_parts},
     problem::Problem,
     source::Source,
@@ -103,25 +104,6 @@ pub struct FullColumnSpec {
     pub collation: Option<String>,
 }
 
-/// The value of a parameter: text, number or boolean.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(untagged)]
-pub enum ParameterSpec {
-    /// `on`, `auto` and the like.
-    Text(String),
-    /// `90`
-    Integer(i64),
-    /// `0.5`
-    Number(Float),
-    /// `true`
-    Boolean(bool),
-}
-
-/// A number as YAML gave it, kept as text so that it can be compared.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(with = "f64")]
-pub struct Float(String);
-
 /// What an index of the YAML means, and whether it is protected.
 #[derive(Clone, Debug)]
 pub struct Lowered {
@@ -190,9 +172,6 @@ pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -
     let index = Index { table: table.clone(), name, definition, with, tablespace, comment: full.comment.clone() };
     Ok(Lowered { index, protect: full.protect, short: matches!(spec, IndexSpec::Columns(_)) })
 }
-
-/// A place that is put together only for a problem: a large project has a hundred thousand of them.
-pub(crate) type At<'a> = &'a dyn Fn() -> Source;
 
 fn lower_column(spec: &ColumnSpec, at: At<'_>, problems: &mut Vec<Problem>) -> Option<Key> {
     let full = match spec {
@@ -282,20 +261,6 @@ fn lower_fragment(text: &str, at: At<'_>, problems: &mut Vec<Problem>) -> Option
     }
 }
 
-pub(crate) fn lower_parameters(
-    specs: &BTreeMap<String, ParameterSpec>,
-    at: At<'_>,
-    problems: &mut Vec<Problem>,
-) -> Parameters {
-    let mut parameters = Parameters::new();
-    for (name, value) in specs {
-        if let Some(name) = checked(Ident::new(name), || at().key(name), problems, Problem::on_key) {
-            parameters.insert(name, value.text());
-        }
-    }
-    parameters
-}
-
 fn lower_path_name(text: Option<&str>, at: At<'_>, problems: &mut Vec<Problem>) -> Option<PathName> {
     let parts = checked(split_parts(text?), at, problems, |p| p)?;
     match <[Ident; 2]>::try_from(parts) {
@@ -304,28 +269,6 @@ fn lower_path_name(text: Option<&str>, at: At<'_>, problems: &mut Vec<Problem>) 
         Err(_) => {
             problems.push(Problem::new(&at(), "expected `name` or `schema.name`"));
             None
-        }
-    }
-}
-
-pub(crate) fn checked<T, E: fmt::Display>(
-    result: Result<T, E>,
-    at: impl FnOnce() -> Source,
-    problems: &mut Vec<Problem>,
-    mark: impl FnOnce(Problem) -> Problem,
-) -> Option<T> {
-    result.map_err(|error| problems.push(mark(Problem::new(&at(), error.to_string())))).ok()
-}
-
-impl ParameterSpec {
-    /// The value as PostgreSQL stores it; booleans as `on` and `off`.
-    #[must_use]
-    pub fn text(&self) -> String {
-        match self {
-            Self::Text(text) | Self::Number(Float(text)) => text.clone(),
-            Self::Integer(number) => number.to_string(),
-            Self::Boolean(true) => "on".to_owned(),
-            Self::Boolean(false) => "off".to_owned(),
         }
     }
 }
@@ -360,30 +303,6 @@ impl<'de> Visitor<'de> for ColumnVisitor {
     }
 }
 
-struct ParameterVisitor;
-
-impl Visitor<'_> for ParameterVisitor {
-    type Value = ParameterSpec;
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("text, a number or a boolean")
-    }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<ParameterSpec, E> {
-        Ok(ParameterSpec::Text(text.to_owned()))
-    }
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<ParameterSpec, E> {
-        Ok(ParameterSpec::Boolean(value))
-    }
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<ParameterSpec, E> {
-        Ok(ParameterSpec::Integer(value))
-    }
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<ParameterSpec, E> {
-        i64::try_from(value).map(ParameterSpec::Integer).map_err(E::custom)
-    }
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<ParameterSpec, E> {
-        Ok(ParameterSpec::Number(Float(value.to_string())))
-    }
-}
-
 impl<'de> Deserialize<'de> for IndexSpec {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(IndexVisitor)
@@ -393,11 +312,5 @@ impl<'de> Deserialize<'de> for IndexSpec {
 impl<'de> Deserialize<'de> for ColumnSpec {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(ColumnVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for ParameterSpec {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(ParameterVisitor)
     }
 }

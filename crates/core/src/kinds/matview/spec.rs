@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Matview, Query, Refresh};
 use crate::{
     kinds::{
-        index::spec::{ParameterSpec, checked, lower_parameters},
+        parameters::{ParameterSpec, checked, lower_parameters},
         retention::spec::milliseconds,
         schedule::crontab,
     },
