@@ -53,6 +53,7 @@ impl Failure {
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Problems(problems) if problems.are_refusals() => Exit::ApprovalNeeded,
             Self::Problems(_) => Exit::Error,
             Self::Said { exit, .. } => *exit,
         }

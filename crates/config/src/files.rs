@@ -91,6 +91,12 @@ impl Problems {
         Self { files, problems, warnings: Vec::new(), intact: None }
     }
 
+    /// Whether nothing is wrong with the files, and people have to decide whether what they ask for may be done.
+    #[must_use]
+    pub fn are_refusals(&self) -> bool {
+        self.problems.iter().all(|problem| problem.refusal)
+    }
+
     /// Adds mistakes that were found later.
     #[must_use]
     pub fn and(self, found: Vec<Problem>) -> Self {

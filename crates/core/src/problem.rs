@@ -15,6 +15,9 @@ pub struct Problem {
     pub hint: Option<String>,
     /// Other places that belong to the mistake, each with what stands there.
     pub related: Vec<(Source, String)>,
+    /// What is asked for is no mistake, and cannot be done without harm to something that is not reconcile's: people have
+    /// to decide.
+    pub refusal: bool,
 }
 
 /// The part of a YAML node that a problem marks.
@@ -32,19 +35,32 @@ impl Problem {
     /// A problem with the value at `at`.
     #[must_use]
     pub fn new(at: &Source, message: impl Into<String>) -> Self {
-        Self { at: Some(at.clone()), mark: Mark::Value, message: message.into(), hint: None, related: Vec::new() }
+        Self {
+            at: Some(at.clone()),
+            mark: Mark::Value,
+            message: message.into(),
+            hint: None,
+            related: Vec::new(),
+            refusal: false,
+        }
     }
 
     /// A problem that no line of a file is to blame for.
     #[must_use]
     pub fn nowhere(message: impl Into<String>) -> Self {
-        Self { at: None, mark: Mark::Value, message: message.into(), hint: None, related: Vec::new() }
+        Self { at: None, mark: Mark::Value, message: message.into(), hint: None, related: Vec::new(), refusal: false }
     }
 
     /// The same, where what is declared stands in no file.
     #[must_use]
     pub fn without_place(self) -> Self {
         Self { at: None, related: Vec::new(), ..self }
+    }
+
+    /// The same, as something that only people can decide.
+    #[must_use]
+    pub fn refusal(self) -> Self {
+        Self { refusal: true, ..self }
     }
 
     /// Marks the key instead of the value.

@@ -39,10 +39,10 @@ impl Sql {
         self
     }
 
-    /// Adds the name of a type as the server prints it (`format_type`), which is valid SQL.
+    /// Adds what the server printed for being read again: the name of a type, the columns of a statistics object.
     #[must_use]
-    pub fn server_type(mut self, name: &str) -> Self {
-        self.0.push_str(name);
+    pub fn server_text(mut self, text: &str) -> Self {
+        self.0.push_str(text);
         self
     }
 

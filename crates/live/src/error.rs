@@ -39,6 +39,16 @@ pub struct ServerError {
     pub position: Option<usize>,
 }
 
+impl ServerError {
+    /// The offset in `query` that it points at, where that stood in brackets behind `before`.
+    #[must_use]
+    pub fn offset_in(&self, before: &str, query: &str) -> Option<usize> {
+        // Characters of the batch, from 1, and the bracket.
+        let into = self.position?.checked_sub(before.chars().count() + 2)?;
+        query.char_indices().map(|(offset, _)| offset).chain([query.len()]).nth(into)
+    }
+}
+
 impl From<sqlx::Error> for LiveError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::postgres::{PgDatabaseError, PgErrorPosition};

@@ -12,6 +12,7 @@ pub mod hello;
 pub mod matview;
 pub mod planner;
 pub mod probe;
+mod rehearsal;
 pub mod resolve;
 pub mod retention;
 pub mod server;
@@ -64,10 +65,11 @@ pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOption
     retention::read(session, desired, &mut live, options).await?;
     details::complete(session, desired, &mut live).await?;
     session.batch("COMMIT").await?;
-    let resolved =
-        resolve::canonical(session, desired, &live, &Server { hello: &hello, names: &names, options }).await?;
+    let server = Server { hello: &hello, names: &names, options };
+    let resolved = resolve::canonical(session, desired, &live, &server).await?;
     let mut problems = resolved.problems;
     problems.extend(matview::print(session, desired, &mut live, &hello, options).await?);
+    problems.extend(rehearsal::rehearse(session, desired, &mut live, &server).await?);
     problems.extend(retention::estimate_all(session, desired, &mut live, options).await?);
     Ok(Picture { live, canonical: resolved.canonical, problems })
 }

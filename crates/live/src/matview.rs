@@ -9,6 +9,7 @@ use reconcile_core::{
         Query,
         canonical::{Printed, unsettled},
         facts::{self, Found},
+        order,
     },
     live::Live,
     name::{Ident, QualifiedName},
@@ -30,9 +31,6 @@ use crate::{
 const TRIPS: usize = 3;
 
 const PROBE: &str = "pg_temp.reconcile_probe";
-
-/// SQLSTATE `undefined_table`.
-const NO_TABLE: &str = "42P01";
 
 /// The query for the views of a project; none, where there can be none.
 pub(crate) fn statement(desired: &Desired, registry: Option<&QualifiedName>) -> Option<String> {
@@ -95,7 +93,7 @@ pub async fn print(
         return Ok(Vec::new());
     }
     let mut problems = without_schema(session, &open).await?;
-    for declared in open {
+    for declared in open.iter().copied() {
         let name = &declared.view.name;
         match printed(session, &declared.view.query, &options.search_path).await {
             Ok(printed) => {
@@ -109,8 +107,11 @@ pub async fn print(
             Err(LiveError::Server(error)) if probe::is_about_us(&error) => return Err(LiveError::Server(error)),
             Err(LiveError::Server(error)) => {
                 session.batch("ROLLBACK").await?;
-                if !waits(declared, &error, desired, live, options) {
-                    problems.push(refused(declared, &error, &options.search_path));
+                if waits(declared, &open, live, options) {
+                    live.matviews.postponed.insert(name.clone());
+                } else {
+                    let offset = error.offset_in(&before(&options.search_path), declared.view.query.as_str());
+                    problems.push(described(declared, &error, offset));
                 }
             }
             Err(error) => return Err(error),
@@ -133,18 +134,11 @@ async fn without_schema(session: &mut Session, open: &[&DeclaredMatview]) -> Res
     Ok(missing.map(problem).collect())
 }
 
-/// Whether the server can say nothing yet: the query reads another declared view, which is still to be made.
-fn waits(
-    declared: &DeclaredMatview,
-    error: &ServerError,
-    desired: &Desired,
-    live: &Live,
-    options: &ReadOptions,
-) -> bool {
-    let mentions = declared.view.query.mentions(&options.search_path);
-    let missing = desired.matviews.iter().map(|other| &other.view.name);
-    let mut missing = missing.filter(|name| !live.matviews.found.contains_key(*name) && **name != declared.view.name);
-    error.code == NO_TABLE && missing.any(mentions)
+/// Whether the server can say nothing yet: the query reads another declared view, which is to be made or made anew.
+fn waits(declared: &DeclaredMatview, open: &[&DeclaredMatview], live: &Live, options: &ReadOptions) -> bool {
+    let mentions = order::mentions(&declared.view.query, live, &options.search_path);
+    let others = open.iter().map(|other| &other.view.name).filter(|name| **name != declared.view.name);
+    others.into_iter().any(mentions)
 }
 
 /// The live query where the declared one, printed and parsed again, comes to the same; else the declared one.
@@ -197,15 +191,10 @@ async fn printed(session: &mut Session, query: &Query, search_path: &[Ident]) ->
     Ok(Printed { query: Query::from_server(row.try_get(0)?), columns })
 }
 
-/// The user's mistake, where the server points into the query.
-fn refused(declared: &DeclaredMatview, error: &ServerError, search_path: &[Ident]) -> Problem {
+/// The user's mistake, so many bytes into the query.
+pub(crate) fn described(declared: &DeclaredMatview, error: &ServerError, offset: Option<usize>) -> Problem {
     let detail = error.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
     let message = format!("the server does not accept this query: {}{detail}", error.message);
-    // Characters of the batch, from 1; the query stands behind a bracket.
-    let start = before(search_path).chars().count() + 1;
-    let text = declared.view.query.as_str();
-    let into = error.position.and_then(|position| position.checked_sub(start + 1));
-    let offset = into.and_then(|into| text.char_indices().map(|(offset, _)| offset).chain([text.len()]).nth(into));
     let problem = Problem::new(&declared.query_at, message).on_text(offset.unwrap_or(0));
     match &error.hint {
         Some(hint) => problem.hint(hint.clone()),

@@ -32,6 +32,13 @@ pub fn settled<'a>(declared: &DeclaredMatview, live: &'a Live) -> Option<&'a Fou
     same.then_some(found)
 }
 
+/// Whether the query of a declared view is another one than that of the live one under its name.
+#[must_use]
+pub fn differs(declared: &DeclaredMatview, found: &Found, live: &Live) -> bool {
+    let printed = live.matviews.printed.get(&declared.view.name);
+    settled(declared, live).is_none() && printed.is_none_or(|printed| printed.query != found.query())
+}
+
 /// The declared views that only the server can judge.
 #[must_use]
 pub fn unsettled<'a>(desired: &'a Desired, live: &Live) -> Vec<&'a DeclaredMatview> {

@@ -1,10 +1,11 @@
 -- What stands under the names of materialized views: one JSON object for each relation that @ASKED@ names as rows of
--- (schema, name), and for what interrupted runs left in those schemas.
+-- (schema, name), and for what interrupted runs left.
 WITH RECURSIVE asked (schema, name) AS (@ASKED@),
 found AS (
   SELECT DISTINCT c.oid FROM asked a JOIN pg_namespace n ON n.nspname = a.schema
-  JOIN pg_class c ON c.relnamespace = n.oid
-  WHERE c.relname = a.name OR c.relkind = 'm' AND c.relname LIKE 'reconcile\_new\_%'),
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
+  UNION
+  SELECT c.oid FROM pg_class c WHERE c.relname LIKE 'reconcile\_new\_%' AND c.relkind = 'm'),
 -- Which views and materialized views each reads, through plain views as well.
 reads (root, oid) AS (
   SELECT f.oid, d.refobjid FROM found f JOIN pg_rewrite r ON r.ev_class = f.oid
@@ -14,7 +15,17 @@ reads (root, oid) AS (
   SELECT w.root, d.refobjid FROM reads w JOIN pg_class c ON c.oid = w.oid AND c.relkind = 'v'
   JOIN pg_rewrite r ON r.ev_class = c.oid
   JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-  WHERE d.refobjid <> c.oid)
+  WHERE d.refobjid <> c.oid),
+-- Which plain views read each.
+readers (root, oid) AS (
+  SELECT f.oid, r.ev_class FROM found f
+  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = f.oid AND d.classid = 'pg_rewrite'::regclass
+  JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v'
+  UNION
+  SELECT w.root, r.ev_class FROM readers w
+  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = w.oid AND d.classid = 'pg_rewrite'::regclass
+  JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v'
+  WHERE r.ev_class <> w.oid)
 SELECT jsonb_build_object(
   'name', jsonb_build_object('schema', n.nspname, 'name', c.relname),
   'oid', c.oid::int8,
@@ -24,6 +35,7 @@ SELECT jsonb_build_object(
   'bytes', CASE WHEN c.relkind = 'm' AND @OPENED@ THEN pg_relation_size(c.oid) END,
   'populated', c.relispopulated,
   'owner', pg_get_userbyid(c.relowner),
+  'own', pg_has_role(c.relowner, 'USAGE'),
   'parameters', coalesce(to_jsonb(c.reloptions), '[]'),
   'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
   'comment', obj_description(c.oid, 'pg_class'),
@@ -47,9 +59,14 @@ SELECT jsonb_build_object(
     WHERE f.defaclobjtype = 'r' AND f.defaclnamespace IN (0, n.oid)),
   'columns', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'name', t.attname, 'options', coalesce(to_jsonb(t.attoptions), '[]'), 'comment', col_description(c.oid, t.attnum),
+      'name', t.attname,
+      'storage', CASE WHEN t.attstorage <> y.typstorage THEN
+        CASE t.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END END,
+      'compression', CASE t.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
+      'options', coalesce(to_jsonb(t.attoptions), '[]'), 'comment', col_description(c.oid, t.attnum),
       'statistics', CASE WHEN t.attstattarget >= 0 THEN t.attstattarget END) ORDER BY t.attnum), '[]')
-    FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),
+    FROM pg_attribute t JOIN pg_type y ON y.oid = t.atttypid
+    WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),
   -- Whether a concurrent refresh can find each row.
   'tells_rows_apart', EXISTS (
     SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
@@ -57,6 +74,10 @@ SELECT jsonb_build_object(
   'reads', (
     SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('schema', rn.nspname, 'name', rc.relname)), '[]')
     FROM reads w JOIN pg_class rc ON rc.oid = w.oid AND rc.relkind = 'm' JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+    WHERE w.root = c.oid),
+  'read_by', (
+    SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('schema', rn.nspname, 'name', rc.relname)), '[]')
+    FROM readers w JOIN pg_class rc ON rc.oid = w.oid JOIN pg_namespace rn ON rn.oid = rc.relnamespace
     WHERE w.root = c.oid),
   -- What would go with it: views, functions that return its rows, and whatever else depends on it or on its type.
   'dependents', (
@@ -71,8 +92,17 @@ SELECT jsonb_build_object(
           SELECT y.oid FROM pg_type y WHERE y.oid = c.reltype OR y.typelem = c.reltype AND y.typtype = 'b'))
       AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
         AND r.ev_class = c.oid)),
-  'hangs', (
-    SELECT coalesce(jsonb_agg('the statistics object ' || s.stxname ORDER BY s.stxname), '[]')
-    FROM pg_statistic_ext s WHERE s.stxrelid = c.oid)
+  'statistics', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'name', jsonb_build_object('schema', sn.nspname, 'name', s.stxname), 'owner', pg_get_userbyid(s.stxowner),
+      'kinds', (SELECT coalesce(jsonb_agg(CASE k WHEN 'd' THEN 'ndistinct' WHEN 'f' THEN 'dependencies' ELSE 'mcv' END), '[]')
+        FROM unnest(s.stxkind) k WHERE k <> 'e'),
+      'columns', pg_get_statisticsobjdef_columns(s.oid),
+      'uses', (SELECT coalesce(jsonb_agg(DISTINCT t.attname), '[]') FROM pg_depend d JOIN pg_attribute t
+        ON t.attrelid = c.oid AND t.attnum = d.refobjsubid WHERE d.classid = 'pg_statistic_ext'::regclass
+        AND d.objid = s.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid > 0),
+      'target', CASE WHEN s.stxstattarget >= 0 THEN s.stxstattarget END,
+      'comment', obj_description(s.oid, 'pg_statistic_ext')) ORDER BY sn.nspname, s.stxname), '[]')
+    FROM pg_statistic_ext s JOIN pg_namespace sn ON sn.oid = s.stxnamespace WHERE s.stxrelid = c.oid)
 )::text
 FROM found JOIN pg_class c ON c.oid = found.oid JOIN pg_namespace n ON n.oid = c.relnamespace

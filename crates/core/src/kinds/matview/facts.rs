@@ -1,11 +1,15 @@
 //! What the catalogs say of materialized views: rows of `catalog.sql`, and what reconcile knows of those that are
 //! declared.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Matview, Query, canonical::Printed};
+use super::{
+    Matview, Query,
+    canonical::Printed,
+    dependents::{Dependent, TypedColumn},
+};
 use crate::{
     digest::Digest,
     kinds::{index::Parameters, retention::facts::parts},
@@ -23,11 +27,27 @@ pub struct Views {
     pub found: BTreeMap<QualifiedName, Found>,
     /// What the server makes of the declared ones, where that is not known without asking.
     pub printed: HashMap<QualifiedName, Printed>,
+    /// Declared ones whose query means nothing yet: it reads others as they will be.
+    pub postponed: BTreeSet<QualifiedName>,
+    /// What depends on those that are made anew.
+    pub dependents: Vec<Dependent>,
+    /// What the server made of copies of those, and of the views over them, by the names of the originals.
+    pub rehearsed: HashMap<QualifiedName, Rehearsed>,
     /// The server could not be asked: this role may make no temporary views here.
     pub unasked: bool,
 }
 
+/// A copy of a view that reads copies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// As the server prints it, the copies under the names that views are built under.
+    pub query: Query,
+    /// Its columns.
+    pub columns: Vec<TypedColumn>,
+}
+
 /// What stands under a name.
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalogs, each by itself")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The name.
@@ -43,6 +63,9 @@ pub struct Found {
     pub populated: bool,
     /// Whose it is.
     pub owner: Ident,
+    /// Whether the role that asks may do what its owner may. Says nothing of the database, and is not part of any digest.
+    #[serde(skip_serializing)]
+    pub own: bool,
     /// Storage parameters as `name=value`.
     pub parameters: Vec<String>,
     /// `None`: the database's default.
@@ -66,10 +89,13 @@ pub struct Found {
     /// The materialized views that it reads.
     #[serde(deserialize_with = "many_parts")]
     pub reads: Vec<QualifiedName>,
+    /// The plain views that read it, directly or through others.
+    #[serde(deserialize_with = "many_parts")]
+    pub read_by: Vec<QualifiedName>,
     /// What depends on it, in the server's words: `view a.b`.
     pub dependents: Vec<String>,
-    /// What hangs on it and does not come along with a new one, in words.
-    pub hangs: Vec<String>,
+    /// Its statistics objects.
+    pub statistics: Vec<Statistics>,
 }
 
 /// A right of somebody's.
@@ -112,12 +138,50 @@ pub enum Privilege {
 pub struct Column {
     /// Its name.
     pub name: Ident,
+    /// How its values are stored, where that is not the way of its type.
+    pub storage: Option<Storage>,
+    /// How they are compressed, where that was said.
+    pub compression: Option<Ident>,
     /// `None`: there is none.
     pub comment: Option<String>,
     /// Planner options as `name=value`.
     pub options: Vec<String>,
     /// Its own statistics target.
     pub statistics: Option<i32>,
+}
+
+/// How values are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Storage {
+    /// In the row.
+    Plain,
+    /// Out of the row, as they are.
+    External,
+    /// Compressed, and out of the row.
+    Extended,
+    /// Compressed.
+    Main,
+}
+
+/// A statistics object (manual, CREATE STATISTICS).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Its name.
+    #[serde(deserialize_with = "parts")]
+    pub name: QualifiedName,
+    /// Whose it is.
+    pub owner: Ident,
+    /// `ndistinct`, `dependencies`, `mcv`; those of an expression alone have none.
+    pub kinds: Vec<Ident>,
+    /// What it is about, as the server prints it.
+    pub columns: String,
+    /// The columns that are named there.
+    pub uses: Vec<Ident>,
+    /// Its own target.
+    pub target: Option<i32>,
+    /// `None`: there is none.
+    pub comment: Option<String>,
 }
 
 /// A name in its parts, as the catalogs tell it.
@@ -163,7 +227,35 @@ impl Privilege {
     }
 }
 
+impl Storage {
+    /// As ALTER writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::External => "EXTERNAL",
+            Self::Extended => "EXTENDED",
+            Self::Main => "MAIN",
+        }
+    }
+}
+
+impl Statistics {
+    /// Whether it is possible on a view with these columns.
+    #[must_use]
+    pub fn fits(&self, columns: &[Ident]) -> bool {
+        self.uses.iter().all(|column| columns.contains(column))
+    }
+}
+
 impl Found {
+    /// What hangs on it and does not come along with a view of these columns, in words.
+    #[must_use]
+    pub fn loses(&self, columns: &[Ident]) -> Vec<String> {
+        let lost = self.statistics.iter().filter(|statistics| !statistics.fits(columns));
+        lost.map(|statistics| format!("the statistics object {}", statistics.name)).collect()
+    }
+
     /// Whether it is a materialized view.
     #[must_use]
     pub fn is_matview(&self) -> bool {
@@ -210,6 +302,6 @@ impl Found {
     /// Of all but its size.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(&Self { bytes: None, rows: None, ..self.clone() })
+        Digest::of(&Self { bytes: None, rows: None, read_by: Vec::new(), ..self.clone() })
     }
 }

@@ -16,6 +16,12 @@ pub fn building_name(view: &QualifiedName) -> QualifiedName {
     view.sibling(Ident::fitted(BUILDING, digest.short(16)))
 }
 
+/// The name that a statistics object on a replacement is built under, in the schema of its own.
+#[must_use]
+pub fn building_statistics(name: &QualifiedName) -> QualifiedName {
+    name.sibling(Ident::fitted(BUILDING, Digest::of(&("statistics", name)).short(16)))
+}
+
 /// The names that the indexes of a replacement are built under, each with the index.
 #[must_use]
 pub fn building_indexes(view: &Matview) -> Vec<(Ident, &crate::kinds::index::Index)> {

@@ -5,12 +5,15 @@
 pub mod canonical;
 pub mod compare;
 pub mod decide;
+pub mod dependents;
 pub mod facts;
 pub mod generated;
 pub mod order;
 pub mod query;
+pub mod redirect;
 pub mod spec;
 pub mod steps;
+pub mod together;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,9 @@
 //! Which materialized view comes before which: one that is read, before the one that reads it.
 
+use super::Query;
 use crate::{
     desired::DeclaredMatview,
+    live::Live,
     name::{Ident, QualifiedName},
     problem::Problem,
 };
@@ -42,11 +44,28 @@ fn circle(held: &[&(QualifiedName, Vec<QualifiedName>)]) -> Vec<QualifiedName> {
     path
 }
 
-/// What each declared view reads of the others, by the words of its query.
+/// What tells whether a query reads a materialized view, by its words: directly, or through plain views that stand.
+pub fn mentions<'a>(
+    query: &Query,
+    live: &'a Live,
+    search_path: &'a [Ident],
+) -> impl Fn(&QualifiedName) -> bool + use<'a> {
+    let mentions = query.mentions(search_path);
+    move |name| {
+        let between = live.matviews.found.get(name).map(|found| found.read_by.as_slice()).unwrap_or_default();
+        mentions(name) || between.iter().any(&mentions)
+    }
+}
+
+/// What each declared view reads of the others.
 #[must_use]
-pub fn reads(declared: &[DeclaredMatview], search_path: &[Ident]) -> Vec<(QualifiedName, Vec<QualifiedName>)> {
+pub fn reads(
+    declared: &[DeclaredMatview],
+    live: &Live,
+    search_path: &[Ident],
+) -> Vec<(QualifiedName, Vec<QualifiedName>)> {
     let of = |view: &DeclaredMatview| {
-        let mentions = view.view.query.mentions(search_path);
+        let mentions = mentions(&view.view.query, live, search_path);
         let others = declared.iter().map(|other| &other.view.name).filter(|name| **name != view.view.name);
         others.filter(|name| mentions(name)).cloned().collect()
     };

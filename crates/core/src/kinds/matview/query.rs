@@ -12,7 +12,7 @@ use crate::{
 /// One query, without the `;` that a file may end it with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Query(Fragment);
+pub struct Query(pub(super) Fragment);
 
 /// A relation that a query reads, as far as its words tell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +83,12 @@ impl Query {
                     }
             })
         }
+    }
+
+    /// Whether a name stands without a schema where a relation can.
+    #[must_use]
+    pub fn names_without_schema(&self, name: &Ident) -> bool {
+        self.names().iter().any(|mention| mention.schema.is_none() && mention.name == *name)
     }
 
     fn names(&self) -> Vec<Mention> {

@@ -2,10 +2,11 @@
 //! everything that takes long happens beside it, where nobody looks.
 
 use super::{
-    Matview,
+    Matview, Query,
     compare::Alteration,
+    dependents::Reader,
     facts::{Found, Grant, parameters},
-    generated::{building_indexes, building_name},
+    generated::{building_indexes, building_name, building_statistics},
 };
 use crate::{
     hazard::{Hazard, HazardSet},
@@ -16,6 +17,38 @@ use crate::{
     plan::{Step, TimeLimits},
     sql::Sql,
 };
+
+/// A materialized view that takes the place of one that stands.
+#[derive(Clone, Debug)]
+pub struct Anew<'a> {
+    /// As it is to be; its query reads what is built with it by the names that this has meanwhile.
+    pub view: Matview,
+    /// What stands.
+    pub old: &'a Found,
+    /// The columns that it will have.
+    pub columns: Vec<Ident>,
+    /// With the indexes that stand.
+    pub relation: Option<&'a Relation>,
+    /// What it is for others, beside what any replacement is.
+    pub hazards: HazardSet,
+}
+
+/// A plain view that is to read what is built.
+#[derive(Clone, Debug)]
+pub struct Repointed<'a> {
+    /// The view.
+    pub view: &'a Reader,
+    /// Its query, with the names that what it reads has while it is built.
+    pub query: Query,
+    /// What this is for others.
+    pub hazards: HazardSet,
+}
+
+impl Anew<'_> {
+    fn hazards_with(&self, hazard: Hazard) -> HazardSet {
+        self.hazards.iter().copied().chain([hazard]).collect()
+    }
+}
 
 /// Collects the steps of one change.
 #[derive(Debug)]
@@ -56,16 +89,40 @@ impl Steps {
         }
     }
 
-    /// Builds the new one beside the old one, with everything that hangs on it; then, in a transaction of a moment, the
-    /// old one goes and the new one has its name (TRAPS 29). Its rows are frozen by REFRESH, so that snapshots that are
-    /// older than it see them as well.
-    pub fn replace(&mut self, view: &Matview, old: &Found, columns: &[Ident], relation: Option<&Relation>) {
-        let built = building_name(&view.name);
+    /// Builds the new ones beside the old ones, with everything that hangs on them; then, in a transaction of a moment, the
+    /// old ones go and the new ones have their names (TRAPS 29). Their rows are frozen by REFRESH, so that snapshots that
+    /// are older than them see them as well.
+    pub fn replace(&mut self, anew: &[Anew<'_>], repointed: &[Repointed<'_>]) {
         self.transaction = Some(0);
+        for one in anew {
+            self.build(one);
+        }
+        self.transaction = Some(1);
+        // Readers lock the plain view first, and then what it reads: so do we, or each would wait for the other.
+        for view in repointed {
+            self.repoint(view);
+        }
+        for one in anew.iter().rev() {
+            let sql = Sql::new("DROP MATERIALIZED VIEW ").name(&one.view.name);
+            let step = self.brief(sql, Some(Lock::AccessExclusiveLock));
+            self.add(Step { hazards: one.hazards_with(Hazard::AccessExclusiveLock), ..step });
+        }
+        for one in anew {
+            self.take_names(one);
+        }
+    }
+
+    /// Everything that takes long.
+    fn build(&mut self, one: &Anew<'_>) {
+        let Anew { view, old, columns, relation, .. } = one;
+        let built = building_name(&view.name);
         let step = self.long(view.create_as(&built, false));
-        self.add(Step { undo: Some(Sql::new("DROP MATERIALIZED VIEW ").name(&built)), ..step });
+        let undo = Sql::new("DROP MATERIALIZED VIEW ").name(&built);
+        self.add(Step { hazards: one.hazards.clone(), undo: Some(undo), ..step });
         let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" OWNER TO ").ident(&old.owner);
         self.unseen(sql);
+        // Before there are rows, which are stored as it says.
+        self.columns(&built, old, columns);
         let filled = view.with_data || old.populated;
         if filled {
             let step = self.long(Sql::new("REFRESH MATERIALIZED VIEW ").name(&built));
@@ -84,7 +141,7 @@ impl Steps {
                 self.unseen(sql);
             }
         }
-        self.columns(&built, old, columns);
+        self.statistics(&built, old, columns);
         self.grants(&built, old, columns);
         if let Some(comment) = view.comment.as_ref().filter(|comment| !comment.is_empty()) {
             self.unseen(Matview::comment_on(&built, comment));
@@ -92,7 +149,19 @@ impl Steps {
         if filled {
             self.analyze(&built);
         }
-        self.swap(view, &built);
+    }
+
+    /// Has a plain view read what is built. It stays the object that it was, with all that hangs on it.
+    fn repoint(&mut self, repointed: &Repointed<'_>) {
+        let view = repointed.view;
+        let sql = Sql::new("CREATE OR REPLACE VIEW ").name(&view.name);
+        // What is not said here would be reset.
+        let options = view.options();
+        let sql = if options.is_empty() { sql } else { sql.raw(" WITH ").parameters(&options) };
+        let step =
+            self.brief(sql.raw(" AS ").parenthesised(repointed.query.fragment()), Some(Lock::AccessExclusiveLock));
+        let exclusive = [Hazard::AccessExclusiveLock];
+        self.add(Step { hazards: repointed.hazards.iter().copied().chain(exclusive).collect(), ..step });
     }
 
     /// What an interrupted replacement left: nobody reads it.
@@ -142,16 +211,21 @@ impl Steps {
         }
     }
 
-    fn swap(&mut self, view: &Matview, built: &QualifiedName) {
-        self.transaction = Some(1);
-        let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(&view.name), Some(Lock::AccessExclusiveLock));
-        self.add(Step { hazards: HazardSet::from([Hazard::AccessExclusiveLock]), ..step });
-        let rename = Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" RENAME TO ").ident(&view.name.name);
+    /// Gives what is built the names of what is gone.
+    fn take_names(&mut self, one: &Anew<'_>) {
+        let view = &one.view;
+        let built = building_name(&view.name);
+        let rename = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" RENAME TO ").ident(&view.name.name);
         let step = self.brief(rename, Some(Lock::AccessExclusiveLock));
         self.add(step);
         for (name, index) in building_indexes(view) {
             let sql = Sql::new("ALTER INDEX ").name(&built.sibling(name)).raw(" RENAME TO ").ident(&index.name);
             let step = self.brief(sql, Some(Lock::ShareUpdateExclusiveLock));
+            self.add(step);
+        }
+        for statistics in one.old.statistics.iter().filter(|statistics| statistics.fits(&one.columns)) {
+            let sql = Sql::new("ALTER STATISTICS ").name(&building_statistics(&statistics.name));
+            let step = self.brief(sql.raw(" RENAME TO ").ident(&statistics.name.name), None);
             self.add(step);
         }
     }
@@ -168,17 +242,39 @@ impl Steps {
     fn columns(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
         for column in old.columns.iter().filter(|column| columns.contains(&column.name)) {
             let alter = || Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" ALTER COLUMN ").ident(&column.name);
-            if let Some(target) = column.statistics {
+            let storage = column.storage.map(|storage| alter().raw(" SET STORAGE ").raw(storage.word()));
+            let compression = column.compression.as_ref().map(|method| alter().raw(" SET COMPRESSION ").ident(method));
+            let target = column.statistics.map(|target| alter().raw(" SET STATISTICS ").number(i64::from(target)));
+            let options = parameters(&column.options);
+            let options = (!options.is_empty()).then(|| alter().raw(" SET ").parameters(&options));
+            let comment = column.comment.as_ref().map(|comment| {
+                let sql = Sql::new("COMMENT ON COLUMN ").name(built).raw(".").ident(&column.name);
+                sql.raw(" IS ").literal(comment)
+            });
+            for sql in [storage, compression, target, options, comment].into_iter().flatten() {
+                self.unseen(sql);
+            }
+        }
+    }
+
+    /// Statistics objects like those of the old one, as far as the new one has their columns.
+    fn statistics(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
+        for statistics in old.statistics.iter().filter(|statistics| statistics.fits(columns)) {
+            let name = building_statistics(&statistics.name);
+            let sql = Sql::new("CREATE STATISTICS ").name(&name);
+            let sql = match statistics.kinds.as_slice() {
+                [] => sql,
+                kinds => sql.raw(" (").list(kinds, ", ", Sql::ident).raw(")"),
+            };
+            self.unseen(sql.raw(" ON ").server_text(&statistics.columns).raw(" FROM ").name(built));
+            let alter = || Sql::new("ALTER STATISTICS ").name(&name);
+            if let Some(target) = statistics.target {
                 self.unseen(alter().raw(" SET STATISTICS ").number(i64::from(target)));
             }
-            let options = parameters(&column.options);
-            if !options.is_empty() {
-                self.unseen(alter().raw(" SET ").parameters(&options));
+            if let Some(comment) = &statistics.comment {
+                self.unseen(Sql::new("COMMENT ON STATISTICS ").name(&name).raw(" IS ").literal(comment));
             }
-            if let Some(comment) = &column.comment {
-                let sql = Sql::new("COMMENT ON COLUMN ").name(built).raw(".").ident(&column.name);
-                self.unseen(sql.raw(" IS ").literal(comment));
-            }
+            self.unseen(alter().raw(" OWNER TO ").ident(&statistics.owner));
         }
     }
 

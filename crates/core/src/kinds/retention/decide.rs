@@ -260,7 +260,7 @@ fn archive_steps(rule: &Rule, table: &Table, live: &Live, limits: TimeLimits) ->
     let alter = || Sql::new("ALTER TABLE ").name(to);
     let missing = table.columns.iter().filter(|column| archive.column(&column.name).is_none());
     let add = missing.map(|column| {
-        let sql = alter().raw(" ADD COLUMN ").ident(&column.name).raw(" ").server_type(&column.type_name);
+        let sql = alter().raw(" ADD COLUMN ").ident(&column.name).raw(" ").server_text(&column.type_name);
         step(sql, Some(Lock::AccessExclusiveLock), limits)
     });
     let nullable = |name: &Ident| table.column(name).is_none_or(|column| !column.not_null);

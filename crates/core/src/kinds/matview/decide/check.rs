@@ -1,11 +1,14 @@
 //! Whether a declared materialized view can be made what is declared, as far as names tell.
 
-use super::{What, canonical};
+use super::{What, canonical, order};
 use crate::{
     desired::{DeclaredMatview, Desired},
-    kinds::index::{Index, Term, check as of_index},
+    kinds::{
+        index::{Index, Term, check as of_index},
+        matview::together::Group,
+    },
     live::Live,
-    name::Ident,
+    name::{Ident, QualifiedName},
     problem::Problem,
 };
 
@@ -39,13 +42,8 @@ pub(super) fn declared(
         }
         What::Keep(..) => {}
     }
-    if let What::Replace(found) = what {
+    if matches!(what, What::Replace(_)) {
         problems.extend(undecided(declared, live));
-        if !found.dependents.is_empty() {
-            let message = format!("its query differs, and there depends on it: {}", found.dependents.join(", "));
-            let hint = "drop that in a migration, apply, and make it again: rebuilding dependents is not supported yet";
-            problems.push(Problem::new(&declared.query_at, message).on_text(0).hint(hint));
-        }
     }
     let stands = match what {
         What::Keep(found, _) => found.tells_rows_apart,
@@ -62,6 +60,57 @@ pub(super) fn declared(
     problems
 }
 
+/// What depends on a group and cannot take its place with it.
+pub(super) fn group(declared: &DeclaredMatview, group: &Group<'_>, live: &Live) -> Vec<Problem> {
+    let at = |message: String| Problem::new(&declared.query_at, message).on_text(0).refusal();
+    let mut problems: Vec<_> = group.others.iter().map(|other| cannot_stay(at, &other.what)).collect();
+    for view in &group.views {
+        let rehearsed = live.matviews.rehearsed.get(&view.name);
+        if let Some(how) = rehearsed.and_then(|rehearsed| view.departs(&rehearsed.columns)) {
+            let message = format!("view {} depends on it and would not stay as it is: {how}", view.name);
+            problems.push(at(message).hint(format!("keep the column as it is, or drop {} in a migration", view.name)));
+        }
+    }
+    let found = |name: &QualifiedName| live.matviews.found.get(name);
+    // Who may not replace the view itself only reads the plan.
+    let applies = found(&declared.view.name).is_some_and(|found| found.own);
+    let matviews = group.members.iter().filter_map(|member| found(member.name)).filter(|found| !found.own);
+    let strangers = group.views.iter().filter(|view| !view.own).map(|view| ("view", &view.name, &view.owner));
+    let strangers = strangers.chain(matviews.map(|found| ("materialized view", &found.name, &found.owner)));
+    for (what, name, owner) in strangers.filter(|_| applies) {
+        let message = format!("{what} {name} depends on it and belongs to {owner}, whom this role cannot act for");
+        problems.push(at(message).hint(format!("apply as a role that is a member of {owner} as well")));
+    }
+    for member in &group.members {
+        let empty = |name: &&QualifiedName| found(name).is_some_and(|found| !found.populated) && group.has(name);
+        let filled = found(member.name).is_some_and(|found| found.populated);
+        if let Some(read) = member.reads.iter().find(|read| filled && member.declared.is_none() && empty(read)) {
+            let message =
+                format!("`{}` depends on it and could not be filled again: `{read}` is not filled", member.name);
+            problems.push(at(message).hint("refresh that one first"));
+        }
+    }
+    problems
+}
+
+fn cannot_stay(at: impl Fn(String) -> Problem, what: &str) -> Problem {
+    let problem = at(format!("its query differs, and {what} depends on it, which cannot be made anew with it"));
+    problem.hint("drop that in a migration, apply, and make it again")
+}
+
+/// One that has to take its place with another one is not to.
+pub(super) fn left_out(declared: &DeclaredMatview, other: &DeclaredMatview) -> Problem {
+    let message = format!("it takes its place together with {}, which is left out of this plan", other.view.address());
+    Problem::new(&declared.at, message).on_key().related(&other.at, "its query differs as well").refusal()
+}
+
+/// One that would have to be there before and after this one.
+pub(super) fn late(declared: &DeclaredMatview, new: &DeclaredMatview) -> Problem {
+    let message = format!("a view that takes its place with it reads `{}`, which is new and reads it", new.view.name);
+    let problem = Problem::new(&declared.at, message).on_key().related(&new.at, "new").refusal();
+    problem.hint("apply in two steps: first without what reads the new one")
+}
+
 /// The server fills no view from one that is not filled itself.
 fn reads_nothing(declared: &DeclaredMatview, desired: &Desired, live: &Live, search_path: &[Ident]) -> Option<Problem> {
     let view = &declared.view;
@@ -69,7 +118,7 @@ fn reads_nothing(declared: &DeclaredMatview, desired: &Desired, live: &Live, sea
         let found = live.matviews.found.get(&other.view.name);
         other.view.with_data && found.is_none() || found.is_some_and(|found| found.populated)
     };
-    let mentions = view.query.mentions(search_path);
+    let mentions = order::mentions(&view.query, live, search_path);
     let mut others = desired.matviews.iter().filter(|other| other.view.name != view.name && !is_filled(other));
     let empty = others.find(|other| view.with_data && mentions(&other.view.name))?;
     let message = format!("it is filled when it is made, and reads `{}`, which is not filled", empty.view.name);

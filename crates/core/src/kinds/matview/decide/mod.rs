@@ -1,6 +1,7 @@
 //! What happens to materialized views: the declared ones in the order in which they read each other, then those that
 //! are managed and no longer declared, the other way round. What is wrong with them is in `check`.
 
+mod anew;
 mod check;
 mod undeclared;
 
@@ -14,12 +15,13 @@ use super::{
     generated::{BUILDING, building_name},
     order,
     steps::Steps,
+    together::{self, Group, Member},
 };
 use crate::{
     address::Address,
     desired::{DeclaredIndex, DeclaredMatview, Desired},
     digest::Digest,
-    kinds::{Object, index::Index, retention::decide::Setting},
+    kinds::{Object, retention::decide::Setting},
     live::{Live, LiveIndex, Relation},
     name::QualifiedName,
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step},
@@ -45,10 +47,21 @@ pub struct Decisions {
 /// Decides about every materialized view that is declared or managed.
 #[must_use]
 pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
-    let mut decider = Decider { desired, live, filter, release, setting, out: Decisions::default() };
-    match order::sorted(&order::reads(&desired.matviews, &setting.session.search_path)) {
+    let path = &setting.session.search_path;
+    let moving = together::moving(desired, live, path).unwrap_or_default();
+    let groups = together::groups(&moving, live);
+    let (out, cleaned) = (Decisions::default(), BTreeSet::new());
+    let mut decider =
+        Decider { desired, live, filter, release, setting, moving: &moving, groups: &groups, cleaned, out };
+    // What nobody wants any more must not hold up what it reads.
+    let (before, after) = decider.going();
+    decider.drop_all(&before, &after);
+    match order::sorted(&order::reads(&desired.matviews, live, path)) {
         Ok(names) => {
-            for declared in names.iter().filter_map(|name| desired.matview(name)) {
+            let declared: Vec<_> = names.iter().filter_map(|name| desired.matview(name)).collect();
+            let (first, then): (Vec<_>, Vec<_>) =
+                declared.into_iter().partition(|declared| decider.comes_first(declared));
+            for declared in first.into_iter().chain(then) {
                 decider.declared(declared);
             }
         }
@@ -57,7 +70,8 @@ pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release
             decider.out.with_indexes.extend(desired.matviews.iter().map(|view| view.view.name.clone()));
         }
     }
-    decider.undeclared();
+    decider.forgotten();
+    decider.drop_all(&after, &before);
     let mut out = decider.out;
     // They may read each other, so they take turns.
     let tree = out.changes.first().map(|change| change.address.table().clone());
@@ -73,6 +87,12 @@ struct Decider<'a> {
     filter: &'a Filter,
     release: &'a Release,
     setting: Setting<'a>,
+    /// What is made, or made anew.
+    moving: &'a [Member<'a>],
+    /// Those of it that take each other's place at once.
+    groups: &'a [Group<'a>],
+    /// Leftovers that are taken away already.
+    cleaned: BTreeSet<QualifiedName>,
     out: Decisions,
 }
 
@@ -105,7 +125,10 @@ impl<'a> Decider<'a> {
             }
             Some(found) => self.compared(declared, found),
         };
-        let problems = check::declared(declared, &what, self.desired, self.live, &self.setting.session.search_path);
+        let mut problems = check::declared(declared, &what, self.desired, self.live, &self.setting.session.search_path);
+        if matches!(what, What::Replace(_)) {
+            problems.extend(self.together(declared));
+        }
         if !problems.is_empty() {
             self.out.problems.extend(problems);
             if !matches!(what, What::Keep(..)) {
@@ -120,59 +143,49 @@ impl<'a> Decider<'a> {
         }
     }
 
+    /// Whether it is new and reads nothing that is made anew: those that are may read it.
+    fn comes_first(&self, declared: &DeclaredMatview) -> bool {
+        let mut open = vec![&declared.view.name];
+        while let Some(member) = open.pop().and_then(|name| self.moving.iter().find(|member| member.name == name)) {
+            if self.live.matviews.found.contains_key(member.name) {
+                return false;
+            }
+            open.extend(&member.reads);
+        }
+        !self.live.matviews.found.contains_key(&declared.view.name)
+    }
+
+    /// What forbids a replacement for the sake of others; said once, at the first declared view of a group.
+    fn together(&self, declared: &DeclaredMatview) -> Vec<Problem> {
+        let Some(group) = self.groups.iter().find(|group| group.has(&declared.view.name)) else { return Vec::new() };
+        let declared_ones: Vec<_> = group.members.iter().filter_map(|member| member.declared).collect();
+        if declared_ones.first().is_some_and(|first| first.view.name != declared.view.name) {
+            return Vec::new();
+        }
+        let left_out = declared_ones.iter().find(|other| !self.filter.admits(&other.view.address()));
+        let late = group.members.iter().flat_map(|member| &member.reads).find_map(|read| {
+            let new = self.desired.matview(read).filter(|_| !self.live.matviews.found.contains_key(read))?;
+            (!self.comes_first(new)).then_some(new)
+        });
+        let mut problems = check::group(declared, group, self.live);
+        problems.extend(left_out.map(|other| check::left_out(declared, other)));
+        problems.extend(late.map(|new| check::late(declared, new)));
+        problems
+    }
+
     fn compared(&self, declared: &DeclaredMatview, found: &'a Found) -> What<'a> {
-        let live = found.view(None);
-        let same = canonical::settled(declared, self.live).is_some()
-            || self.printed(&declared.view.name).is_some_and(|printed| printed.query == live.query);
-        if !same {
+        if canonical::differs(declared, found, self.live) {
             return What::Replace(found);
         }
         let default_tablespace = &self.live.vocabulary.default_tablespace;
-        What::Keep(found, compare::alterations(&live, &declared.view, default_tablespace))
-    }
-
-    fn create(&mut self, declared: &'a DeclaredMatview) {
-        let mut steps = self.steps(&declared.view.name);
-        let view = Matview { indexes: self.indexes(&declared.view.name), ..declared.view.clone() };
-        steps.create(&view);
-        let records = self.records(declared, &view);
-        let reason = "it does not exist".to_owned();
-        self.out.with_indexes.insert(view.name.clone());
-        let after = Some(view);
-        self.change(
-            &declared.view.name,
-            Change { action: Action::Create, reason, before: None, after, steps, records },
-        );
-    }
-
-    fn replace(&mut self, declared: &'a DeclaredMatview, found: &'a Found) {
-        let mut steps = self.steps(&declared.view.name);
-        let before = found.view(self.relation(&found.name));
-        let view = Matview {
-            with: declared.view.with.clone().or_else(|| before.with.clone()),
-            tablespace: declared.view.tablespace.clone().or_else(|| before.tablespace.clone()),
-            comment: declared.view.comment.clone().or_else(|| before.comment.clone()),
-            indexes: self.indexes(&declared.view.name),
-            ..declared.view.clone()
-        };
-        let columns = self.printed(&view.name).map(|printed| printed.columns.as_slice()).unwrap_or_default();
-        steps.replace(&view, found, columns, self.relation(&found.name));
-        let records = self.records(declared, &view);
-        if !found.hangs.is_empty() {
-            let text = format!("lost by the replacement: {}", found.hangs.join(", "));
-            self.out.notes.push(Note::new(view.address(), text));
-        }
-        let reason = "differs in query".to_owned();
-        self.out.with_indexes.insert(view.name.clone());
-        let (action, before, after) = (Action::Replace, Some(found), Some(view));
-        self.change(&found.name, Change { action, reason, before, after, steps, records });
+        What::Keep(found, compare::alterations(&found.view(None), &declared.view, default_tablespace))
     }
 
     fn keep(&mut self, declared: &'a DeclaredMatview, found: &'a Found, alterations: &[Alteration]) {
         let address = declared.view.address();
         let managed = self.live.registry.managed.contains_key(&address);
+        let leftover = !self.leftovers(&found.name).is_empty();
         let mut steps = self.steps(&found.name);
-        let leftover = self.leftover(&found.name).is_some();
         steps.alter(&found.view(None), alterations);
         let applied = self.live.registry.matviews.get(&found.name);
         let refresh = applied.is_some_and(|applied| applied.refresh != declared.view.refresh);
@@ -202,16 +215,36 @@ impl<'a> Decider<'a> {
     }
 
     /// Starts with taking away what an interrupted run left.
-    fn steps(&self, view: &QualifiedName) -> Steps {
+    fn steps(&mut self, view: &QualifiedName) -> Steps {
         let mut steps = Steps::new(self.setting.limits);
-        if let Some(leftover) = self.leftover(view) {
+        for leftover in self.leftovers(view) {
             steps.clean_up(&leftover.name);
+            self.cleaned.insert(leftover.name.clone());
         }
         steps
     }
 
-    fn leftover(&self, view: &QualifiedName) -> Option<&'a Found> {
-        self.live.matviews.found.get(&building_name(view)).filter(|found| found.is_matview())
+    /// What an interrupted run left of a view's replacement, after those that it left reading that.
+    fn leftovers(&self, view: &QualifiedName) -> Vec<&'a Found> {
+        let is_leftover = |found: &&Found| {
+            found.is_matview() && found.name.name.as_str().starts_with(BUILDING) && !self.cleaned.contains(&found.name)
+        };
+        let all: Vec<&'a Found> = self.live.matviews.found.values().filter(is_leftover).collect();
+        let building = building_name(view);
+        let mut left: Vec<_> = all.iter().copied().filter(|found| found.name == building).collect();
+        loop {
+            let is_left = |name: &QualifiedName| left.iter().any(|found| found.name == *name);
+            let more = all.iter().find(|found| !is_left(&found.name) && found.reads.iter().any(is_left)).copied();
+            match more {
+                Some(reader) => left.push(reader),
+                None => break,
+            }
+        }
+        let reads: Vec<_> = left.iter().map(|found| (found.name.clone(), found.reads.clone())).collect();
+        // Views that exist cannot read each other in a circle.
+        let order = order::sorted(&reads).unwrap_or_default();
+        left.sort_by_key(|found| std::cmp::Reverse(order.iter().position(|name| *name == found.name)));
+        left
     }
 
     fn printed(&self, view: &QualifiedName) -> Option<&'a Printed> {
@@ -224,55 +257,6 @@ impl<'a> Decider<'a> {
 
     fn declared_indexes(&self, view: &QualifiedName) -> &'a [DeclaredIndex] {
         self.desired.relation(view).map(|relation| relation.indexes.as_slice()).unwrap_or_default()
-    }
-
-    /// The indexes that a new view has: the declared ones, and those of others that stand on the old one.
-    fn indexes(&self, view: &QualifiedName) -> Vec<Index> {
-        let standing = self.relation(view).map(|relation| &relation.indexes);
-        let live = |index: &Index| standing.and_then(|standing| standing.get(&index.name)).map(|live| &live.index);
-        let declared = self.declared_indexes(view).iter().map(|declared| {
-            let (index, old) = (&declared.index, live(&declared.index));
-            Index {
-                with: index.with.clone().or_else(|| old?.with.clone()),
-                tablespace: index.tablespace.clone().or_else(|| old?.tablespace.clone()),
-                comment: index.comment.clone().or_else(|| old?.comment.clone()),
-                ..index.clone()
-            }
-        });
-        let declared: Vec<_> = declared.collect();
-        let is_stranger = |live: &&LiveIndex| {
-            !declared.iter().any(|index| index.name == live.index.name)
-                && !self.live.registry.managed.contains_key(&live.index.address())
-                && !live.index.name.as_str().starts_with(BUILDING)
-        };
-        let strangers = standing.into_iter().flat_map(|standing| standing.values()).filter(is_stranger);
-        let strangers: Vec<_> = strangers.map(|live| live.index.clone()).collect();
-        declared.into_iter().chain(strangers).collect()
-    }
-
-    /// What the registry is told of a view that is made anew, and of the indexes on it.
-    fn records(&self, declared: &DeclaredMatview, view: &Matview) -> Vec<Record> {
-        let name = &view.name;
-        // Where it was not printed, the next run with a change finds out and writes it down.
-        let definition = self
-            .printed(name)
-            .map_or(canonical::definition(&view.query), |printed| canonical::definition(&printed.query));
-        let indexes = self.declared_indexes(name).iter().map(|declared| {
-            let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.index.name));
-            let recorded = live.filter(|live| self.live.recorded.contains(&live.oid));
-            Record::Manage {
-                address: declared.index.address(),
-                declared: declared.digest.clone(),
-                definition: Digest::of(recorded.map_or(&declared.index.definition, |live| &live.index.definition)),
-                declaration: Object::Index(Box::new(declared.index.clone())),
-            }
-        });
-        let is_declared =
-            |address: &Address| self.declared_indexes(name).iter().any(|declared| declared.index.address() == *address);
-        let managed = self.live.registry.indexes_of(name).map(|(address, _)| address);
-        let gone = managed.filter(|address| !is_declared(address)).cloned();
-        let gone: Vec<_> = gone.map(|address| Record::Forget { address }).collect();
-        indexes.chain(gone).chain([manage(declared, &definition)]).collect()
     }
 
     fn change(&mut self, name: &QualifiedName, change: Change<'_>) {
@@ -292,7 +276,8 @@ impl<'a> Decider<'a> {
             rows: found.and_then(|found| found.rows),
         };
         let hangs = |found: &Found| match action {
-            Action::Replace | Action::Drop => found.hangs.clone(),
+            Action::Replace => self.lost(found),
+            Action::Drop => found.loses(&[]),
             Action::Create | Action::Update | Action::Rename | Action::Adopt | Action::Repair | Action::Forget => {
                 Vec::new()
             }
@@ -319,11 +304,29 @@ impl<'a> Decider<'a> {
         });
     }
 
-    /// Of the view, its indexes and what an interrupted run left.
+    fn relation_facts(&self, name: &QualifiedName) -> Option<Vec<&'a LiveIndex>> {
+        self.relation(name).map(|relation| relation.indexes.values().collect())
+    }
+
+    /// What hangs on a view and is not possible on what takes its place.
+    fn lost(&self, found: &Found) -> Vec<String> {
+        self.printed(&found.name).map(|printed| found.loses(&printed.columns)).unwrap_or_default()
+    }
+
+    /// Of the view, its indexes, what takes its place with it, and what an interrupted run left.
     fn relies_on(&self, name: &QualifiedName, applied: Option<&Matview>) -> Digest {
         let found = |name: &QualifiedName| self.live.matviews.found.get(name).map(Found::digest);
-        let indexes = self.relation(name).map(|relation| relation.indexes.values().collect::<Vec<_>>());
-        Digest::of(&(found(name), found(&building_name(name)), indexes, applied))
+        let indexes = self.relation_facts(name);
+        let group = self.groups.iter().find(|group| group.has(name) && !group.is_alone());
+        let group = group.map(|group| {
+            let members = group.members.iter().map(|member| (found(member.name), self.relation_facts(member.name)));
+            let dependents = self.live.matviews.dependents.iter();
+            let dependents = dependents.filter(|dependent| group.members.iter().any(|m| dependent.depends_on(m.name)));
+            (members.collect::<Vec<_>>(), dependents.collect::<Vec<_>>())
+        });
+        let own = (found(name), found(&building_name(name)), indexes, applied);
+        // Without others it is what it was before there could be any.
+        if group.is_none() { Digest::of(&own) } else { Digest::of(&(own, group)) }
     }
 }
 

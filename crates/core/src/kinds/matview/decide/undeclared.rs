@@ -4,44 +4,70 @@ use super::{Change, Decider};
 use crate::{
     address::Address,
     kinds::matview::{facts::Found, order, steps::Steps},
+    name::QualifiedName,
     plan::{Action, Record},
     problem::Problem,
 };
 
 impl<'a> Decider<'a> {
-    pub(super) fn undeclared(&mut self) {
-        let mut going: Vec<&'a Found> = Vec::new();
+    /// Managed ones that nobody declares any more and that are there: those that read what is replaced, and the others.
+    pub(super) fn going(&self) -> (Vec<&'a Found>, Vec<&'a Found>) {
+        let views = self.live.registry.managed.keys().filter_map(|address| match address {
+            Address::Matview { name } => Some(name),
+            Address::Index { .. } | Address::Retention { .. } | Address::Schedule { .. } => None,
+        });
+        let going = views.filter(|name| self.goes(name)).filter_map(|name| self.standing(name));
+        going.partition(|found| self.groups.iter().any(|group| group.has(&found.name)))
+    }
+
+    /// Strikes those from the registry that are gone, or are to be left alone.
+    pub(super) fn forgotten(&mut self) {
         for address in self.live.registry.managed.keys() {
             let Address::Matview { name } = address else { continue };
             if self.desired.matview(name).is_some() || !self.filter.admits(address) {
                 continue;
             }
-            let found = self.live.matviews.found.get(name).filter(|found| found.is_matview());
+            let found = self.standing(name);
             match (found, self.release.get(address)) {
                 (_, Some(reason)) => self.forget(address, reason, found),
                 (None, None) => self.forget(address, "it is gone", None),
-                (Some(found), None) => going.push(found),
+                (Some(_), None) => {}
             }
         }
-        self.drop_all(&going);
     }
 
-    /// What reads goes before what is read.
-    fn drop_all(&mut self, going: &[&'a Found]) {
+    fn standing(&self, name: &QualifiedName) -> Option<&'a Found> {
+        self.live.matviews.found.get(name).filter(|found| found.is_matview())
+    }
+
+    /// Whether it is dropped.
+    pub(super) fn goes(&self, name: &QualifiedName) -> bool {
+        let address = Address::matview(name);
+        self.live.registry.managed.contains_key(&address)
+            && self.desired.matview(name).is_none()
+            && self.filter.admits(&address)
+            && !self.release.contains_key(&address)
+    }
+
+    /// What reads goes before what is read. `others` go as well, at another time.
+    pub(super) fn drop_all(&mut self, going: &[&'a Found], others: &[&'a Found]) {
         let reads: Vec<_> = going.iter().map(|found| (found.name.clone(), found.reads.clone())).collect();
         // Views that exist cannot read each other in a circle.
         let mut names = order::sorted(&reads).unwrap_or_default();
         names.reverse();
         for found in names.iter().filter_map(|name| going.iter().find(|found| found.name == *name)) {
             let goes = |dependent: &String| {
-                going.iter().any(|other| *dependent == format!("materialized view {}", other.name.quoted()))
+                going
+                    .iter()
+                    .chain(others)
+                    .any(|other| *dependent == format!("materialized view {}", other.name.quoted()))
             };
             let staying: Vec<_> = found.dependents.iter().filter(|dependent| !goes(dependent)).cloned().collect();
             self.out.with_indexes.insert(found.name.clone());
             if !staying.is_empty() {
                 let message = format!("`{}` is no longer declared, and {} needs it", found.name, staying.join(", "));
                 let hint = "drop that first, declare the view again, or `reconcile forget` it";
-                self.out.problems.push(Problem::nowhere(message).hint(hint));
+                self.out.problems.push(Problem::nowhere(message).hint(hint).refusal());
                 continue;
             }
             let mut steps = self.steps(&found.name);

@@ -1,0 +1,199 @@
+//! Views that come to be, or are made anew: alone, or together with whatever reads them.
+
+use super::{Change, Decider, manage};
+use crate::{
+    address::Address,
+    desired::DeclaredMatview,
+    digest::Digest,
+    hazard::{Hazard, HazardSet},
+    kinds::{
+        Object,
+        index::Index,
+        matview::{
+            Matview, Query, canonical,
+            facts::Found,
+            generated::BUILDING,
+            steps::{Anew, Repointed},
+            together::{Group, Member},
+        },
+    },
+    live::LiveIndex,
+    name::{Ident, QualifiedName},
+    plan::{Action, Note, Record},
+};
+
+impl<'a> Decider<'a> {
+    pub(super) fn create(&mut self, declared: &'a DeclaredMatview) {
+        let mut steps = self.steps(&declared.view.name);
+        let view = Matview { indexes: self.indexes(&declared.view.name), ..declared.view.clone() };
+        steps.create(&view);
+        let records = self.records(declared, &view);
+        let reason = "it does not exist".to_owned();
+        self.out.with_indexes.insert(view.name.clone());
+        let after = Some(view);
+        self.change(
+            &declared.view.name,
+            Change { action: Action::Create, reason, before: None, after, steps, records },
+        );
+    }
+
+    /// Replaces a view, and all that takes its place with it: the first declared one of a group has the steps of all.
+    pub(super) fn replace(&mut self, declared: &'a DeclaredMatview, found: &'a Found) {
+        let Some(group) = self.groups.iter().find(|group| group.has(&declared.view.name)) else { return };
+        self.out.with_indexes.extend(group.members.iter().map(|member| member.name.clone()));
+        let first = group.members.iter().find_map(|member| member.declared).unwrap_or(declared);
+        let mut steps = self.steps(&found.name);
+        let mut reason = "differs in query".to_owned();
+        if first.view.name == declared.view.name {
+            let anew: Vec<_> = group.members.iter().filter_map(|member| self.anew(member, group)).collect();
+            steps.replace(&anew, &self.repointed(group, &found.owner));
+            let others: Vec<_> = self.rebuilt(group);
+            if !others.is_empty() {
+                reason.push_str(&format!("; made anew with it: {}", others.join(", ")));
+            }
+        } else {
+            reason.push_str(&format!("; takes its place together with {}", first.view.address()));
+        }
+        let view = self.replacement(declared, found);
+        let mut records = self.records(declared, &view);
+        if first.view.name == declared.view.name {
+            let kept = group.members.iter().filter(|member| member.declared.is_none());
+            records.extend(kept.flat_map(|member| self.index_records(member.name)));
+        }
+        let lost = self.lost(found);
+        if !lost.is_empty() {
+            let text = format!("lost by the replacement: {}", lost.join(", "));
+            self.out.notes.push(Note::new(view.address(), text));
+        }
+        let (action, before, after) = (Action::Replace, Some(found), Some(view));
+        self.change(&found.name, Change { action, reason, before, after, steps, records });
+    }
+
+    /// What takes the place of the view that stands, whose properties it keeps where they are not declared.
+    fn replacement(&self, declared: &DeclaredMatview, found: &Found) -> Matview {
+        let before = found.view(self.relation(&found.name));
+        Matview {
+            with: declared.view.with.clone().or(before.with),
+            tablespace: declared.view.tablespace.clone().or(before.tablespace),
+            comment: declared.view.comment.clone().or(before.comment),
+            indexes: self.indexes(&declared.view.name),
+            ..declared.view.clone()
+        }
+    }
+
+    /// How one of a group is built.
+    fn anew(&self, member: &Member<'_>, group: &Group<'_>) -> Option<Anew<'a>> {
+        let old = self.live.matviews.found.get(member.name).filter(|_| !self.goes(member.name))?;
+        let view = match member.declared {
+            Some(declared) => self.replacement(declared, old),
+            None => Matview { indexes: self.indexes(member.name), ..old.view(None) },
+        };
+        let columns: Vec<Ident> = match (member.declared, self.printed(member.name)) {
+            (Some(_), Some(printed)) => printed.columns.clone(),
+            (Some(_) | None, _) => old.columns.iter().map(|column| column.name.clone()).collect(),
+        };
+        let query = match self.live.matviews.rehearsed.get(member.name) {
+            // What reads none of the others is made of the words that were written.
+            Some(rehearsed) if member.reads.iter().any(|read| group.has(read)) => {
+                rehearsed.query.renamed(&group.names(self.moving))
+            }
+            Some(_) | None => member.query.clone(),
+        };
+        let hazards = if member.declared.is_none() { rebuilt(&old.owner, self.owner(group)) } else { HazardSet::new() };
+        Some(Anew { view: Matview { query, ..view }, old, columns, relation: self.relation(member.name), hazards })
+    }
+
+    /// The plain views over a group, as they read what is built.
+    fn repointed(&self, group: &Group<'a>, owner: &Ident) -> Vec<Repointed<'a>> {
+        let names = group.names(self.moving);
+        let of = |view: &&'a crate::kinds::matview::dependents::Reader| {
+            let rehearsed = self.live.matviews.rehearsed.get(&view.name)?;
+            Some(Repointed { view, query: rehearsed.query.renamed(&names), hazards: rebuilt(&view.owner, owner) })
+        };
+        group.views.iter().filter_map(of).collect()
+    }
+
+    /// What is made anew and was not asked for, in the server's words.
+    fn rebuilt(&self, group: &Group<'_>) -> Vec<String> {
+        let is_kept =
+            |name: &QualifiedName| group.members.iter().any(|member| member.name == name && member.declared.is_none());
+        let dependents = self.live.matviews.dependents.iter().filter_map(|dependent| {
+            let reader = dependent.relation.as_ref()?;
+            let taken = match dependent.plain_view() {
+                Some(_) => group.views.iter().any(|view| view.name == reader.name),
+                None => is_kept(&reader.name) && !self.goes(&reader.name),
+            };
+            taken.then(|| dependent.what.clone())
+        });
+        dependents.collect()
+    }
+
+    /// Whose the first declared one of a group is.
+    fn owner(&self, group: &Group<'_>) -> &'a Ident {
+        let first = group.members.iter().find(|member| member.declared.is_some()).or(group.members.first());
+        let found = first.and_then(|member| self.live.matviews.found.get(member.name));
+        match found {
+            Some(found) => &found.owner,
+            None => unreachable!("a group is of views that stand"),
+        }
+    }
+
+    /// The indexes that a new view has: the declared ones, and those of others that stand on the old one.
+    fn indexes(&self, view: &QualifiedName) -> Vec<Index> {
+        let standing = self.relation(view).map(|relation| &relation.indexes);
+        let live = |index: &Index| standing.and_then(|standing| standing.get(&index.name)).map(|live| &live.index);
+        let declared = self.declared_indexes(view).iter().map(|declared| {
+            let (index, old) = (&declared.index, live(&declared.index));
+            Index {
+                with: index.with.clone().or_else(|| old?.with.clone()),
+                tablespace: index.tablespace.clone().or_else(|| old?.tablespace.clone()),
+                comment: index.comment.clone().or_else(|| old?.comment.clone()),
+                ..index.clone()
+            }
+        });
+        let declared: Vec<_> = declared.collect();
+        let is_stranger = |live: &&LiveIndex| {
+            !declared.iter().any(|index| index.name == live.index.name)
+                && !self.live.registry.managed.contains_key(&live.index.address())
+                && !live.index.name.as_str().starts_with(BUILDING)
+        };
+        let strangers = standing.into_iter().flat_map(|standing| standing.values()).filter(is_stranger);
+        let strangers: Vec<_> = strangers.map(|live| live.index.clone()).collect();
+        declared.into_iter().chain(strangers).collect()
+    }
+
+    /// What the registry is told of a view that is made anew, and of the indexes on it.
+    fn records(&self, declared: &DeclaredMatview, view: &Matview) -> Vec<Record> {
+        // Where it was not printed, the next run with a change finds out and writes it down.
+        let query: &Query = self.printed(&view.name).map_or(&view.query, |printed| &printed.query);
+        let mut records = self.index_records(&view.name);
+        records.push(manage(declared, &canonical::definition(query)));
+        records
+    }
+
+    /// What the registry is told of the indexes of a view that is made anew.
+    fn index_records(&self, name: &QualifiedName) -> Vec<Record> {
+        let indexes = self.declared_indexes(name).iter().map(|declared| {
+            let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.index.name));
+            let recorded = live.filter(|live| self.live.recorded.contains(&live.oid));
+            Record::Manage {
+                address: declared.index.address(),
+                declared: declared.digest.clone(),
+                definition: Digest::of(recorded.map_or(&declared.index.definition, |live| &live.index.definition)),
+                declaration: Object::Index(Box::new(declared.index.clone())),
+            }
+        });
+        let is_declared =
+            |address: &Address| self.declared_indexes(name).iter().any(|declared| declared.index.address() == *address);
+        let managed = self.live.registry.indexes_of(name).map(|(address, _)| address);
+        let gone = managed.filter(|address| !is_declared(address)).cloned();
+        let gone: Vec<_> = gone.map(|address| Record::Forget { address }).collect();
+        indexes.chain(gone).collect()
+    }
+}
+
+/// Of what is made anew for the sake of something else.
+fn rebuilt(owner: &Ident, of_whom: &Ident) -> HazardSet {
+    let external = (owner != of_whom).then_some(Hazard::ExternalReader);
+    external.into_iter().chain([Hazard::DependentRebuilt]).collect()
+}

@@ -1,0 +1,127 @@
+//! What depends on materialized views that are to be made anew, as rows of `dependents.sql` tell it. What is done about it
+//! is decided in `decide`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Query, facts::parameters};
+use crate::{
+    kinds::{index::Parameters, retention::facts::parts},
+    name::{Ident, QualifiedName},
+    sql::Sql,
+};
+
+const DEPENDENTS_SQL: &str = include_str!("dependents.sql");
+
+/// Something that depends on one or more of the views.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependent {
+    /// In the server's words: `view a.b`, `function f()`.
+    pub what: String,
+    /// The views that it depends on.
+    pub uses: Vec<Use>,
+    /// What it is, where it is a view that can be made anew; `None`: it is something else.
+    pub relation: Option<Reader>,
+}
+
+/// A view that something depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// The materialized view.
+    #[serde(deserialize_with = "parts")]
+    pub view: QualifiedName,
+    /// The columns that are named.
+    pub columns: Vec<Ident>,
+}
+
+/// A plain or materialized view that reads one of the views.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reader {
+    /// Its name.
+    #[serde(deserialize_with = "parts")]
+    pub name: QualifiedName,
+    /// `pg_class.relkind`: `v` or `m`.
+    pub kind: char,
+    /// Whose it is.
+    pub owner: Ident,
+    /// Whether the role that asks may do what its owner may. Says nothing of the database, and is not part of any digest.
+    #[serde(skip_serializing)]
+    pub own: bool,
+    /// `security_barrier` and the like, as `name=value`.
+    pub options: Vec<String>,
+    /// As the server prints it.
+    pub query: String,
+    /// Its columns, in order.
+    pub columns: Vec<TypedColumn>,
+}
+
+/// A column of a view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypedColumn {
+    /// Its name.
+    pub name: Ident,
+    /// As the server prints it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its object identifier; 0: it has none.
+    pub collation: u32,
+}
+
+/// The query for what depends on some materialized views.
+#[must_use]
+pub fn query(views: &[&QualifiedName]) -> String {
+    let asked = Sql::new("VALUES ").list(views, ", ", |sql, name| sql.name_literals(name));
+    Sql::filled(DEPENDENTS_SQL, &[("ASKED", asked)]).to_string()
+}
+
+impl Dependent {
+    /// The plain view that it is, if it is one.
+    #[must_use]
+    pub fn plain_view(&self) -> Option<&Reader> {
+        self.relation.as_ref().filter(|reader| reader.kind == 'v')
+    }
+
+    /// The materialized view that it is, if it is one.
+    #[must_use]
+    pub fn matview(&self) -> Option<&Reader> {
+        self.relation.as_ref().filter(|reader| reader.kind == 'm')
+    }
+
+    /// Whether it depends on a view.
+    #[must_use]
+    pub fn depends_on(&self, view: &QualifiedName) -> bool {
+        self.uses.iter().any(|used| used.view == *view)
+    }
+}
+
+impl Reader {
+    /// Its query, with whatever it reads written with its schema.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        Query::from_server(&self.query)
+    }
+
+    /// Its options.
+    #[must_use]
+    pub fn options(&self) -> Parameters {
+        parameters(&self.options)
+    }
+
+    /// How it would differ with other columns, such that it could not keep its identity; `None`: it would not. More
+    /// columns at its end are no difference (manual, CREATE VIEW).
+    #[must_use]
+    pub fn departs(&self, columns: &[TypedColumn]) -> Option<String> {
+        for (position, column) in self.columns.iter().enumerate() {
+            let Some(new) = columns.get(position).filter(|new| new.name == column.name) else {
+                return Some(format!("column `{}` would not be in its place", column.name));
+            };
+            if new.type_name != column.type_name {
+                let (old, new) = (&column.type_name, &new.type_name);
+                return Some(format!("column `{}` would be of type {new} and not of type {old}", column.name));
+            }
+            if new.collation != column.collation {
+                return Some(format!("column `{}` would have another collation", column.name));
+            }
+        }
+        None
+    }
+}

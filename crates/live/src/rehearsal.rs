@@ -1,0 +1,309 @@
+//! Rehearses what is made anew together: copies of materialized views with their new queries, and of the views over them,
+//! as temporary views that read each other, in one transaction that is rolled back. So a plan knows what the server will
+//! say of each, and how it prints a query that reads what is still being built.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use reconcile_core::{
+    desired::{DeclaredMatview, Desired},
+    kinds::matview::{
+        Query,
+        canonical::Printed,
+        dependents::{self, Dependent, TypedColumn},
+        facts::{self, Rehearsed},
+        generated::building_name,
+        redirect::Redirected,
+        together::{self, Member},
+    },
+    live::Live,
+    name::{Ident, QualifiedName},
+    problem::Problem,
+    sql::Sql,
+};
+use sea_orm::sqlx::Row as _;
+
+use crate::{
+    LiveError, Session, catalog,
+    error::ServerError,
+    matview::{decoded, described},
+    probe,
+    server::Server,
+    session::{Rows, objects},
+    settings,
+};
+
+/// Reads what depends on the views that are made anew, and rehearses where something does, or where a query reads what is
+/// yet to be. Returns what the server does not accept.
+///
+/// # Errors
+/// The connection or a query of ours fails.
+pub(crate) async fn rehearse(
+    session: &mut Session,
+    desired: &Desired,
+    live: &mut Live,
+    server: &Server<'_>,
+) -> Result<Vec<Problem>, LiveError> {
+    let replaced = desired.matviews.iter().filter(|declared| together::is_replaced(declared, live));
+    let replaced: Vec<_> = replaced.map(|declared| &declared.view.name).collect();
+    if live.matviews.unasked || replaced.is_empty() && live.matviews.postponed.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !replaced.is_empty() {
+        read_dependents(session, &replaced, live, server).await?;
+    }
+    let path = &server.options.search_path;
+    // Those that read each other in a circle are named by the plan.
+    let Some(members) = together::moving(desired, live, path) else { return Ok(Vec::new()) };
+    let alone = together::groups(&members, live).iter().all(together::Group::is_alone);
+    if alone && live.matviews.postponed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let views = live.matviews.dependents.iter().filter(|dependent| dependent.plain_view().is_some());
+    let stage = Stage { members: &members, views: views.collect(), path };
+    let played = stage.play(session, live).await?;
+    let (rehearsed, problems) = match played {
+        Ok(rehearsed) => (rehearsed, Vec::new()),
+        Err(problem) => (HashMap::new(), vec![*problem]),
+    };
+    let names = together::final_names(&members);
+    let postponed = live.matviews.postponed.clone();
+    let printed = rehearsed.iter().filter(|(name, _)| postponed.contains(name)).map(|(name, rehearsed)| {
+        let columns = rehearsed.columns.iter().map(|column| column.name.clone()).collect();
+        (name.clone(), Printed { query: rehearsed.query.renamed(&names), columns })
+    });
+    let printed: Vec<_> = printed.collect();
+    live.matviews.printed.extend(printed);
+    live.matviews.rehearsed = rehearsed;
+    Ok(problems)
+}
+
+/// What depends on the views, and what is known of those among it that have to be made anew themselves.
+async fn read_dependents(
+    session: &mut Session,
+    replaced: &[&QualifiedName],
+    live: &mut Live,
+    server: &Server<'_>,
+) -> Result<(), LiveError> {
+    let begin = format!("BEGIN READ ONLY; {}", settings::local());
+    let rows = session.batch(&format!("{begin}{}; COMMIT", dependents::query(replaced))).await?;
+    live.matviews.dependents = objects(&rows.into_iter().flatten().collect::<Rows>())?;
+    let matviews = live.matviews.dependents.iter().filter_map(Dependent::matview).map(|reader| reader.name.clone());
+    let unknown: BTreeSet<_> = matviews.filter(|name| !live.matviews.found.contains_key(name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let asked = Sql::new("VALUES ").list(&unknown, ", ", Sql::name_literals);
+    let of_indexes = catalog::statements_without_names(asked.as_str(), session.server_version());
+    let batch = format!("{begin}{}; {of_indexes}; COMMIT", facts::query(asked, true));
+    let mut results = session.batch(&batch).await?.into_iter().rev().skip(1);
+    let (index_rows, relation_rows) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());
+    live.matviews.found.extend(decoded(&results.next().unwrap_or_default())?);
+    live.relations.extend(catalog::relations(&relation_rows, index_rows, server.names)?);
+    Ok(())
+}
+
+/// All that takes part in a rehearsal.
+struct Stage<'a> {
+    /// In the order in which they can be built.
+    members: &'a [Member<'a>],
+    views: Vec<&'a Dependent>,
+    path: &'a [Ident],
+}
+
+/// What takes part, as it is sent.
+struct Copy<'a> {
+    original: &'a QualifiedName,
+    name: Ident,
+    query: Redirected,
+    /// For the names in it.
+    path: &'a [Ident],
+}
+
+impl<'a> Stage<'a> {
+    async fn play(
+        &self,
+        session: &mut Session,
+        live: &Live,
+    ) -> Result<Result<HashMap<QualifiedName, Rehearsed>, Box<Problem>>, LiveError> {
+        if let Some(problem) = self.of_one_name().or(self.shadowed(session).await?) {
+            return Ok(Err(Box::new(problem)));
+        }
+        session.batch(&format!("BEGIN; {}", settings::local())).await?;
+        let mut columns: BTreeMap<&QualifiedName, Vec<TypedColumn>> = BTreeMap::new();
+        let copies = self.copies();
+        for (position, copy) in copies.iter().enumerate() {
+            match copy.made(session).await {
+                Ok(made) => columns.insert(copy.original, made),
+                Err(LiveError::Server(error)) if probe::is_about_us(&error) => return Err(LiveError::Server(error)),
+                Err(LiveError::Server(error)) => {
+                    session.batch("ROLLBACK").await?;
+                    let refused = match self.members.get(position) {
+                        Some(Member { declared: Some(declared), .. }) => copy.refused(declared, &error),
+                        _ => self.forbidden(copy, &error, &columns, live),
+                    };
+                    return Ok(Err(Box::new(refused)));
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        let printed = self.printed(session, &copies).await?;
+        let rehearsed = copies.iter().zip(printed).map(|(copy, query)| {
+            let columns = columns.remove(copy.original).unwrap_or_default();
+            (copy.original.clone(), Rehearsed { query, columns })
+        });
+        Ok(Ok(rehearsed.collect()))
+    }
+
+    fn copies(&self) -> Vec<Copy<'a>> {
+        let temporary = Ident::from_server("pg_temp");
+        let names: Vec<_> = self.members.iter().map(|member| member.name).collect();
+        let of_members = self.members.iter().map(|member| Copy {
+            original: member.name,
+            name: member.name.name.clone(),
+            query: member.query.redirected(&names, &temporary),
+            path: if member.declared.is_some() { self.path } else { &[] },
+        });
+        let of_views = self.views.iter().filter_map(|view| view.plain_view()).enumerate().map(|(number, view)| Copy {
+            original: &view.name,
+            name: Ident::fitted("reconcile_probe_", &number.to_string()),
+            query: view.query().redirected(&names, &temporary),
+            path: &[],
+        });
+        of_members.chain(of_views).collect()
+    }
+
+    /// Two of one name would meet where copies are.
+    fn of_one_name(&self) -> Option<Problem> {
+        let twin = |member: &&Member<'_>| {
+            self.members.iter().any(|other| other.name != member.name && other.name.name == member.name.name)
+        };
+        let member = self.members.iter().filter(|member| member.declared.is_some()).find(twin)?;
+        let message = format!("two views called `{}` would have to be made anew together", member.name.name);
+        let at = &member.declared?.at;
+        Some(Problem::new(at, message).on_key().hint("change one of them, apply with --only, then the other").refusal())
+    }
+
+    /// A copy would be found where a query means another relation of that name, along the search path.
+    async fn shadowed(&self, session: &mut Session) -> Result<Option<Problem>, LiveError> {
+        let path = Sql::new("SET LOCAL search_path = ").search_path(self.path);
+        let ask = |sql: Sql, member: &Member<'_>| {
+            let (bare, full) = (member.name.name.quoted(), member.name.quoted());
+            sql.raw("to_regclass(")
+                .literal(&bare)
+                .raw(") <> coalesce(to_regclass(")
+                .literal(&full)
+                .raw("), 0::regclass)")
+        };
+        let asked = Sql::new("SELECT ARRAY[").list(self.members, ", ", ask).raw("]");
+        let batch = format!("BEGIN READ ONLY; {}{path}; {asked}; COMMIT", settings::local());
+        let row = session.row(&batch).await?;
+        let others: Vec<Option<bool>> = row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+        let hidden =
+            self.members.iter().zip(others).filter(|(_, other)| *other == Some(true)).map(|(member, _)| member);
+        let meant = |name: &Ident| {
+            let declared = self.members.iter().filter_map(|member| Some((member, member.declared?)));
+            declared
+                .into_iter()
+                .find(|(member, _)| member.query.names_without_schema(name))
+                .map(|(_, declared)| declared)
+        };
+        let Some((member, declared)) = hidden.into_iter().find_map(|member| Some((member, meant(&member.name.name)?)))
+        else {
+            return Ok(None);
+        };
+        let message = format!("`{}` in this query is not `{}`, which changes as well", member.name.name, member.name);
+        let problem = Problem::new(&declared.query_at, message).on_text(0);
+        Ok(Some(problem.hint("write it with its schema")))
+    }
+
+    /// Something depends on a view, and is not possible with its new query.
+    fn forbidden(
+        &self,
+        copy: &Copy<'_>,
+        error: &ServerError,
+        columns: &BTreeMap<&QualifiedName, Vec<TypedColumn>>,
+        live: &Live,
+    ) -> Problem {
+        let is_it =
+            |dependent: &&Dependent| dependent.relation.as_ref().is_some_and(|reader| reader.name == *copy.original);
+        let dependent = live.matviews.dependents.iter().find(is_it);
+        let what = dependent.map_or_else(|| format!("view {}", copy.original), |dependent| dependent.what.clone());
+        let uses = dependent.map(|dependent| dependent.uses.as_slice()).unwrap_or_default();
+        let lost = uses.iter().flat_map(|used| used.columns.iter().map(move |column| (&used.view, column)));
+        let mut lost = lost.filter(|(view, column)| {
+            columns.get(*view).is_some_and(|known| !known.iter().any(|known| known.name == **column))
+        });
+        let message = match lost.next() {
+            Some((view, column)) => format!("`{view}` would lose the column `{column}`, which {what} needs"),
+            None => format!("{what} depends on it and is not possible any more: {}", error.message),
+        };
+        let blamed = uses.iter().find_map(|used| self.declared(&used.view)).or_else(|| self.first_declared());
+        let problem = match blamed {
+            Some(declared) => Problem::new(&declared.query_at, message).on_text(0),
+            None => Problem::nowhere(message),
+        };
+        problem.hint(format!("keep what it needs, or drop {what} in a migration")).refusal()
+    }
+
+    fn declared(&self, name: &QualifiedName) -> Option<&'a DeclaredMatview> {
+        self.members.iter().find(|member| member.name == name)?.declared
+    }
+
+    fn first_declared(&self) -> Option<&'a DeclaredMatview> {
+        self.members.iter().find_map(|member| member.declared)
+    }
+
+    /// Each copy under the name that its original is built under, as the others then print it; and the end.
+    async fn printed(&self, session: &mut Session, copies: &[Copy<'_>]) -> Result<Vec<Query>, LiveError> {
+        let mut batch = "SET LOCAL search_path = ''; ".to_owned();
+        let mut names = Vec::new();
+        for (position, copy) in copies.iter().enumerate() {
+            let name = match self.members.get(position) {
+                Some(member) => {
+                    let name = building_name(member.name).name;
+                    let rename = Sql::new("ALTER VIEW ").name(&temporary(&copy.name)).raw(" RENAME TO ").ident(&name);
+                    batch.push_str(&format!("{rename}; "));
+                    name
+                }
+                None => copy.name.clone(),
+            };
+            names.push(temporary(&name));
+        }
+        let print = |sql: Sql, name: &QualifiedName| sql.raw("(").literal(&name.quoted()).raw(")");
+        let asked = Sql::new("SELECT pg_get_viewdef(v.name::regclass) FROM (VALUES ").list(&names, ", ", print);
+        batch.push_str(&format!("{asked}) v(name); ROLLBACK"));
+        let rows: Rows = session.batch(&batch).await?.into_iter().flatten().collect();
+        rows.iter().map(|row| Ok(Query::from_server(row.try_get(0)?))).collect()
+    }
+}
+
+impl Copy<'_> {
+    /// Makes it, and tells its columns.
+    async fn made(&self, session: &mut Session) -> Result<Vec<TypedColumn>, LiveError> {
+        let query = Sql::default().parenthesised(self.query.query.fragment());
+        let ask = Sql::new(
+            "SELECT jsonb_build_object('name', t.attname, 'type', format_type(t.atttypid, t.atttypmod), \
+             'collation', t.attcollation::int8)::text FROM pg_attribute t WHERE t.attrelid = ",
+        );
+        let ask = ask.literal(&temporary(&self.name).quoted()).raw("::regclass AND t.attnum > 0 ORDER BY t.attnum");
+        let batch = format!("{}{query}; SET LOCAL search_path = ''; {ask}", self.before());
+        objects(&session.batch(&batch).await?.into_iter().flatten().collect::<Rows>())
+    }
+
+    /// What stands before the query.
+    fn before(&self) -> String {
+        let path = Sql::new("SET LOCAL search_path = ").search_path(self.path);
+        let create = Sql::new("CREATE TEMPORARY VIEW ").ident(&self.name).raw(" AS ");
+        format!("{path}; {create}")
+    }
+
+    /// The user's mistake, where the server points into the query.
+    fn refused(&self, declared: &DeclaredMatview, error: &ServerError) -> Problem {
+        let offset = error.offset_in(&self.before(), self.query.query.as_str()).map(|offset| self.query.origin(offset));
+        described(declared, error, offset)
+    }
+}
+
+fn temporary(name: &Ident) -> QualifiedName {
+    QualifiedName::new(Ident::from_server("pg_temp"), name.clone())
+}
