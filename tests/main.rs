@@ -20,3 +20,4 @@ mod retain;
 mod runs;
 mod sample;
 mod saved;
+mod together;

@@ -11,7 +11,7 @@ use reconcile_core::{
     inverse::Inverse,
     plan::{Action, Note, Plan, SessionSettings, TimeLimits},
     problem::{Problem, closest},
-    scope::{Filter, Release},
+    scope::{Bounds, Filter, Release},
 };
 use reconcile_live::{LiveError, Session};
 
@@ -71,7 +71,8 @@ pub(crate) async fn plan(session: &mut Session, project: &Project, aim: &Aim) ->
 async fn towards(session: &mut Session, project: &Project, target: &Target) -> Result<Plan, Failure> {
     let options = surroundings::read_options(project);
     let desired = target.desired.as_ref().unwrap_or(&project.desired);
-    let picture = reconcile_live::read(session, desired, &options).await.map_err(readable)?;
+    let bounds = Bounds { filter: &target.filter, release: &target.release };
+    let picture = reconcile_live::read(session, desired, bounds, &options).await.map_err(readable)?;
     let settings = &project.settings;
     let options = PlanOptions {
         limits: TimeLimits { lock_timeout: settings.lock_timeout, build_timeout: settings.build_timeout },

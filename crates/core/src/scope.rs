@@ -37,3 +37,12 @@ impl Filter {
 
 /// Objects that are left standing and not managed in the end, each with the reason that a reader of the plan is given.
 pub type Release = BTreeMap<Address, String>;
+
+/// How far decisions may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// What may be changed at all.
+    pub filter: &'a Filter,
+    /// What is left standing, whatever needs it.
+    pub release: &'a Release,
+}

@@ -31,6 +31,7 @@ use reconcile_core::{
     live::Live,
     name::Ident,
     problem::Problem,
+    scope::Bounds,
 };
 
 /// What reading a database needs to know of the project.
@@ -53,12 +54,17 @@ pub struct Picture {
     pub problems: Vec<Problem>,
 }
 
-/// Reads everything that a plan for `desired` relies on. When nothing has changed since the last apply, this takes
+/// Reads everything that a plan for `desired` within `bounds` relies on. When nothing has changed since the last apply, this takes
 /// three round trips: settings and snapshot, catalogs and registry, end.
 ///
 /// # Errors
 /// The connection fails, or a query of ours does.
-pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOptions) -> Result<Picture, LiveError> {
+pub async fn read(
+    session: &mut Session,
+    desired: &Desired,
+    bounds: Bounds<'_>,
+    options: &ReadOptions,
+) -> Result<Picture, LiveError> {
     let hello = hello::begin(session, options, desired.relations.len()).await?;
     let (mut live, names) = catalog::read(session, desired, &hello, options).await?;
     live.recorded = settle::recorded(desired, &live);
@@ -69,7 +75,7 @@ pub async fn read(session: &mut Session, desired: &Desired, options: &ReadOption
     let resolved = resolve::canonical(session, desired, &live, &server).await?;
     let mut problems = resolved.problems;
     problems.extend(matview::print(session, desired, &mut live, &hello, options).await?);
-    problems.extend(rehearsal::rehearse(session, desired, &mut live, &server).await?);
+    problems.extend(rehearsal::rehearse(session, desired, &mut live, bounds, &server).await?);
     problems.extend(retention::estimate_all(session, desired, &mut live, options).await?);
     Ok(Picture { live, canonical: resolved.canonical, problems })
 }

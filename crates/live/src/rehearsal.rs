@@ -18,6 +18,7 @@ use reconcile_core::{
     live::Live,
     name::{Ident, QualifiedName},
     problem::Problem,
+    scope::Bounds,
     sql::Sql,
 };
 use sea_orm::sqlx::Row as _;
@@ -41,9 +42,11 @@ pub(crate) async fn rehearse(
     session: &mut Session,
     desired: &Desired,
     live: &mut Live,
+    bounds: Bounds<'_>,
     server: &Server<'_>,
 ) -> Result<Vec<Problem>, LiveError> {
-    let replaced = desired.matviews.iter().filter(|declared| together::is_replaced(declared, live));
+    let admitted = desired.matviews.iter().filter(|declared| bounds.filter.admits(&declared.view.address()));
+    let replaced = admitted.filter(|declared| together::is_replaced(declared, live));
     let replaced: Vec<_> = replaced.map(|declared| &declared.view.name).collect();
     if live.matviews.unasked || replaced.is_empty() && live.matviews.postponed.is_empty() {
         return Ok(Vec::new());
@@ -53,13 +56,15 @@ pub(crate) async fn rehearse(
     }
     let path = &server.options.search_path;
     // Those that read each other in a circle are named by the plan.
-    let Some(members) = together::moving(desired, live, path) else { return Ok(Vec::new()) };
+    let Some(members) = together::moving(desired, live, bounds, path) else { return Ok(Vec::new()) };
+    let taking_part = taking_part(&members, live);
     let alone = together::groups(&members, live).iter().all(together::Group::is_alone);
-    if alone && live.matviews.postponed.is_empty() {
+    // New ones can be made without, and are what they are only then.
+    if taking_part.is_empty() || alone && of_one_name(&taking_part).is_some() {
         return Ok(Vec::new());
     }
     let views = live.matviews.dependents.iter().filter(|dependent| dependent.plain_view().is_some());
-    let stage = Stage { members: &members, views: views.collect(), path };
+    let stage = Stage { members: &taking_part, views: views.collect(), path };
     let played = stage.play(session, live).await?;
     let (rehearsed, problems) = match played {
         Ok(rehearsed) => (rehearsed, Vec::new()),
@@ -102,6 +107,29 @@ async fn read_dependents(
     Ok(())
 }
 
+/// Those that take each other's place, those that mean nothing yet, and what these read.
+fn taking_part<'a>(members: &'a [Member<'a>], live: &Live) -> Vec<Member<'a>> {
+    let groups = together::groups(members, live);
+    let grouped = groups.iter().filter(|group| !group.is_alone()).flat_map(|group| group.members.iter().copied());
+    let postponed = members.iter().filter(|member| live.matviews.postponed.contains(member.name));
+    let mut open: Vec<_> = grouped.chain(postponed).collect();
+    let mut names = BTreeSet::new();
+    while let Some(member) = open.pop() {
+        if names.insert(member.name) {
+            open.extend(members.iter().filter(|other| member.reads.contains(other.name)));
+        }
+    }
+    members.iter().filter(|member| names.contains(member.name)).cloned().collect()
+}
+
+/// Two of one name would meet where copies are.
+fn of_one_name<'a>(members: &[Member<'a>]) -> Option<&'a DeclaredMatview> {
+    let twin = |member: &&Member<'_>| {
+        members.iter().any(|other| other.name != member.name && other.name.name == member.name.name)
+    };
+    members.iter().filter(|member| member.declared.is_some()).find(twin)?.declared
+}
+
 /// All that takes part in a rehearsal.
 struct Stage<'a> {
     /// In the order in which they can be built.
@@ -125,7 +153,7 @@ impl<'a> Stage<'a> {
         session: &mut Session,
         live: &Live,
     ) -> Result<Result<HashMap<QualifiedName, Rehearsed>, Box<Problem>>, LiveError> {
-        if let Some(problem) = self.of_one_name().or(self.shadowed(session).await?) {
+        if let Some(problem) = self.twins().or(self.shadowed(session).await?) {
             return Ok(Err(Box::new(problem)));
         }
         session.batch(&format!("BEGIN; {}", settings::local())).await?;
@@ -172,15 +200,11 @@ impl<'a> Stage<'a> {
         of_members.chain(of_views).collect()
     }
 
-    /// Two of one name would meet where copies are.
-    fn of_one_name(&self) -> Option<Problem> {
-        let twin = |member: &&Member<'_>| {
-            self.members.iter().any(|other| other.name != member.name && other.name.name == member.name.name)
-        };
-        let member = self.members.iter().filter(|member| member.declared.is_some()).find(twin)?;
-        let message = format!("two views called `{}` would have to be made anew together", member.name.name);
-        let at = &member.declared?.at;
-        Some(Problem::new(at, message).on_key().hint("change one of them, apply with --only, then the other").refusal())
+    fn twins(&self) -> Option<Problem> {
+        let declared = of_one_name(self.members)?;
+        let message = format!("two views called `{}` would have to be made anew together", declared.view.name.name);
+        let problem = Problem::new(&declared.at, message).on_key();
+        Some(problem.hint("change one of them, apply with --only, then the other").refusal())
     }
 
     /// A copy would be found where a query means another relation of that name, along the search path.

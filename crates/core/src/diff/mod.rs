@@ -12,7 +12,7 @@ use crate::{
     hazard::HazardSet,
     kinds::index::{
         Index, check,
-        decide::{self, Bounds, Change, Decisions, Wanted, What},
+        decide::{self, Change, Decisions, Wanted, What},
         settle::Canonical,
         steps::Steps,
     },
@@ -23,7 +23,7 @@ use crate::{
         Action, FORMAT_VERSION, Plan, PlannedChange, Record, RelationSize, SessionSettings, Step, Summary, TimeLimits,
     },
     problem::Problem,
-    scope::{Filter, Release},
+    scope::{Bounds, Filter, Release},
 };
 
 /// What a plan needs besides the two sides.
@@ -54,7 +54,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     let setting = retention::decide::Setting { limits: options.limits, session: &options.session };
     let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, setting);
     let jobs = schedule::decide::decide(desired, live, &options.filter, &options.release, setting);
-    let mut views = matview::decide::decide(desired, live, &options.filter, &options.release, setting);
+    let mut views = matview::decide::decide(desired, live, bounds, setting);
     rules.problems.splice(0..0, std::mem::take(&mut views.problems));
     rules.problems.extend(jobs.problems);
     let mut decisions = match decide(desired, live, canonical, bounds, &views.with_indexes) {

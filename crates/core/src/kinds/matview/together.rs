@@ -10,9 +10,11 @@ use super::{
     order,
 };
 use crate::{
+    address::Address,
     desired::{DeclaredMatview, Desired},
     live::Live,
     name::{Ident, QualifiedName},
+    scope::Bounds,
 };
 
 /// A view that is made anew, or for the first time.
@@ -46,15 +48,31 @@ pub fn is_replaced(declared: &DeclaredMatview, live: &Live) -> bool {
     found.is_some_and(|found| canonical::differs(declared, found, live))
 }
 
+/// Whether a view is dropped.
+#[must_use]
+pub fn goes(name: &QualifiedName, desired: &Desired, live: &Live, bounds: Bounds<'_>) -> bool {
+    let address = Address::matview(name);
+    live.registry.managed.contains_key(&address)
+        && desired.matview(name).is_none()
+        && bounds.filter.admits(&address)
+        && !bounds.release.contains_key(&address)
+}
+
 /// All that is made anew or for the first time, in the order in which it can be. `None`: some read each other in a circle.
 #[must_use]
-pub fn moving<'a>(desired: &'a Desired, live: &'a Live, search_path: &[Ident]) -> Option<Vec<Member<'a>>> {
+pub fn moving<'a>(
+    desired: &'a Desired,
+    live: &'a Live,
+    bounds: Bounds<'_>,
+    search_path: &[Ident],
+) -> Option<Vec<Member<'a>>> {
     let is_new = |declared: &DeclaredMatview| !live.matviews.found.contains_key(&declared.view.name);
-    let declared = desired.matviews.iter().filter(|declared| is_new(declared) || is_replaced(declared, live));
-    let declared: Vec<_> = declared.collect();
+    let declared = desired.matviews.iter().filter(|declared| bounds.filter.admits(&declared.view.address()));
+    let declared: Vec<_> = declared.filter(|declared| is_new(declared) || is_replaced(declared, live)).collect();
     let anew = |name: &QualifiedName| declared.iter().any(|declared| declared.view.name == *name);
     let chained = live.matviews.dependents.iter().filter_map(|dependent| Some((dependent, dependent.matview()?)));
-    let chained: Vec<_> = chained.filter(|(_, reader)| !anew(&reader.name)).collect();
+    let chained: Vec<_> =
+        chained.filter(|(_, reader)| !anew(&reader.name) && !goes(&reader.name, desired, live, bounds)).collect();
     let of_declared = declared.iter().map(|declared| Member {
         name: &declared.view.name,
         declared: Some(declared),

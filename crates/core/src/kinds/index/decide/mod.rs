@@ -19,7 +19,7 @@ use crate::{
     name::Ident,
     plan::Note,
     problem::Problem,
-    scope::{Filter, Release},
+    scope::Bounds,
 };
 
 /// What was decided about one relation.
@@ -86,15 +86,6 @@ pub struct Wanted<'a> {
     pub declared: &'a DeclaredIndex,
     /// In canonical form.
     pub definition: &'a Definition,
-}
-
-/// How far decisions may go.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds<'a> {
-    /// What may be changed at all.
-    pub filter: &'a Filter,
-    /// What is left standing, whatever needs it.
-    pub release: &'a Release,
 }
 
 /// Decides about everything on one relation.

@@ -83,7 +83,7 @@ impl<'a> Decider<'a> {
 
     /// How one of a group is built.
     fn anew(&self, member: &Member<'_>, group: &Group<'_>) -> Option<Anew<'a>> {
-        let old = self.live.matviews.found.get(member.name).filter(|_| !self.goes(member.name))?;
+        let old = self.live.matviews.found.get(member.name)?;
         let view = match member.declared {
             Some(declared) => self.replacement(declared, old),
             None => Matview { indexes: self.indexes(member.name), ..old.view(None) },
@@ -121,7 +121,7 @@ impl<'a> Decider<'a> {
             let reader = dependent.relation.as_ref()?;
             let taken = match dependent.plain_view() {
                 Some(_) => group.views.iter().any(|view| view.name == reader.name),
-                None => is_kept(&reader.name) && !self.goes(&reader.name),
+                None => is_kept(&reader.name),
             };
             taken.then(|| dependent.what.clone())
         });

@@ -98,12 +98,6 @@ fn cannot_stay(at: impl Fn(String) -> Problem, what: &str) -> Problem {
     problem.hint("drop that in a migration, apply, and make it again")
 }
 
-/// One that has to take its place with another one is not to.
-pub(super) fn left_out(declared: &DeclaredMatview, other: &DeclaredMatview) -> Problem {
-    let message = format!("it takes its place together with {}, which is left out of this plan", other.view.address());
-    Problem::new(&declared.at, message).on_key().related(&other.at, "its query differs as well").refusal()
-}
-
 /// One that would have to be there before and after this one.
 pub(super) fn late(declared: &DeclaredMatview, new: &DeclaredMatview) -> Problem {
     let message = format!("a view that takes its place with it reads `{}`, which is new and reads it", new.view.name);

@@ -26,7 +26,7 @@ use crate::{
     name::QualifiedName,
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step},
     problem::Problem,
-    scope::{Filter, Release},
+    scope::Bounds,
 };
 
 /// What was decided about all materialized views.
@@ -46,13 +46,12 @@ pub struct Decisions {
 
 /// Decides about every materialized view that is declared or managed.
 #[must_use]
-pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
+pub fn decide(desired: &Desired, live: &Live, bounds: Bounds<'_>, setting: Setting<'_>) -> Decisions {
     let path = &setting.session.search_path;
-    let moving = together::moving(desired, live, path).unwrap_or_default();
+    let moving = together::moving(desired, live, bounds, path).unwrap_or_default();
     let groups = together::groups(&moving, live);
     let (out, cleaned) = (Decisions::default(), BTreeSet::new());
-    let mut decider =
-        Decider { desired, live, filter, release, setting, moving: &moving, groups: &groups, cleaned, out };
+    let mut decider = Decider { desired, live, bounds, setting, moving: &moving, groups: &groups, cleaned, out };
     // What nobody wants any more must not hold up what it reads.
     let (before, after) = decider.going();
     decider.drop_all(&before, &after);
@@ -84,8 +83,7 @@ pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release
 struct Decider<'a> {
     desired: &'a Desired,
     live: &'a Live,
-    filter: &'a Filter,
-    release: &'a Release,
+    bounds: Bounds<'a>,
     setting: Setting<'a>,
     /// What is made, or made anew.
     moving: &'a [Member<'a>],
@@ -108,7 +106,7 @@ impl<'a> Decider<'a> {
     fn declared(&mut self, declared: &'a DeclaredMatview) {
         let (name, address) = (&declared.view.name, declared.view.address());
         let found = self.live.matviews.found.get(name);
-        if !self.filter.admits(&address) {
+        if !self.bounds.filter.admits(&address) {
             if found.is_none() {
                 self.out.with_indexes.insert(name.clone());
             }
@@ -158,17 +156,15 @@ impl<'a> Decider<'a> {
     /// What forbids a replacement for the sake of others; said once, at the first declared view of a group.
     fn together(&self, declared: &DeclaredMatview) -> Vec<Problem> {
         let Some(group) = self.groups.iter().find(|group| group.has(&declared.view.name)) else { return Vec::new() };
-        let declared_ones: Vec<_> = group.members.iter().filter_map(|member| member.declared).collect();
-        if declared_ones.first().is_some_and(|first| first.view.name != declared.view.name) {
+        let first = group.members.iter().find_map(|member| member.declared);
+        if first.is_some_and(|first| first.view.name != declared.view.name) {
             return Vec::new();
         }
-        let left_out = declared_ones.iter().find(|other| !self.filter.admits(&other.view.address()));
         let late = group.members.iter().flat_map(|member| &member.reads).find_map(|read| {
             let new = self.desired.matview(read).filter(|_| !self.live.matviews.found.contains_key(read))?;
             (!self.comes_first(new)).then_some(new)
         });
         let mut problems = check::group(declared, group, self.live);
-        problems.extend(left_out.map(|other| check::left_out(declared, other)));
         problems.extend(late.map(|new| check::late(declared, new)));
         problems
     }
@@ -195,7 +191,7 @@ impl<'a> Decider<'a> {
             (Action::Update, format!("differs in {}", differences.join(", ")))
         } else if leftover {
             (Action::Repair, "an interrupted run left something beside it".to_owned())
-        } else if let Some(reason) = self.release.get(&address) {
+        } else if let Some(reason) = self.bounds.release.get(&address) {
             if managed {
                 self.forget(&address, reason, Some(found));
             }

@@ -3,7 +3,7 @@
 use super::{Change, Decider};
 use crate::{
     address::Address,
-    kinds::matview::{facts::Found, order, steps::Steps},
+    kinds::matview::{dependents::Dependent, facts::Found, order, steps::Steps, together},
     name::QualifiedName,
     plan::{Action, Record},
     problem::Problem,
@@ -17,18 +17,19 @@ impl<'a> Decider<'a> {
             Address::Index { .. } | Address::Retention { .. } | Address::Schedule { .. } => None,
         });
         let going = views.filter(|name| self.goes(name)).filter_map(|name| self.standing(name));
-        going.partition(|found| self.groups.iter().any(|group| group.has(&found.name)))
+        let dependents: Vec<_> = self.live.matviews.dependents.iter().filter_map(Dependent::matview).collect();
+        going.partition(|found| dependents.iter().any(|reader| reader.name == found.name))
     }
 
     /// Strikes those from the registry that are gone, or are to be left alone.
     pub(super) fn forgotten(&mut self) {
         for address in self.live.registry.managed.keys() {
             let Address::Matview { name } = address else { continue };
-            if self.desired.matview(name).is_some() || !self.filter.admits(address) {
+            if self.desired.matview(name).is_some() || !self.bounds.filter.admits(address) {
                 continue;
             }
             let found = self.standing(name);
-            match (found, self.release.get(address)) {
+            match (found, self.bounds.release.get(address)) {
                 (_, Some(reason)) => self.forget(address, reason, found),
                 (None, None) => self.forget(address, "it is gone", None),
                 (Some(_), None) => {}
@@ -40,13 +41,8 @@ impl<'a> Decider<'a> {
         self.live.matviews.found.get(name).filter(|found| found.is_matview())
     }
 
-    /// Whether it is dropped.
     pub(super) fn goes(&self, name: &QualifiedName) -> bool {
-        let address = Address::matview(name);
-        self.live.registry.managed.contains_key(&address)
-            && self.desired.matview(name).is_none()
-            && self.filter.admits(&address)
-            && !self.release.contains_key(&address)
+        together::goes(name, self.desired, self.live, self.bounds)
     }
 
     /// What reads goes before what is read. `others` go as well, at another time.
