@@ -1,4 +1,4 @@
-//! While a materialized view is replaced, whoever reads it finds it with rows and with its index, at every moment; and
+//! While a materialized view is replaced, whoever reads it, or what depends on it, finds rows and indexes at every moment; and
 //! an apply that is killed leaves nothing that the next one does not take away.
 
 use std::collections::BTreeSet;
@@ -23,9 +23,14 @@ const BEFORE: &str = "materialized_views: { v: { query: SELECT a FROM t GROUP BY
 const AFTER: &str = "materialized_views: { v: { query: \"SELECT a, count(*) AS n FROM t GROUP BY a\", \
     indexes: { v_key: { columns: [a], unique: true } } } }";
 
-/// Rows, and the indexes that whoever plans a query on it now finds.
-const SEEN: &str = "SELECT (SELECT count(*) FROM v) || ' rows, ' || (SELECT string_agg(c.relname, ' ') FROM pg_index i \
-    JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'v'::regclass AND i.indisvalid)";
+/// What others have made over it: a materialized view, and a view over both.
+const OTHERS: &str = "CREATE MATERIALIZED VIEW w AS SELECT a % 10 AS b, count(a) AS c FROM v GROUP BY 1; \
+    CREATE UNIQUE INDEX w_key ON w (b); CREATE VIEW x AS SELECT a, b FROM v JOIN w ON a % 10 = b";
+
+/// Rows, and the indexes that whoever plans a query on them now finds.
+const SEEN: &str = "SELECT (SELECT count(*) FROM v) || ', ' || (SELECT count(*) FROM w) || ', ' || (SELECT count(*) FROM x) \
+    || ' rows, ' || (SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_index i \
+    JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid IN ('v'::regclass, 'w'::regclass) AND i.indisvalid)";
 
 /// A reader by one snapshot that is older than the new view, and one that begins anew each time.
 #[test]
@@ -35,6 +40,7 @@ fn a_replaced_view_is_never_missing_or_empty() {
         let site = Site { server: version.server(), name: &database.name };
         database.sql(TABLE);
         site.try_apply(&project).expect(0);
+        database.sql(OTHERS);
         project.write("schema/tables.yaml", AFTER);
         let over = AtomicBool::new(false);
         let (mut poller, mut old) = (site.visitor(), site.visitor());
@@ -57,7 +63,7 @@ fn a_replaced_view_is_never_missing_or_empty() {
             run.expect(0);
             found
         });
-        assert_eq!(seen, BTreeSet::from(["1000 rows, v_key".to_owned()]), "on {}", version.major());
+        assert_eq!(seen, BTreeSet::from(["1000, 10, 1000 rows, v_key w_key".to_owned()]), "on {}", version.major());
         assert!(polls > 5, "only {polls} polls");
         assert_eq!(old.ask("SELECT count(*) FROM v"), "1000", "on {}", version.major());
         drop(old);
@@ -73,6 +79,7 @@ fn a_killed_replace_of_a_view_leaves_nothing() {
     let site = Site { server: version.server(), name: &database.name };
     database.sql(TABLE);
     site.try_apply(&project).expect(0);
+    database.sql(OTHERS);
     project.write("schema/tables.yaml", AFTER);
     let takes = site.try_apply(&project).expect(0).took;
     let mut killed = 0;
@@ -85,7 +92,7 @@ fn a_killed_replace_of_a_view_leaves_nothing() {
         client.kill().unwrap();
         client.wait().unwrap();
         site.wait_for_orphans();
-        assert_eq!(database.sql("SELECT count(*) FROM v"), "1000", "killed after {moment:?}");
+        assert_eq!(database.sql(SEEN), "1000, 10, 1000 rows, v_key w_key", "killed after {moment:?}");
         site.try_apply(&project).expect(0);
         site.expect_settled(&project);
     }

@@ -1,6 +1,8 @@
 //! What a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
 //! everything that takes long happens beside it, where nobody looks.
 
+use std::time::Duration;
+
 use super::{
     Matview, Query,
     compare::Alteration,
@@ -44,11 +46,9 @@ pub struct Repointed<'a> {
     pub hazards: HazardSet,
 }
 
-impl Anew<'_> {
-    fn hazards_with(&self, hazard: Hazard) -> HazardSet {
-        self.hazards.iter().copied().chain([hazard]).collect()
-    }
-}
+/// All waiting with a lock in hand together. Who reads several of these in one statement may hold what we want and want
+/// what we hold: we give way before the server, after its `deadlock_timeout` of a second, ends one of both.
+const HELD: Duration = Duration::from_millis(800);
 
 /// Collects the steps of one change.
 #[derive(Debug)]
@@ -98,14 +98,15 @@ impl Steps {
             self.build(one);
         }
         self.transaction = Some(1);
-        // Readers lock the plain view first, and then what it reads: so do we, or each would wait for the other.
-        for view in repointed {
-            self.repoint(view);
-        }
-        for one in anew.iter().rev() {
-            let sql = Sql::new("DROP MATERIALIZED VIEW ").name(&one.view.name);
-            let step = self.brief(sql, Some(Lock::AccessExclusiveLock));
-            self.add(Step { hazards: one.hazards_with(Hazard::AccessExclusiveLock), ..step });
+        // Readers of a plain view lock it first, and then what it reads: so do we, or each would wait for the other.
+        let drop = |one: &Anew<'_>| (Sql::new("DROP MATERIALIZED VIEW ").name(&one.view.name), one.hazards.clone());
+        let exclusive = repointed.iter().map(repoint).chain(anew.iter().rev().map(drop));
+        let mut limits = self.limits;
+        for (sql, hazards) in exclusive {
+            let hazards = hazards.into_iter().chain([Hazard::AccessExclusiveLock]).collect();
+            let step = Step::brief(sql, Some(Lock::AccessExclusiveLock), limits);
+            self.add(Step { hazards, ..step });
+            limits = self.with_locks_held(repointed.len() + anew.len() - 1);
         }
         for one in anew {
             self.take_names(one);
@@ -151,17 +152,10 @@ impl Steps {
         }
     }
 
-    /// Has a plain view read what is built. It stays the object that it was, with all that hangs on it.
-    fn repoint(&mut self, repointed: &Repointed<'_>) {
-        let view = repointed.view;
-        let sql = Sql::new("CREATE OR REPLACE VIEW ").name(&view.name);
-        // What is not said here would be reset.
-        let options = view.options();
-        let sql = if options.is_empty() { sql } else { sql.raw(" WITH ").parameters(&options) };
-        let step =
-            self.brief(sql.raw(" AS ").parenthesised(repointed.query.fragment()), Some(Lock::AccessExclusiveLock));
-        let exclusive = [Hazard::AccessExclusiveLock];
-        self.add(Step { hazards: repointed.hazards.iter().copied().chain(exclusive).collect(), ..step });
+    /// How long each of so many further locks may be waited for.
+    fn with_locks_held(&self, further: usize) -> TimeLimits {
+        let each = HELD / u32::try_from(further).unwrap_or(u32::MAX).max(1);
+        TimeLimits { lock_timeout: self.limits.lock_timeout.min(each), ..self.limits }
     }
 
     /// What an interrupted replacement left: nobody reads it.
@@ -350,6 +344,16 @@ impl Steps {
     fn long(&self, sql: Sql) -> Step {
         Step { lock: None, ..Step::online(sql, self.limits) }
     }
+}
+
+/// Has a plain view read what is built. It stays the object that it was, with all that hangs on it.
+fn repoint(repointed: &Repointed<'_>) -> (Sql, HazardSet) {
+    let view = repointed.view;
+    let sql = Sql::new("CREATE OR REPLACE VIEW ").name(&view.name);
+    // What is not said here would be reset.
+    let options = view.options();
+    let sql = if options.is_empty() { sql } else { sql.raw(" WITH ").parameters(&options) };
+    (sql.raw(" AS ").parenthesised(repointed.query.fragment()), repointed.hazards.clone())
 }
 
 fn grantee_of(sql: Sql, grantee: Option<&Ident>) -> Sql {
