@@ -11,9 +11,9 @@ use crate::common::{Database, Project, Run, newest};
 fn the_demonstration_goes_through_the_whole_cycle() {
     let run = Run::of(&mut Project::new().command(&["demo", "--small"])).expect(0);
     for said in [
-        "Plan: 8 to create, 0 to update, 0 to replace, 0 to drop.",
+        "Plan: 14 to create, 0 to update, 0 to replace, 0 to drop.",
         "left alone",
-        "Applied: 8 changes",
+        "Applied: 14 changes",
         "(exit code 0)",
         "Plan: 4 to create",
         "DELETE (>30 days)",

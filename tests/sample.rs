@@ -3,21 +3,59 @@
 use std::fs;
 use std::path::Path;
 
-use reconcile_scratch::sample::{Scale, rows_sql, schema_sql};
+use reconcile_scratch::sample::{DASHBOARD, Scale, rows_sql, schema_sql};
 use serde_json::{Value, json};
 
 use crate::common::{Database, Project, Version, newest, versions};
 
-const DECLARED: [&str; 8] = [
+const DECLARED: [&str; 14] = [
     "index/catalog.product/idx_product_sku_btree",
     "index/integration.import_batches/idx_import_batches_status",
+    "index/integration.source_prices/idx_source_prices_raw_data_gin",
+    "index/inventory.stock/idx_stock_external_ids_gin",
+    "index/inventory.stock/idx_stock_listed_on_platforms_gin",
     "index/inventory.stock/idx_stock_product_status",
     "index/inventory.stock/idx_stock_status",
     "index/logging.system_logs/idx_system_logs_created_at",
     "index/pricing.price_history/idx_price_history_created_at",
     "index/sales.order/idx_order_platform_status",
     "index/sales.order/idx_order_sold_date_platform",
+    "matview/analytics.current_stock_summary",
+    "matview/analytics.daily_sales_summary",
+    "matview/analytics.platform_performance_summary",
 ];
+
+/// What comes with the views. The registry knows them as indexes like any other.
+const OF_VIEWS: [&str; 5] = [
+    "index/analytics.current_stock_summary/idx_current_stock_brand_status",
+    "index/analytics.current_stock_summary/idx_current_stock_unique",
+    "index/analytics.daily_sales_summary/idx_daily_sales_day",
+    "index/analytics.daily_sales_summary/idx_daily_sales_unique",
+    "index/analytics.platform_performance_summary/idx_platform_performance_unique",
+];
+
+/// The eight that the manual way adds, three for documents, and those of the views, as the server prints them.
+const INDEXES: &str = "\
+CREATE INDEX idx_current_stock_brand_status ON analytics.current_stock_summary USING btree (brand, status)
+CREATE UNIQUE INDEX idx_current_stock_unique ON analytics.current_stock_summary USING btree (product_id, status)
+CREATE INDEX idx_daily_sales_day ON analytics.daily_sales_summary USING btree (day DESC)
+CREATE UNIQUE INDEX idx_daily_sales_unique ON analytics.daily_sales_summary USING btree (day, platform_id)
+CREATE INDEX idx_import_batches_status ON integration.import_batches USING btree (status)
+CREATE INDEX idx_order_platform_status ON sales.\"order\" USING btree (platform_id, status)
+CREATE INDEX idx_order_sold_date_platform ON sales.\"order\" USING btree (sold_at DESC, platform_id) WHERE (sold_at IS NOT NULL)
+CREATE UNIQUE INDEX idx_platform_performance_unique ON analytics.platform_performance_summary USING btree (platform_id)
+CREATE INDEX idx_price_history_created_at ON pricing.price_history USING btree (created_at DESC)
+CREATE INDEX idx_product_sku_btree ON catalog.product USING btree (sku) WHERE (sku IS NOT NULL)
+CREATE INDEX idx_source_prices_raw_data_gin ON integration.source_prices USING gin (raw_data) WHERE (raw_data IS NOT NULL)
+CREATE INDEX idx_stock_external_ids_gin ON inventory.stock USING gin (external_ids) WHERE (external_ids IS NOT NULL)
+CREATE INDEX idx_stock_listed_on_platforms_gin ON inventory.stock USING gin (listed_on_platforms) WHERE (listed_on_platforms IS NOT NULL)
+CREATE INDEX idx_stock_product_status ON inventory.stock USING btree (product_id, status)
+CREATE INDEX idx_stock_status ON inventory.stock USING btree (status)
+CREATE INDEX idx_system_logs_created_at ON logging.system_logs USING btree (created_at DESC)";
+
+/// Every other index, outside the system's and reconcile's schemas.
+const FURTHER: &str = "SELECT indexdef FROM pg_indexes
+    WHERE schemaname !~ '^(pg_|information_schema|reconcile)' AND indexname !~ '^idx_' ORDER BY indexname";
 
 fn sample(version: &'static Version) -> (Database, Project) {
     let (database, project) = (Database::new(version), Project::new());
@@ -32,28 +70,27 @@ fn sample(version: &'static Version) -> (Database, Project) {
 }
 
 #[test]
-fn the_sample_gets_its_eight_indexes_and_nothing_else() {
+fn the_sample_gets_its_indexes_and_views_and_nothing_else() {
     for version in versions() {
         let (database, project) = sample(version);
-        let before = database.indexes();
+        let before = database.sql(FURTHER);
         let plan = project.run(&database, &["plan", "--format", "json", "--detailed-exitcode"]).expect(2).json();
         let mut addresses: Vec<_> = plan["changes"].as_array().unwrap().iter().map(|c| c["address"].clone()).collect();
         addresses.sort_by_key(ToString::to_string);
         assert_eq!(Value::from(addresses), json!(DECLARED));
         assert_eq!(plan["database"]["server_version"].as_u64().unwrap() / 10_000, u64::from(version.major()));
         let text = project.run(&database, &["plan"]).expect(0).stdout;
-        assert!(text.ends_with("Plan: 8 to create, 0 to update, 0 to replace, 0 to drop.\n"), "{text}");
+        assert!(text.ends_with("Plan: 14 to create, 0 to update, 0 to replace, 0 to drop.\n"), "{text}");
 
         let run = project.run(&database, &["apply", "--auto-approve"]).expect(0);
-        assert!(run.stdout.contains("Applied: 8 changes, run 1."), "{run}");
+        assert!(run.stdout.contains("Applied: 14 changes, run 1."), "{run}");
         project.expect_no_changes(&database);
-        let after = database.indexes();
-        for line in before.lines() {
-            assert!(after.contains(line), "{line} was there before");
-        }
-        assert_eq!(after.matches("idx_").count() - before.matches("idx_").count(), 16, "a name and a definition each");
-        let stored = database.sql("SELECT indexdef FROM pg_indexes WHERE indexname = 'idx_order_sold_date_platform'");
-        assert!(stored.ends_with("(sold_at DESC, platform_id) WHERE (sold_at IS NOT NULL)"), "{stored}");
+        let made = "SELECT indexdef FROM pg_indexes WHERE indexname ~ '^idx_' ORDER BY indexname COLLATE \"C\"";
+        assert_eq!(database.sql(made), INDEXES);
+        assert_eq!(database.sql(FURTHER), before);
+        let views =
+            "SELECT 'matview/' || schemaname || '.' || matviewname FROM pg_matviews WHERE ispopulated ORDER BY 1";
+        assert_eq!(database.sql(views), DECLARED[11..].join("\n"));
     }
 }
 
@@ -73,15 +110,18 @@ fn the_json_of_a_plan_is_the_contract_s() {
         let hex = text.strip_prefix("sha256:").unwrap();
         assert!(hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()), "{digest}: {text}");
     }
-    let summary =
-        json!({ "create": 8, "update": 0, "replace": 0, "drop": 0, "rename": 0, "adopt": 0, "repair": 0, "forget": 0 });
+    let summary = json!({ "create": 14, "update": 0, "replace": 0, "drop": 0, "rename": 0, "adopt": 0, "repair": 0, "forget": 0 });
     assert_eq!(plan["summary"], summary);
-    for change in plan["changes"].as_array().unwrap() {
+    let changes = plan["changes"].as_array().unwrap();
+    for change in changes {
         assert_eq!(change["action"], "create");
         assert!(!change["reason"].as_str().unwrap().is_empty());
         assert_eq!(change["before"], Value::Null);
-        assert!(change["after"]["columns"].is_array(), "{change}");
         assert_eq!(change["hazards"], json!(["index_build"]));
+    }
+    let (indexes, views) = changes.split_at(11);
+    for change in indexes {
+        assert!(change["after"]["columns"].is_array(), "{change}");
         let steps = change["steps"].as_array().unwrap();
         assert_eq!(steps.len(), 1);
         assert!(steps[0]["sql"].as_str().unwrap().starts_with("CREATE INDEX CONCURRENTLY "));
@@ -89,6 +129,14 @@ fn the_json_of_a_plan_is_the_contract_s() {
         assert_eq!(steps[0]["lock"], "ShareUpdateExclusiveLock");
         assert_eq!(steps[0]["hazards"], json!(["index_build"]));
         assert!(steps[0]["undo"].as_str().unwrap().starts_with("DROP INDEX CONCURRENTLY "));
+    }
+    for change in views {
+        assert_eq!(change["after"]["refresh"]["schedule"], "0 3 * * *", "{change}");
+        let steps = change["steps"].as_array().unwrap();
+        assert!(steps[0]["sql"].as_str().unwrap().starts_with("CREATE MATERIALIZED VIEW analytics."));
+        assert!(steps[0]["undo"].as_str().unwrap().starts_with("DROP MATERIALIZED VIEW analytics."));
+        assert!(steps[0]["transaction"].is_u64(), "{change}");
+        assert!(steps.iter().all(|step| step["transaction"] == steps[0]["transaction"]), "{change}");
     }
 }
 
@@ -99,16 +147,19 @@ fn every_format_has_every_statement() {
     for format in ["text", "markdown", "sql"] {
         let text = project.run(&database, &["plan", "--format", format]).expect(0).stdout;
         for change in plan["changes"].as_array().unwrap() {
-            let sql = change["steps"][0]["sql"].as_str().unwrap();
-            assert!(text.contains(sql), "{format} has no {sql}");
+            for step in change["steps"].as_array().unwrap() {
+                for line in step["sql"].as_str().unwrap().lines() {
+                    assert!(text.contains(line.trim()), "{format} has no {line}");
+                }
+            }
         }
-        assert!(text.contains("8 to create"), "{format}");
+        assert!(text.contains("14 to create"), "{format}");
     }
     // What the SQL says is what an apply does.
     let script = project.run(&database, &["plan", "--format", "sql"]).expect(0).stdout;
     database.sql(&script);
     let plan = project.run(&database, &["plan", "--json", "--detailed-exitcode"]).expect(0).json();
-    assert_eq!(plan["summary"]["adopt"], 8);
+    assert_eq!(plan["summary"]["adopt"], DECLARED.len() + OF_VIEWS.len());
 }
 
 #[test]
@@ -117,10 +168,10 @@ fn a_filter_plans_a_part() {
     let only = ["plan", "--json", "--only", DECLARED[3]];
     assert_eq!(project.run(&database, &only).expect(0).json()["summary"]["create"], 1);
     let exclude = ["plan", "--json", "--exclude", DECLARED[3], "--exclude", DECLARED[4]];
-    assert_eq!(project.run(&database, &exclude).expect(0).json()["summary"]["create"], 6);
+    assert_eq!(project.run(&database, &exclude).expect(0).json()["summary"]["create"], 12);
     project.run(&database, &["apply", "--auto-approve", "--only", DECLARED[3]]).expect(0);
     let plan = project.run(&database, &["plan", "--json"]).expect(0).json();
-    assert_eq!(plan["summary"]["create"], 7);
+    assert_eq!(plan["summary"]["create"], 13);
 }
 
 #[test]
@@ -129,17 +180,22 @@ fn registry_and_history_tell_what_was_applied() {
     project.apply(&database);
     assert_eq!(
         database.sql("SELECT address FROM reconcile.resource ORDER BY address COLLATE \"C\""),
-        DECLARED.join("\n")
+        [&OF_VIEWS[..], &DECLARED[..]].concat().join("\n")
     );
     assert_eq!(database.sql("SELECT count(*) FROM reconcile.run"), "1");
-    assert_eq!(database.sql("SELECT count(*) FROM reconcile.step"), "8");
-    // Nothing to do is no run.
+    assert_eq!(database.sql("SELECT count(*) FROM reconcile.step"), "22");
+    // What reads a view that the same run makes is known in the server's form from the next run on: a record, no change.
     project.apply(&database);
-    assert_eq!(database.sql("SELECT count(*) FROM reconcile.run"), "1");
+    assert_eq!(database.sql("SELECT count(*) FROM reconcile.run WHERE plan->'changes' <> '[]'"), "1");
+    assert_eq!(database.sql("SELECT count(*) FROM reconcile.step"), "22");
+    // Nothing to do is no run.
+    let runs = database.sql("SELECT count(*) FROM reconcile.run");
+    project.apply(&database);
+    assert_eq!(database.sql("SELECT count(*) FROM reconcile.run"), runs);
 }
 
 #[test]
-fn a_rollback_removes_the_eight_and_nothing_else() {
+fn a_rollback_removes_what_the_run_made_and_nothing_else() {
     for version in versions() {
         let (database, project) = sample(version);
         let before = database.indexes();
@@ -147,8 +203,9 @@ fn a_rollback_removes_the_eight_and_nothing_else() {
         let after = database.indexes();
         project.run(&database, &["rollback", "1", "--auto-approve"]).expect_said(4, "index_drop");
         assert_eq!(after, database.indexes());
-        let run = project.run(&database, &["rollback", "1", "--auto-approve", "--allow", "index_drop"]).expect(0);
-        assert!(run.stdout.contains("Plan: 0 to create, 0 to update, 0 to replace, 8 to drop.\n"), "{run}");
+        let allowed = ["--allow", "index_drop,drop_table_data,access_exclusive_lock"];
+        let run = project.run(&database, &[&["rollback", "1", "--auto-approve"], &allowed[..]].concat()).expect(0);
+        assert!(run.stdout.contains("Plan: 0 to create, 0 to update, 0 to replace, 14 to drop.\n"), "{run}");
         for address in DECLARED {
             assert!(run.stdout.contains(&format!("- {address}\n")), "{run}");
         }
@@ -158,6 +215,84 @@ fn a_rollback_removes_the_eight_and_nothing_else() {
         assert!(again.stdout.ends_with("No changes. The database matches the declared state.\n"), "{again}");
         project.run(&database, &["rollback", "2", "--auto-approve"]).expect(0);
         assert_eq!(after, database.indexes());
+        project.expect_no_changes(&database);
+    }
+}
+
+/// A sale of today of the marketplace that comes first, one of long ago, and one that did not come about.
+const SALES: &str = "INSERT INTO sales.\"order\" (id, inventory_item_id, platform_id, status, sold_at, gross_sale,
+        platform_fee, net_profit, roi, created_at, updated_at)
+    SELECT gen_random_uuid(), (SELECT id FROM inventory.stock LIMIT 1), (SELECT min(id::text)::uuid FROM platform.marketplace),
+        'completed', sold_at, 1000, 90, 300, 40, now(), now()
+    FROM (VALUES (now()), (now() - interval '3 years'), (NULL)) sales (sold_at)";
+
+/// Sales and stock, added up plainly, and what of the views has to be the same.
+const SUMS: [(&str, &str); 4] = [
+    (
+        "SELECT sold_at::date, platform_id, count(*), sum(gross_sale), avg(roi) FROM sales.\"order\"
+            WHERE sold_at >= CURRENT_DATE - INTERVAL '2 years' GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT day, platform_id, order_count, total_revenue, avg_roi FROM analytics.daily_sales_summary ORDER BY 1, 2",
+    ),
+    (
+        "SELECT m.name, count(o), coalesce(sum(gross_sale), 0), coalesce(sum(platform_fee), 0), coalesce(sum(net_profit), 0),
+            avg(roi), max(sold_at)::date
+            FROM platform.marketplace m LEFT JOIN sales.\"order\" o
+            ON o.platform_id = m.id AND sold_at >= CURRENT_DATE - INTERVAL '2 years' GROUP BY 1 ORDER BY 1",
+        "SELECT platform, order_count, total_revenue, platform_fees, net_profit, avg_roi, last_day
+            FROM analytics.platform_performance_summary ORDER BY 1",
+    ),
+    (
+        "SELECT platform_id, max(revenue) FROM (SELECT platform_id, sum(gross_sale) AS revenue FROM sales.\"order\"
+            WHERE sold_at >= CURRENT_DATE - INTERVAL '2 years' GROUP BY platform_id, sold_at::date) days GROUP BY 1 ORDER BY 1",
+        "SELECT platform_id, best_day_revenue FROM analytics.platform_performance_summary
+            WHERE order_count > 0 ORDER BY 1",
+    ),
+    (
+        "SELECT p.sku, b.name, status, sum(quantity), sum(reserved_quantity), sum(quantity * purchase_price), min(purchase_date)
+            FROM inventory.stock s JOIN catalog.product p ON p.id = product_id LEFT JOIN catalog.brand b ON b.id = brand_id
+            WHERE status IN ('active', 'reserved', 'inactive') GROUP BY 1, 2, 3 ORDER BY 1, 3",
+        "SELECT sku, brand, status, quantity, reserved_quantity, purchase_value, oldest_purchase
+            FROM analytics.current_stock_summary ORDER BY 1, 3",
+    ),
+];
+
+#[test]
+fn the_sample_s_views_tell_what_the_tables_do_once_refreshed() {
+    for version in [newest(), &versions()[0]] {
+        let (database, project) = sample(version);
+        // Neither a marketplace without a sale nor a product without a brand is lost.
+        database.sql(
+            "INSERT INTO platform.marketplace SELECT gen_random_uuid(), 'New', 'new', 9, true, now(), now();
+            UPDATE catalog.product SET brand_id = NULL WHERE id IN (SELECT product_id FROM inventory.stock WHERE status = 'active')",
+        );
+        project.apply(&database);
+        let expect_the_same = || {
+            for (tables, view) in SUMS {
+                assert_eq!(database.sql(view), database.sql(tables), "{view}");
+            }
+            for look in DASHBOARD {
+                assert_eq!(database.sql(look.view), database.sql(look.orders), "{}", look.view);
+            }
+        };
+        expect_the_same();
+        assert_ne!(database.sql("SELECT count(*) FROM analytics.current_stock_summary WHERE brand IS NULL"), "0");
+
+        database.sql(SALES);
+        let revenue = "SELECT sum(total_revenue) FROM analytics.platform_performance_summary";
+        let before = database.sql(revenue);
+        project.run(&database, &["refresh", "analytics.platform_performance_summary"]).expect(0);
+        assert_eq!(database.sql(revenue), before, "it reads the daily sales, which are not refreshed");
+        project.run(&database, &["refresh"]).expect(0);
+        expect_the_same();
+        assert_ne!(database.sql(revenue), before);
+        let recorded = "SELECT view_name, action, outcome FROM reconcile.refresh_run
+            WHERE run = (SELECT max(run) FROM reconcile.refresh_run) ORDER BY id";
+        assert_eq!(
+            database.sql(recorded),
+            "analytics.current_stock_summary|REFRESH CONCURRENTLY|done\n\
+             analytics.daily_sales_summary|REFRESH CONCURRENTLY|done\n\
+             analytics.platform_performance_summary|REFRESH CONCURRENTLY|done"
+        );
         project.expect_no_changes(&database);
     }
 }

@@ -1,7 +1,7 @@
 //! The sample database: a sneaker reseller's, as it is before reconcile sees it.
 //!
-//! Twelve tables in seven schemas, with the indexes that exist already. Of the rows, a share is past what the reseller
-//! wants to keep. The indexes to add and the policies are left to the examples that use it.
+//! Twelve tables in seven schemas, with the indexes that exist already, and the empty schema `analytics`. Of the rows, a share is past what the reseller
+//! wants to keep. The indexes and views to add and the policies are left to the examples that use it.
 
 const TABLES: &str = include_str!("sample/tables.sql");
 const KEYS: &str = include_str!("sample/keys.sql");
@@ -12,10 +12,35 @@ const ANALYZE: &str = "ANALYZE;";
 pub const CREATE_DATABASE: &str = "CREATE DATABASE shop";
 
 /// Queries of the application that read whole tables as long as the declared indexes are missing.
-pub const QUERIES: [&str; 3] = [
+pub const QUERIES: [&str; 4] = [
     "SELECT * FROM inventory.stock WHERE status = 'active'",
+    "SELECT * FROM inventory.stock WHERE external_ids @> '{\"listing\": 42}'",
     "SELECT * FROM logging.system_logs WHERE created_at < now() - interval '11 months'",
     "SELECT * FROM pricing.price_history ORDER BY created_at DESC LIMIT 20",
+];
+
+/// One look at the dashboard. Both queries have the same rows once the views are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// As it is asked of the orders, which are added up each time. No index spares that.
+    pub orders: &'static str,
+    /// As it is asked of the declared view, which holds the sums.
+    pub view: &'static str,
+}
+
+/// Revenue by day and platform: of the last 30 days, and all that the view has.
+pub const DASHBOARD: [Look; 2] = [
+    Look {
+        orders: "SELECT sold_at::date AS day, platform_id, sum(gross_sale) AS total_revenue FROM sales.order \
+            WHERE sold_at >= CURRENT_DATE - 30 GROUP BY 1, 2 ORDER BY 1 DESC, 2",
+        view: "SELECT day, platform_id, total_revenue FROM analytics.daily_sales_summary \
+            WHERE day >= CURRENT_DATE - 30 ORDER BY 1 DESC, 2",
+    },
+    Look {
+        orders: "SELECT sold_at::date AS day, platform_id, sum(gross_sale) AS total_revenue FROM sales.order \
+            WHERE sold_at >= CURRENT_DATE - INTERVAL '2 years' GROUP BY 1, 2 ORDER BY 1 DESC, 2",
+        view: "SELECT day, platform_id, total_revenue FROM analytics.daily_sales_summary ORDER BY 1 DESC, 2",
+    },
 ];
 
 /// How many rows each table gets. The default is enough for plans to change with an index, and loads in seconds.

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// The repository's declarations of the sample database.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
+    ("schema/analytics.yaml", include_str!("../../../../schema/analytics.yaml")),
     ("schema/catalog.yaml", include_str!("../../../../schema/catalog.yaml")),
     ("schema/integration.yaml", include_str!("../../../../schema/integration.yaml")),
     ("schema/inventory.yaml", include_str!("../../../../schema/inventory.yaml")),
@@ -153,7 +154,7 @@ async fn conclude(args: &DemoArgs, server: &Server, terminal: &Terminal) {
     heading(terminal, "Where to go next");
     terminal.print(
         "reconcile import --out DIR   writes the YAML of your own database\n\
-         reconcile rollback 1         would remove the 8 indexes again\n\
+         reconcile rollback 1         would remove what run 1 made, and nothing else\n\
          reconcile plan               shows what would change; it needs no right to write\n\
          README.md                    tells the rest; schema/ has the files of this demo\n",
     );

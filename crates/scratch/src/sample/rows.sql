@@ -69,7 +69,7 @@ JOIN integration.import_batches batch ON batch.id = md5('batch' || (n - 1)::bigi
 INSERT INTO integration.source_prices
 SELECT md5('source' || n)::uuid, md5('product' || n::bigint * 4001 % {products} + 1)::uuid, 'feed-' || n % 6, 'Supplier ' || n % 40,
     50 + n * 29 % 200, 'EUR', (ARRAY['in_stock', 'in_stock', 'in_stock', 'low', 'out_of_stock'])[n % 5 + 1], n % 30,
-    made + interval '1 day', NULL, made
+    made + interval '1 day', CASE WHEN n % 5 > 0 THEN jsonb_build_object('row', n, 'condition', CASE WHEN n % 7 = 0 THEN 'used' ELSE 'new' END) END, made
 FROM generate_series(1, {source_prices}) n, LATERAL (SELECT now() - interval '300 days' * (1 - n::float8 / {source_prices}) - interval '2 days') age (made);
 
 INSERT INTO pricing.price_history

@@ -14,6 +14,9 @@ CREATE SCHEMA pricing;
 
 CREATE SCHEMA logging;
 
+-- Empty: for the views that are declared.
+CREATE SCHEMA analytics;
+
 CREATE TABLE catalog.brand (
     id uuid PRIMARY KEY,
     name varchar(100) NOT NULL,
