@@ -25,6 +25,10 @@ use crate::{LiveError, Session, catalog, session::Rows};
 pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live) -> Result<(), LiveError> {
     let mut batch = Vec::new();
     let unsettled = settle::unsettled(desired, live);
+    let is_view = |name: &QualifiedName| desired.matview(name).is_some();
+    let absent = || desired.relations.iter().filter(|relation| !live.relations.contains_key(&relation.name));
+    let on_new_views = absent().filter(|relation| is_view(&relation.name));
+    let on_new_views = on_new_views.flat_map(|view| view.indexes.iter().map(|declared| declared.index.relation()));
     let wanted: Vec<_> = unsettled
         .iter()
         .filter(|(declared, relation)| !relation.indexes.contains_key(&declared.index.name))
@@ -32,6 +36,7 @@ pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live)
             let parts = part_names(&declared.index.name, relation, live);
             parts.into_iter().chain([declared.index.relation()])
         })
+        .chain(on_new_views)
         .collect();
     let mut relations: Vec<_> = unsettled.iter().map(|(_, relation)| relation.name.clone()).collect();
     relations.dedup();
@@ -44,9 +49,7 @@ pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live)
     }
     let missing = |name: &QualifiedName| !live.retention.tables.contains_key(name);
     let of_rules = rules::tables(desired.rules.iter().map(|declared| &declared.rule)).into_iter().any(missing);
-    let is_view = |name: &QualifiedName| desired.matview(name).is_some();
-    let mut absent = desired.relations.iter().filter(|relation| !live.relations.contains_key(&relation.name));
-    if of_rules || absent.any(|relation| !is_view(&relation.name)) {
+    if of_rules || absent().any(|relation| !is_view(&relation.name)) {
         batch.push(RELATIONS.to_owned());
     }
     if batch.is_empty() {

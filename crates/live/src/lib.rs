@@ -72,10 +72,10 @@ pub async fn read(
     details::complete(session, desired, &mut live).await?;
     session.batch("COMMIT").await?;
     let server = Server { hello: &hello, names: &names, options };
-    let resolved = resolve::canonical(session, desired, &live, &server).await?;
-    let mut problems = resolved.problems;
-    problems.extend(matview::print(session, desired, &mut live, &hello, options).await?);
+    let mut problems = matview::print(session, desired, &mut live, &hello, options).await?;
     problems.extend(rehearsal::rehearse(session, desired, &mut live, bounds, &server).await?);
+    let resolved = resolve::canonical(session, desired, &live, bounds, &server).await?;
+    problems.extend(resolved.problems);
     problems.extend(retention::estimate_all(session, desired, &mut live, options).await?);
     Ok(Picture { live, canonical: resolved.canonical, problems })
 }

@@ -30,7 +30,7 @@ use crate::{
 /// Printing and parsing again settles after this many trips, or it never does.
 const TRIPS: usize = 3;
 
-const PROBE: &str = "pg_temp.reconcile_probe";
+const PROBE: &str = "reconcile_probe";
 
 /// The query for the views of a project; none, where there can be none.
 pub(crate) fn statement(desired: &Desired, registry: Option<&QualifiedName>) -> Option<String> {
@@ -177,18 +177,42 @@ fn before(search_path: &[Ident]) -> String {
 
 async fn printed(session: &mut Session, query: &Query, search_path: &[Ident]) -> Result<Printed, LiveError> {
     let query = Sql::default().parenthesised(query.fragment());
+    let probe = Ident::from_server(PROBE);
     let batch = format!(
-        "{}{query}; SET LOCAL search_path = ''; SELECT pg_get_viewdef('{PROBE}'::regclass), \
-         ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = '{PROBE}'::regclass AND attnum > 0 \
-         ORDER BY attnum); ROLLBACK",
-        before(search_path)
+        "{}{query}; SET LOCAL search_path = ''; {}; {}; ROLLBACK",
+        before(search_path),
+        prints(&[&probe]),
+        columns(&probe)
     );
-    let Some(row) = session.row(&batch).await? else {
+    let mut results = session.batch(&batch).await?.into_iter().rev().skip(1);
+    let columns = objects(&results.next().unwrap_or_default())?;
+    let printed = results.next().unwrap_or_default();
+    let Some(row) = printed.first() else {
         return Err(LiveError::Connection("the probe of a view left no trace".to_owned()));
     };
-    let columns: Vec<String> = row.try_get(1)?;
-    let columns = columns.iter().map(|column| Ident::from_server(column)).collect();
     Ok(Printed { query: Query::from_server(row.try_get(0)?), columns })
+}
+
+/// The query for what the server prints of some temporary views, in their order.
+pub(crate) fn prints(names: &[&Ident]) -> Sql {
+    let name = |sql: Sql, name: &&Ident| sql.raw("(").literal(&temporary(name).quoted()).raw(")");
+    let asked = Sql::new("SELECT pg_get_viewdef(v.name::regclass) FROM (VALUES ").list(names, ", ", name);
+    asked.raw(") v(name)")
+}
+
+/// The query for the columns of a temporary view.
+pub(crate) fn columns(name: &Ident) -> Sql {
+    let ask = Sql::new(
+        "SELECT jsonb_build_object('name', t.attname, 'type', format_type(t.atttypid, t.atttypmod), \
+         'collation', (SELECT jsonb_build_object('schema', n.nspname, 'name', l.collname) \
+         FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = t.attcollation))::text \
+         FROM pg_attribute t WHERE t.attrelid = ",
+    );
+    ask.literal(&temporary(name).quoted()).raw("::regclass AND t.attnum > 0 ORDER BY t.attnum")
+}
+
+pub(crate) fn temporary(name: &Ident) -> QualifiedName {
+    QualifiedName::new(Ident::from_server("pg_temp"), name.clone())
 }
 
 /// The user's mistake, so many bytes into the query.

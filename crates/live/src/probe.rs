@@ -1,10 +1,13 @@
 //! Has the server parse and print index definitions: on an empty temporary copy of the table, in a transaction that
 //! is rolled back (TRAPS 1). What the server refuses it refuses here, before anything is planned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use reconcile_core::{
-    kinds::index::{BuildMode, Definition, Index},
+    kinds::{
+        index::{BuildMode, Definition, Index},
+        matview::dependents::TypedColumn,
+    },
     name::{Ident, QualifiedName},
     sql::Sql,
 };
@@ -19,6 +22,8 @@ const BATCH: usize = 60;
 pub struct Question {
     /// The relation, whose columns the definition means.
     pub table: QualifiedName,
+    /// Its columns, where it is not there, or not yet as it will be.
+    pub columns: Option<Vec<TypedColumn>>,
     /// What to parse and print.
     pub index: Index,
 }
@@ -145,6 +150,20 @@ fn probe_name(position: usize) -> Ident {
     Ident::fitted("reconcile_probe_", &position.to_string())
 }
 
+/// The statement that makes an empty copy of a relation, or what it will be.
+fn copy(table: &QualifiedName, columns: Option<&[TypedColumn]>) -> Sql {
+    let sql = Sql::new("CREATE TEMPORARY TABLE ").ident(&table.name).raw(" (");
+    let Some(columns) = columns else { return sql.raw("LIKE ").name(table).raw(")") };
+    let column = |sql: Sql, column: &TypedColumn| {
+        let sql = sql.ident(&column.name).raw(" ").server_text(&column.type_name);
+        match &column.collation {
+            Some(collation) => sql.raw(" COLLATE ").name(collation),
+            None => sql,
+        }
+    };
+    sql.list(columns, ", ", column).raw(")")
+}
+
 /// The statements of one batch.
 struct Script {
     text: String,
@@ -157,12 +176,13 @@ impl Script {
         let path = Sql::new("SET LOCAL search_path = ").search_path(&server.options.search_path);
         let text = format!("BEGIN; {}SET LOCAL enable_nestloop = on; {path}; ", settings::local());
         let mut script = Self { text, statements: Vec::new() };
-        let mut tables: Vec<&QualifiedName> = batch.iter().map(|position| &questions[*position].table).collect();
-        tables.sort();
-        tables.dedup();
-        for table in &tables {
-            let copy = Sql::new("CREATE TEMPORARY TABLE ").ident(&table.name).raw(" (LIKE ").name(table).raw(")");
-            script.text.push_str(&format!("{copy}; "));
+        let tables: BTreeMap<&QualifiedName, Option<&[TypedColumn]>> = batch
+            .iter()
+            .map(|position| &questions[*position])
+            .map(|question| (&question.table, question.columns.as_deref()))
+            .collect();
+        for (table, columns) in &tables {
+            script.text.push_str(&format!("{}; ", copy(table, *columns)));
         }
         let temporary = |name: &Ident| QualifiedName::new(Ident::from_server("pg_temp"), name.clone());
         for position in batch {
@@ -174,7 +194,7 @@ impl Script {
             script.text.push_str(&format!("{sql}; "));
             script.statements.push((at, sql));
         }
-        let copies: Vec<_> = tables.iter().map(|table| temporary(&table.name)).collect();
+        let copies: Vec<_> = tables.keys().map(|table| temporary(&table.name)).collect();
         script.text.push_str("SET LOCAL search_path = ''; ");
         script.text.push_str(&catalog::statements_without_names(&catalog::asked(copies.iter(), None), server_version));
         script.text.push_str("; ROLLBACK");

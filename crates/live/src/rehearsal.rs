@@ -10,7 +10,7 @@ use reconcile_core::{
         Query,
         canonical::Printed,
         dependents::{self, Dependent, TypedColumn},
-        facts::{self, Rehearsed},
+        facts,
         generated::building_name,
         redirect::Redirected,
         together::{self, Member},
@@ -26,7 +26,7 @@ use sea_orm::sqlx::Row as _;
 use crate::{
     LiveError, Session, catalog,
     error::ServerError,
-    matview::{decoded, described},
+    matview::{columns, decoded, described, prints, temporary},
     probe,
     server::Server,
     session::{Rows, objects},
@@ -73,8 +73,7 @@ pub(crate) async fn rehearse(
     let names = together::final_names(&members);
     let postponed = live.matviews.postponed.clone();
     let printed = rehearsed.iter().filter(|(name, _)| postponed.contains(name)).map(|(name, rehearsed)| {
-        let columns = rehearsed.columns.iter().map(|column| column.name.clone()).collect();
-        (name.clone(), Printed { query: rehearsed.query.renamed(&names), columns })
+        (name.clone(), Printed { query: rehearsed.query.renamed(&names), columns: rehearsed.columns.clone() })
     });
     let printed: Vec<_> = printed.collect();
     live.matviews.printed.extend(printed);
@@ -152,7 +151,7 @@ impl<'a> Stage<'a> {
         &self,
         session: &mut Session,
         live: &Live,
-    ) -> Result<Result<HashMap<QualifiedName, Rehearsed>, Box<Problem>>, LiveError> {
+    ) -> Result<Result<HashMap<QualifiedName, Printed>, Box<Problem>>, LiveError> {
         if let Some(problem) = self.twins().or(self.shadowed(session).await?) {
             return Ok(Err(Box::new(problem)));
         }
@@ -177,7 +176,7 @@ impl<'a> Stage<'a> {
         let printed = self.printed(session, &copies).await?;
         let rehearsed = copies.iter().zip(printed).map(|(copy, query)| {
             let columns = columns.remove(copy.original).unwrap_or_default();
-            (copy.original.clone(), Rehearsed { query, columns })
+            (copy.original.clone(), Printed { query, columns })
         });
         Ok(Ok(rehearsed.collect()))
     }
@@ -291,11 +290,9 @@ impl<'a> Stage<'a> {
                 }
                 None => copy.name.clone(),
             };
-            names.push(temporary(&name));
+            names.push(name);
         }
-        let print = |sql: Sql, name: &QualifiedName| sql.raw("(").literal(&name.quoted()).raw(")");
-        let asked = Sql::new("SELECT pg_get_viewdef(v.name::regclass) FROM (VALUES ").list(&names, ", ", print);
-        batch.push_str(&format!("{asked}) v(name); ROLLBACK"));
+        batch.push_str(&format!("{}; ROLLBACK", prints(&names.iter().collect::<Vec<_>>())));
         let rows: Rows = session.batch(&batch).await?.into_iter().flatten().collect();
         rows.iter().map(|row| Ok(Query::from_server(row.try_get(0)?))).collect()
     }
@@ -305,12 +302,7 @@ impl Copy<'_> {
     /// Makes it, and tells its columns.
     async fn made(&self, session: &mut Session) -> Result<Vec<TypedColumn>, LiveError> {
         let query = Sql::default().parenthesised(self.query.query.fragment());
-        let ask = Sql::new(
-            "SELECT jsonb_build_object('name', t.attname, 'type', format_type(t.atttypid, t.atttypmod), \
-             'collation', t.attcollation::int8)::text FROM pg_attribute t WHERE t.attrelid = ",
-        );
-        let ask = ask.literal(&temporary(&self.name).quoted()).raw("::regclass AND t.attnum > 0 ORDER BY t.attnum");
-        let batch = format!("{}{query}; SET LOCAL search_path = ''; {ask}", self.before());
+        let batch = format!("{}{query}; SET LOCAL search_path = ''; {}", self.before(), columns(&self.name));
         objects(&session.batch(&batch).await?.into_iter().flatten().collect::<Rows>())
     }
 
@@ -326,8 +318,4 @@ impl Copy<'_> {
         let offset = error.offset_in(&self.before(), self.query.query.as_str()).map(|offset| self.query.origin(offset));
         described(declared, error, offset)
     }
-}
-
-fn temporary(name: &Ident) -> QualifiedName {
-    QualifiedName::new(Ident::from_server("pg_temp"), name.clone())
 }

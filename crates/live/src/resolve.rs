@@ -1,14 +1,19 @@
 //! Decides what to ask the server about declared indexes, and puts its answers into the terms of the live ones.
 
 use reconcile_core::{
-    desired::{DeclaredIndex, Desired},
-    kinds::index::{
-        Definition, FragmentPlace, Index, check,
-        compare::same_shape,
-        settle::{self, Canonical},
+    desired::{DeclaredIndex, DeclaredMatview, Desired, DesiredRelation},
+    kinds::{
+        index::{
+            Definition, FragmentPlace, Index, check,
+            compare::same_shape,
+            settle::{self, Canonical},
+        },
+        matview::{dependents::TypedColumn, together},
     },
     live::{Live, Relation},
+    name::Ident,
     problem::Problem,
+    scope::Bounds,
     sql::Sql,
 };
 use sea_orm::sqlx::Row as _;
@@ -39,20 +44,23 @@ pub async fn canonical(
     session: &mut Session,
     desired: &Desired,
     live: &Live,
+    bounds: Bounds<'_>,
     server: &Server<'_>,
 ) -> Result<Resolved, LiveError> {
+    let made = views_to_be(desired, live, bounds, &server.options.search_path);
     let unsettled: Vec<_> = settle::unsettled(desired, live)
         .into_iter()
+        .filter(|(_, relation)| !made.iter().any(|(view, _)| view.name == relation.name))
         .filter(|(declared, relation)| check::index(declared, relation, live).is_empty())
         .collect();
-    if unsettled.is_empty() {
-        return Ok(Resolved::default());
-    }
-    let judged = if server.hello.read_only || !server.hello.temporary {
+    let mut judged = if unsettled.is_empty() {
+        Judged::default()
+    } else if server.hello.read_only || !server.hello.temporary {
         explained(session, &unsettled, server).await?
     } else {
         probed(session, &unsettled, server).await?
     };
+    probed_on_views(session, &made, server, &mut judged).await?;
     let mut resolved = Resolved { canonical: judged.canonical, problems: Vec::new() };
     if !judged.refused.is_empty() {
         let names = class_names(session).await?;
@@ -71,7 +79,8 @@ struct Judged<'a> {
 /// A declared index that the server does not accept.
 struct Refused<'a> {
     declared: &'a DeclaredIndex,
-    relation: &'a Relation,
+    /// Of what carries it.
+    columns: Vec<&'a str>,
     refusal: Refusal,
 }
 
@@ -101,12 +110,12 @@ async fn probed<'a>(
                     }
                     Err(LiveError::Server(_)) => {
                         session.batch("ROLLBACK").await?;
-                        judged.refused.push(Refused { declared, relation, refusal });
+                        judged.refused.push(Refused { declared, columns: columns(relation), refusal });
                     }
                     Err(error) => return Err(error),
                 }
             }
-            Err(refusal) => judged.refused.push(Refused { declared, relation, refusal }),
+            Err(refusal) => judged.refused.push(Refused { declared, columns: columns(relation), refusal }),
         }
     }
     for (address, definition) in follow(session, open, server).await? {
@@ -115,13 +124,63 @@ async fn probed<'a>(
     Ok(judged)
 }
 
+fn columns(relation: &Relation) -> Vec<&str> {
+    relation.columns.iter().map(|column| column.name.as_str()).collect()
+}
+
+/// A declared view that is to be made, or made anew, with the columns that it will have.
+type ViewToBe<'a> = (&'a DesiredRelation, &'a [TypedColumn]);
+
+fn views_to_be<'a>(desired: &'a Desired, live: &'a Live, bounds: Bounds<'_>, path: &[Ident]) -> Vec<ViewToBe<'a>> {
+    let members = together::moving(desired, live, bounds, path).unwrap_or_default();
+    let declared = members.iter().filter_map(|member| member.declared);
+    let view = |declared: &'a DeclaredMatview| {
+        let printed = live.matviews.printed.get(&declared.view.name)?;
+        Some((desired.relation(&declared.view.name)?, printed.columns.as_slice()))
+    };
+    declared.filter_map(view).collect()
+}
+
+/// Indexes on views as they will be, which stand nowhere yet.
+async fn probed_on_views<'a>(
+    session: &mut Session,
+    made: &[ViewToBe<'a>],
+    server: &Server<'_>,
+    judged: &mut Judged<'a>,
+) -> Result<(), LiveError> {
+    let indexes = made.iter().flat_map(|(view, columns)| view.indexes.iter().map(move |declared| (declared, *columns)));
+    let sound = |(declared, columns): &(&DeclaredIndex, &[TypedColumn])| {
+        let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
+        check::unknown_columns(declared, &declared.index.table, &names).is_empty()
+    };
+    let indexes: Vec<_> = indexes.filter(sound).collect();
+    let question = |(declared, columns): &(&DeclaredIndex, &[TypedColumn])| Question {
+        table: declared.index.table.clone(),
+        columns: Some(columns.to_vec()),
+        index: declared.index.clone(),
+    };
+    let questions: Vec<_> = indexes.iter().map(question).collect();
+    for ((declared, columns), answer) in indexes.into_iter().zip(probe::ask(session, &questions, server).await?) {
+        match answer {
+            Ok(definition) => {
+                judged.canonical.insert(declared.index.address(), definition);
+            }
+            Err(refusal) => {
+                let columns = columns.iter().map(|column| column.name.as_str()).collect();
+                judged.refused.push(Refused { declared, columns, refusal });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A fragment that names the table with its schema, or calls a function of its row type, means nothing on a copy.
 fn needs_the_table_itself(refusal: &Refusal) -> bool {
     matches!(refusal.error.code.as_str(), "42P01" | "42883")
 }
 
 fn question(relation: &Relation, index: &Index) -> Question {
-    Question { table: relation.name.clone(), index: index.clone() }
+    Question { table: relation.name.clone(), columns: None, index: index.clone() }
 }
 
 /// A declared definition and a live one of the same shape, each printed and parsed again until they meet: what the
@@ -224,7 +283,7 @@ async fn explained<'a>(
             Err(LiveError::Server(error)) => {
                 session.batch("ROLLBACK").await?;
                 let refusal = Refusal { error: *error, statement: Sql::default(), offset: None };
-                judged.refused.push(Refused { declared, relation, refusal });
+                judged.refused.push(Refused { declared, columns: columns(relation), refusal });
             }
             Err(error) => return Err(error),
         }
@@ -242,7 +301,7 @@ impl Refused<'_> {
             Some((place, offset)) => Problem::new(&fragment_at(declared, place), message).on_text(offset),
             None => named_at(declared, &error.message, message),
         };
-        let columns = self.relation.columns.iter().map(|column| column.name.as_str());
+        let columns = self.columns.iter().copied();
         let missing = error.message.contains("does not exist") || error.message.contains("unrecognized");
         match (&error.hint, quoted(&error.message).filter(|_| missing)) {
             (Some(hint), _) => problem.hint(hint.clone()),

@@ -54,7 +54,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     let setting = retention::decide::Setting { limits: options.limits, session: &options.session };
     let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, setting);
     let jobs = schedule::decide::decide(desired, live, &options.filter, &options.release, setting);
-    let mut views = matview::decide::decide(desired, live, bounds, setting);
+    let mut views = matview::decide::decide(desired, live, canonical, bounds, setting);
     rules.problems.splice(0..0, std::mem::take(&mut views.problems));
     rules.problems.extend(jobs.problems);
     let mut decisions = match decide(desired, live, canonical, bounds, &views.with_indexes) {

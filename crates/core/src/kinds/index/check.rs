@@ -42,13 +42,7 @@ pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<
         let message = format!("a partition of `{}` is a foreign table, which no unique index can cover", relation.name);
         problems.push(Problem::new(&at.key("unique"), message));
     }
-    if let Some(taken) = live.taken.get(&declared.index.relation()) {
-        let message = format!("the name `{}` is taken by the {}", declared.index.relation(), taken.what);
-        let problem = Problem::new(at, message).on_key();
-        let hint = "names of tables, views and indexes are unique within a schema";
-        let moved = "if the index has moved here, apply its removal there first: names are unique within a schema";
-        problems.push(problem.hint(if taken.what.starts_with("index of") { moved } else { hint }));
-    }
+    problems.extend(taken(declared, live));
     let parts = part_names(&declared.index.name, relation, live);
     if let Some((name, taken)) =
         parts.into_iter().find_map(|name| Some((live.taken.get(&name)?, name)).map(|(t, n)| (n, t)))
@@ -82,8 +76,19 @@ pub(crate) fn storage(declared: &DeclaredIndex, live: &Live) -> Vec<Problem> {
     problems
 }
 
+/// Whether something else has its name.
+pub(crate) fn taken(declared: &DeclaredIndex, live: &Live) -> Option<Problem> {
+    let taken = live.taken.get(&declared.index.relation())?;
+    let message = format!("the name `{}` is taken by the {}", declared.index.relation(), taken.what);
+    let problem = Problem::new(&declared.at, message).on_key();
+    let hint = "names of tables, views and indexes are unique within a schema";
+    let moved = "if the index has moved here, apply its removal there first: names are unique within a schema";
+    Some(problem.hint(if taken.what.starts_with("index of") { moved } else { hint }))
+}
+
 /// The columns that it names and that a relation has not.
-pub(crate) fn unknown_columns(declared: &DeclaredIndex, relation: &QualifiedName, known: &[Ident]) -> Vec<Problem> {
+#[must_use]
+pub fn unknown_columns(declared: &DeclaredIndex, relation: &QualifiedName, known: &[Ident]) -> Vec<Problem> {
     let unknown = declared.index.definition.named_columns().filter(|(_, column)| !known.contains(column));
     unknown
         .map(|(place, column)| {

@@ -1,6 +1,6 @@
 //! Which declared materialized views are known to be what is live, and what the server made of the others.
 
-use super::{Query, facts::Found};
+use super::{Query, dependents::TypedColumn, facts::Found};
 use crate::{
     desired::{DeclaredMatview, Desired},
     digest::Digest,
@@ -8,13 +8,22 @@ use crate::{
     name::Ident,
 };
 
-/// What the server makes of a declared query.
+/// What the server makes of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {
-    /// In its own words; the live one's, where both mean the same.
+    /// In its own words; the live one's, where both mean the same. Of a copy that reads copies, these under the names that
+    /// views are built under.
     pub query: Query,
     /// The columns that come of it.
-    pub columns: Vec<Ident>,
+    pub columns: Vec<TypedColumn>,
+}
+
+impl Printed {
+    /// The names of its columns.
+    #[must_use]
+    pub fn column_names(&self) -> Vec<Ident> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
 }
 
 /// The digest of a definition that the registry keeps.

@@ -1,7 +1,7 @@
 //! What depends on materialized views that are to be made anew, as rows of `dependents.sql` tell it. What is done about it
 //! is decided in `decide`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Query, facts::parameters};
 use crate::{
@@ -62,8 +62,15 @@ pub struct TypedColumn {
     /// As the server prints it.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// Its object identifier; 0: it has none.
-    pub collation: u32,
+    /// `None`: its type has none.
+    #[serde(deserialize_with = "maybe_parts")]
+    pub collation: Option<QualifiedName>,
+}
+
+fn maybe_parts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<QualifiedName>, D::Error> {
+    #[derive(Deserialize)]
+    struct Name(#[serde(deserialize_with = "parts")] QualifiedName);
+    Ok(Option::<Name>::deserialize(from)?.map(|name| name.0))
 }
 
 /// The query for what depends on some materialized views.

@@ -46,7 +46,9 @@ SELECT jsonb_build_object(
       'query', pg_get_viewdef(c.oid),
       'columns', (
         SELECT jsonb_agg(jsonb_build_object('name', t.attname, 'type', format_type(t.atttypid, t.atttypmod),
-          'collation', t.attcollation::int8) ORDER BY t.attnum)
+          'collation', (SELECT jsonb_build_object('schema', ln.nspname, 'name', l.collname)
+            FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace WHERE l.oid = t.attcollation))
+          ORDER BY t.attnum)
         FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped))
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = g.relation))::text
 FROM grouped g JOIN pg_class uc ON uc.oid = g.used JOIN pg_namespace un ON un.oid = uc.relnamespace

@@ -5,11 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Matview, Query,
-    canonical::Printed,
-    dependents::{Dependent, TypedColumn},
-};
+use super::{Matview, Query, canonical::Printed, dependents::Dependent};
 use crate::{
     digest::Digest,
     kinds::{index::Parameters, retention::facts::parts},
@@ -32,18 +28,9 @@ pub struct Views {
     /// What depends on those that are made anew.
     pub dependents: Vec<Dependent>,
     /// What the server made of copies of those, and of the views over them, by the names of the originals.
-    pub rehearsed: HashMap<QualifiedName, Rehearsed>,
+    pub rehearsed: HashMap<QualifiedName, Printed>,
     /// The server could not be asked: this role may make no temporary views here.
     pub unasked: bool,
-}
-
-/// A copy of a view that reads copies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rehearsed {
-    /// As the server prints it, the copies under the names that views are built under.
-    pub query: Query,
-    /// Its columns.
-    pub columns: Vec<TypedColumn>,
 }
 
 /// What stands under a name.

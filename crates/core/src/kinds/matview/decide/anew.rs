@@ -89,7 +89,7 @@ impl<'a> Decider<'a> {
             None => Matview { indexes: self.indexes(member.name), ..old.view(None) },
         };
         let columns: Vec<Ident> = match (member.declared, self.printed(member.name)) {
-            (Some(_), Some(printed)) => printed.columns.clone(),
+            (Some(_), Some(printed)) => printed.column_names(),
             (Some(_) | None, _) => old.columns.iter().map(|column| column.name.clone()).collect(),
         };
         let query = match self.live.matviews.rehearsed.get(member.name) {
@@ -176,10 +176,12 @@ impl<'a> Decider<'a> {
         let indexes = self.declared_indexes(name).iter().map(|declared| {
             let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.index.name));
             let recorded = live.filter(|live| self.live.recorded.contains(&live.oid));
+            let address = declared.index.address();
+            let judged = self.canonical.get(&address).unwrap_or(&declared.index.definition);
             Record::Manage {
-                address: declared.index.address(),
+                address,
                 declared: declared.digest.clone(),
-                definition: Digest::of(recorded.map_or(&declared.index.definition, |live| &live.index.definition)),
+                definition: Digest::of(recorded.map_or(judged, |live| &live.index.definition)),
                 declaration: Object::Index(Box::new(declared.index.clone())),
             }
         });

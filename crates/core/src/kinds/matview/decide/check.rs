@@ -5,7 +5,7 @@ use crate::{
     desired::{DeclaredMatview, Desired},
     kinds::{
         index::{Index, Term, check as of_index},
-        matview::together::Group,
+        matview::{canonical::Printed, together::Group},
     },
     live::Live,
     name::{Ident, QualifiedName},
@@ -31,13 +31,15 @@ pub(super) fn declared(
         problems.push(problem.did_you_mean(tablespace.as_str(), known));
     }
     let indexes = desired.relation(&view.name).map(|relation| relation.indexes.as_slice()).unwrap_or_default();
-    let columns = live.matviews.printed.get(&view.name).map(|printed| printed.columns.as_slice());
+    let columns = live.matviews.printed.get(&view.name).map(Printed::column_names);
+    let columns = columns.as_deref();
     match what {
         What::Create | What::Replace(_) => {
             for index in indexes {
                 problems
                     .extend(columns.into_iter().flat_map(|known| of_index::unknown_columns(index, &view.name, known)));
                 problems.extend(of_index::storage(index, live));
+                problems.extend(of_index::taken(index, live));
             }
         }
         What::Keep(..) => {}

@@ -21,7 +21,7 @@ use crate::{
     address::Address,
     desired::{DeclaredIndex, DeclaredMatview, Desired},
     digest::Digest,
-    kinds::{Object, retention::decide::Setting},
+    kinds::{Object, index::settle::Canonical, retention::decide::Setting},
     live::{Live, LiveIndex, Relation},
     name::QualifiedName,
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step},
@@ -46,12 +46,19 @@ pub struct Decisions {
 
 /// Decides about every materialized view that is declared or managed.
 #[must_use]
-pub fn decide(desired: &Desired, live: &Live, bounds: Bounds<'_>, setting: Setting<'_>) -> Decisions {
+pub fn decide(
+    desired: &Desired,
+    live: &Live,
+    canonical: &Canonical,
+    bounds: Bounds<'_>,
+    setting: Setting<'_>,
+) -> Decisions {
     let path = &setting.session.search_path;
     let moving = together::moving(desired, live, bounds, path).unwrap_or_default();
     let groups = together::groups(&moving, live);
     let (out, cleaned) = (Decisions::default(), BTreeSet::new());
-    let mut decider = Decider { desired, live, bounds, setting, moving: &moving, groups: &groups, cleaned, out };
+    let mut decider =
+        Decider { desired, live, canonical, bounds, setting, moving: &moving, groups: &groups, cleaned, out };
     // What nobody wants any more must not hold up what it reads.
     let (before, after) = decider.going();
     decider.drop_all(&before, &after);
@@ -83,6 +90,8 @@ pub fn decide(desired: &Desired, live: &Live, bounds: Bounds<'_>, setting: Setti
 struct Decider<'a> {
     desired: &'a Desired,
     live: &'a Live,
+    /// What the declared indexes mean.
+    canonical: &'a Canonical,
     bounds: Bounds<'a>,
     setting: Setting<'a>,
     /// What is made, or made anew.
@@ -306,7 +315,7 @@ impl<'a> Decider<'a> {
 
     /// What hangs on a view and is not possible on what takes its place.
     fn lost(&self, found: &Found) -> Vec<String> {
-        self.printed(&found.name).map(|printed| found.loses(&printed.columns)).unwrap_or_default()
+        self.printed(&found.name).map(|printed| found.loses(&printed.column_names())).unwrap_or_default()
     }
 
     /// Of the view, its indexes, what takes its place with it, and what an interrupted run left.
