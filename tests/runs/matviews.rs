@@ -64,7 +64,7 @@ fn a_view_is_forgotten_and_stays_or_destroyed_and_goes() {
     place.project.apply(&place.database);
     assert!(place.managed().contains("matview/public.v"), "{}", place.managed());
     place.database.sql("CREATE VIEW theirs AS SELECT * FROM v");
-    place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect_said(1, "and view public.theirs needs it");
+    place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect_said(4, "and view public.theirs needs it");
     assert_eq!(before, place.database.indexes());
     place.database.sql("DROP VIEW theirs");
     place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);

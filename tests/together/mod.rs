@@ -10,9 +10,9 @@ const RELATIONS: &str = include_str!("relations.sql");
 
 /// A table, the roles of the team and of another one, and two schemas.
 const BEFORE: &str = r#"
-    DO $$ BEGIN CREATE ROLE team; EXCEPTION WHEN duplicate_object THEN END $$;
-    DO $$ BEGIN CREATE ROLE others; EXCEPTION WHEN duplicate_object THEN END $$;
-    DO $$ BEGIN CREATE ROLE dashboard; EXCEPTION WHEN duplicate_object THEN END $$;
+    DO $$ BEGIN CREATE ROLE team; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    DO $$ BEGIN CREATE ROLE others; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    DO $$ BEGIN CREATE ROLE dashboard; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
     CREATE TABLE sale (day date, platform varchar(20), price numeric, note text);
     INSERT INTO sale SELECT '2026-01-01'::date + n % 30, 'p' || n % 3, n, repeat('note ', n) FROM generate_series(1, 300) n;
     CREATE SCHEMA team; CREATE SCHEMA "Other Team";

@@ -51,12 +51,12 @@ fn nothing_is_touched_where_something_cannot_come_along() {
 #[test]
 fn another_owners_view_needs_a_role_that_may_act_for_him() {
     let place = Place::new(newest(), "tables: { sale: { indexes: { sale_i: [day] } } }");
-    place.database.sql("CREATE ROLE deployer LOGIN; GRANT team TO deployer");
-    place.database.sql(&format!("GRANT CREATE ON DATABASE {} TO deployer", place.database.name));
-    place.database.sql("CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA team TO reader");
+    place.database.sql("CREATE ROLE view_deployer LOGIN; GRANT team TO view_deployer");
+    place.database.sql(&format!("GRANT CREATE ON DATABASE {} TO view_deployer", place.database.name));
+    place.database.sql("CREATE ROLE view_reader LOGIN; GRANT USAGE ON SCHEMA team TO view_reader");
     place.database.sql("ALTER TABLE sale OWNER TO team; DROP SCHEMA reconcile CASCADE");
     place.declare(&daily(""));
-    let url = place.database.url_as("deployer");
+    let url = place.database.url_as("view_deployer");
     place.project.run_at(&url, &["apply", "--auto-approve", "--allow", "all"]).expect(0);
     place.database.sql(
         "ALTER MATERIALIZED VIEW team.daily OWNER TO team; GRANT SELECT ON team.daily TO others;
@@ -69,9 +69,9 @@ fn another_owners_view_needs_a_role_that_may_act_for_him() {
     place.project.run_at(&url, &["apply", "--auto-approve", "--allow", "all"]).expect_said(4, words);
     assert_eq!(before, (place.relations(&["none"]), place.database.traces()));
     // Who only reads the plan of somebody else's apply is not asked.
-    place.project.run_at(&place.database.url_as("reader"), &["plan", "--detailed-exitcode"]).expect(2);
-    place.database.sql("GRANT others TO deployer");
+    place.project.run_at(&place.database.url_as("view_reader"), &["plan", "--detailed-exitcode"]).expect(2);
+    place.database.sql("GRANT others TO view_deployer");
     place.project.run_at(&url, &["apply", "--auto-approve", "--allow", "all"]).expect(0);
     assert_eq!(place.database.sql("SET ROLE others; SELECT count(*) FROM team.theirs"), "30");
-    place.database.sql("REASSIGN OWNED BY deployer TO postgres; DROP OWNED BY deployer, reader");
+    place.database.sql("REASSIGN OWNED BY view_deployer TO postgres; DROP OWNED BY view_deployer, view_reader");
 }
