@@ -39,7 +39,10 @@ impl Query {
             Some((offset, word)) if !begins_query(&word) => {
                 Err(FragmentError { offset, message: "this begins no query" })
             }
-            Some(_) | None => Ok(query),
+            Some(_) | None => match writes(query.as_str()) {
+                Some(offset) => Err(FragmentError { offset, message: "a materialized view only reads" }),
+                None => Ok(query),
+            },
         }
     }
 
@@ -203,6 +206,29 @@ fn begins_query(word: &str) -> bool {
     matches!(word, "select" | "values" | "table" | "with")
 }
 
+/// Where a part that WITH names begins to write, if one does.
+fn writes(text: &str) -> Option<usize> {
+    let mut before = [String::new(), String::new()];
+    let mut offset = 0;
+    for token in squawk_lexer::tokenize(text) {
+        let end = offset + token.len as usize;
+        match token.kind {
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } | TokenKind::Eof => {}
+            _ => {
+                let word = text.get(offset..end).unwrap_or_default().to_lowercase();
+                let named = matches!(before[0].as_str(), "as" | "materialized") && before[1] == "(";
+                if named && matches!(word.as_str(), "insert" | "update" | "delete" | "merge") {
+                    return Some(offset);
+                }
+                before.swap(0, 1);
+                before[1] = word;
+            }
+        }
+        offset = end;
+    }
+    None
+}
+
 /// The first word behind brackets and comments, in lower case, and where it stands.
 fn first_word(text: &str) -> Option<(usize, String)> {
     let mut offset = 0;
@@ -248,6 +274,7 @@ mod tests {
     #[test]
     fn takes_one_query_and_no_more() {
         assert_eq!(Query::new("SELECT 1;\n-- done\n").unwrap().as_str(), "SELECT 1");
+        assert!(Query::new("SELECT (delete), x AS update FROM t").is_ok());
         for (text, offset) in [
             ("SELECT 1; DROP TABLE t", 8),
             ("SELECT 1;;", 8),
@@ -256,6 +283,7 @@ mod tests {
             (" ; ", 0),
             ("/* a */ DELETE FROM t", 8),
             ("(INSERT INTO t VALUES (1))", 1),
+            ("WITH x AS (SELECT 1), y AS NOT MATERIALIZED (\n Delete FROM t RETURNING *) TABLE y", 47),
             ("", 0),
         ] {
             assert_eq!(Query::new(text).expect_err(text).offset, offset, "{text}");
