@@ -182,15 +182,18 @@ async fn printed(session: &mut Session, query: &Query, search_path: &[Ident]) ->
         "{}{query}; SET LOCAL search_path = ''; {}; {}; ROLLBACK",
         before(search_path),
         prints(&[&probe]),
-        columns(&probe)
+        shape(&probe)
     );
-    let mut results = session.batch(&batch).await?.into_iter().rev().skip(1);
-    let columns = objects(&results.next().unwrap_or_default())?;
-    let printed = results.next().unwrap_or_default();
-    let Some(row) = printed.first() else {
+    let results = session.batch(&batch).await?;
+    let [.., printed, columns, exposed, _] = results.as_slice() else {
         return Err(LiveError::Connection("the probe of a view left no trace".to_owned()));
     };
-    Ok(Printed { query: Query::from_server(row.try_get(0)?), columns })
+    let query = printed.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+    Ok(Printed { query: Query::from_server(query), columns: objects(columns)?, exposed: texts(exposed)? })
+}
+
+pub(crate) fn texts(rows: &Rows) -> Result<Vec<String>, LiveError> {
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// The query for what the server prints of some temporary views, in their order.
@@ -200,15 +203,25 @@ pub(crate) fn prints(names: &[&Ident]) -> Sql {
     asked.raw(") v(name)")
 }
 
-/// The query for the columns of a temporary view.
-pub(crate) fn columns(name: &Ident) -> Sql {
-    let ask = Sql::new(
+/// The two queries for the columns of a temporary view, and for the functions that it exposes to a search path.
+pub(crate) fn shape(name: &Ident) -> Sql {
+    let view = Sql::default().literal(&temporary(name).quoted()).raw("::regclass");
+    let columns = Sql::new(
         "SELECT jsonb_build_object('name', t.attname, 'type', format_type(t.atttypid, t.atttypmod), \
          'collation', (SELECT jsonb_build_object('schema', n.nspname, 'name', l.collname) \
          FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = t.attcollation))::text \
          FROM pg_attribute t WHERE t.attrelid = ",
     );
-    ask.literal(&temporary(name).quoted()).raw("::regclass AND t.attnum > 0 ORDER BY t.attnum")
+    let exposed = Sql::new(
+        "; SELECT DISTINCT p.oid::regprocedure::text FROM pg_rewrite r \
+         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass \
+         JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_language l ON l.oid = p.prolang \
+         WHERE l.lanname NOT IN ('internal', 'c') AND p.prosqlbody IS NULL \
+         AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c(setting) WHERE c.setting LIKE 'search_path=%') \
+         AND r.ev_class = ",
+    );
+    let columns = columns.raw_sql(&view).raw(" AND t.attnum > 0 ORDER BY t.attnum");
+    columns.raw_sql(&exposed).raw_sql(&view).raw(" ORDER BY 1")
 }
 
 pub(crate) fn temporary(name: &Ident) -> QualifiedName {

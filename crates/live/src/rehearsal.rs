@@ -26,7 +26,7 @@ use sea_orm::sqlx::Row as _;
 use crate::{
     LiveError, Session, catalog,
     error::ServerError,
-    matview::{columns, decoded, described, prints, temporary},
+    matview::{decoded, described, prints, shape, temporary, texts},
     probe,
     server::Server,
     session::{Rows, objects},
@@ -73,7 +73,7 @@ pub(crate) async fn rehearse(
     let names = together::final_names(&members);
     let postponed = live.matviews.postponed.clone();
     let printed = rehearsed.iter().filter(|(name, _)| postponed.contains(name)).map(|(name, rehearsed)| {
-        (name.clone(), Printed { query: rehearsed.query.renamed(&names), columns: rehearsed.columns.clone() })
+        (name.clone(), Printed { query: rehearsed.query.renamed(&names), ..rehearsed.clone() })
     });
     let printed: Vec<_> = printed.collect();
     live.matviews.printed.extend(printed);
@@ -146,6 +146,9 @@ struct Copy<'a> {
     path: &'a [Ident],
 }
 
+/// The columns of a copy, and the functions that it exposes to a search path.
+type Made = (Vec<TypedColumn>, Vec<String>);
+
 impl<'a> Stage<'a> {
     async fn play(
         &self,
@@ -156,17 +159,17 @@ impl<'a> Stage<'a> {
             return Ok(Err(Box::new(problem)));
         }
         session.batch(&format!("BEGIN; {}", settings::local())).await?;
-        let mut columns: BTreeMap<&QualifiedName, Vec<TypedColumn>> = BTreeMap::new();
+        let mut all: BTreeMap<&QualifiedName, Made> = BTreeMap::new();
         let copies = self.copies();
         for (position, copy) in copies.iter().enumerate() {
             match copy.made(session).await {
-                Ok(made) => columns.insert(copy.original, made),
+                Ok(made) => all.insert(copy.original, made),
                 Err(LiveError::Server(error)) if probe::is_about_us(&error) => return Err(LiveError::Server(error)),
                 Err(LiveError::Server(error)) => {
                     session.batch("ROLLBACK").await?;
                     let refused = match self.members.get(position) {
                         Some(Member { declared: Some(declared), .. }) => copy.refused(declared, &error),
-                        _ => self.forbidden(copy, &error, &columns, live),
+                        _ => self.forbidden(copy, &error, &all, live),
                     };
                     return Ok(Err(Box::new(refused)));
                 }
@@ -175,8 +178,8 @@ impl<'a> Stage<'a> {
         }
         let printed = self.printed(session, &copies).await?;
         let rehearsed = copies.iter().zip(printed).map(|(copy, query)| {
-            let columns = columns.remove(copy.original).unwrap_or_default();
-            (copy.original.clone(), Printed { query, columns })
+            let (columns, exposed) = all.remove(copy.original).unwrap_or_default();
+            (copy.original.clone(), Printed { query, columns, exposed })
         });
         Ok(Ok(rehearsed.collect()))
     }
@@ -244,7 +247,7 @@ impl<'a> Stage<'a> {
         &self,
         copy: &Copy<'_>,
         error: &ServerError,
-        columns: &BTreeMap<&QualifiedName, Vec<TypedColumn>>,
+        made: &BTreeMap<&QualifiedName, Made>,
         live: &Live,
     ) -> Problem {
         let is_it =
@@ -254,7 +257,7 @@ impl<'a> Stage<'a> {
         let uses = dependent.map(|dependent| dependent.uses.as_slice()).unwrap_or_default();
         let lost = uses.iter().flat_map(|used| used.columns.iter().map(move |column| (&used.view, column)));
         let mut lost = lost.filter(|(view, column)| {
-            columns.get(*view).is_some_and(|known| !known.iter().any(|known| known.name == **column))
+            made.get(*view).is_some_and(|(known, _)| !known.iter().any(|known| known.name == **column))
         });
         let message = match lost.next() {
             Some((view, column)) => format!("`{view}` would lose the column `{column}`, which {what} needs"),
@@ -299,11 +302,14 @@ impl<'a> Stage<'a> {
 }
 
 impl Copy<'_> {
-    /// Makes it, and tells its columns.
-    async fn made(&self, session: &mut Session) -> Result<Vec<TypedColumn>, LiveError> {
+    /// Makes it, and tells its columns and what it exposes.
+    async fn made(&self, session: &mut Session) -> Result<Made, LiveError> {
         let query = Sql::default().parenthesised(self.query.query.fragment());
-        let batch = format!("{}{query}; SET LOCAL search_path = ''; {}", self.before(), columns(&self.name));
-        objects(&session.batch(&batch).await?.into_iter().flatten().collect::<Rows>())
+        let batch = format!("{}{query}; SET LOCAL search_path = ''; {}", self.before(), shape(&self.name));
+        match session.batch(&batch).await?.as_slice() {
+            [.., columns, exposed] => Ok((objects(columns)?, texts(exposed)?)),
+            _ => Err(LiveError::Connection("the rehearsal of a view left no trace".to_owned())),
+        }
     }
 
     /// What stands before the query.

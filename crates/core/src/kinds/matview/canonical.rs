@@ -16,6 +16,8 @@ pub struct Printed {
     pub query: Query,
     /// The columns that come of it.
     pub columns: Vec<TypedColumn>,
+    /// Functions that it calls and that look names up along a search path that they do not set, as `schema.name(types)`.
+    pub exposed: Vec<String>,
 }
 
 impl Printed {

@@ -28,6 +28,7 @@ impl<'a> Decider<'a> {
         let view = Matview { indexes: self.indexes(&declared.view.name), ..declared.view.clone() };
         steps.create(&view);
         let records = self.records(declared, &view);
+        self.exposed(&view.name);
         let reason = "it does not exist".to_owned();
         self.out.with_indexes.insert(view.name.clone());
         let after = Some(view);
@@ -60,6 +61,7 @@ impl<'a> Decider<'a> {
             let kept = group.members.iter().filter(|member| member.declared.is_none());
             records.extend(kept.flat_map(|member| self.index_records(member.name)));
         }
+        self.exposed(&view.name);
         let lost = self.lost(found);
         if !lost.is_empty() {
             let text = format!("lost by the replacement: {}", lost.join(", "));
@@ -67,6 +69,21 @@ impl<'a> Decider<'a> {
         }
         let (action, before, after) = (Action::Replace, Some(found), Some(view));
         self.change(&found.name, Change { action, reason, before, after, steps, records });
+    }
+
+    /// From PostgreSQL 17 on, views are filled with a search path of their own (TRAPS 30).
+    fn exposed(&mut self, name: &QualifiedName) {
+        const RESTRICTED_SINCE: u32 = 170_000;
+        let exposed = self.printed(name).map(|printed| printed.exposed.join(", ")).unwrap_or_default();
+        if exposed.is_empty() || self.live.database.server_version < RESTRICTED_SINCE {
+            return;
+        }
+        let text = format!(
+            "it is filled and refreshed with `search_path = pg_catalog, pg_temp`, in which {exposed} finds nothing of yours \
+             that it names without a schema; ALTER FUNCTION … SET search_path gives it a path of its own"
+        );
+        // A role that has nothing printed knows nothing of it.
+        self.out.notes.push(Note { of_role: true, ..Note::new(Address::matview(name), text) });
     }
 
     /// What takes the place of the view that stands, whose properties it keeps where they are not declared.
