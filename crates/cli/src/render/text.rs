@@ -69,6 +69,12 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
     if transaction.is_some() {
         text.push_str("      COMMIT;\n");
     }
+    // No statement says when.
+    if let (Action::Create, Some(Object::Matview(view))) = (change.action, &change.after)
+        && let Some(refresh) = &view.refresh
+    {
+        text.push_str(&format!("      refreshed {}\n", printable(&refresh.words())));
+    }
     if !change.hazards.is_empty() {
         let hazards: Vec<_> = change.hazards.iter().map(|hazard| hazard.name()).collect();
         text.push_str(&format!("      hazards: {}\n", paint.with(YELLOW, &hazards.join(", "))));
