@@ -12,6 +12,7 @@ mod gapless;
 mod interruptions;
 mod others;
 mod pooler;
+mod refreshes;
 mod scenario;
 mod site;
 mod together;
