@@ -159,3 +159,29 @@ fn a_refresh_that_takes_too_long_or_is_interrupted_ends() {
     assert_eq!(client.wait().unwrap().code(), Some(5));
     assert_eq!(place.records(), "public.slow|REFRESH|0|stopped");
 }
+
+/// What has to be read is not to be had while a plain refresh works.
+#[test]
+fn a_plan_beside_a_refresh_says_for_whom_to_wait() {
+    let views = "materialized_views: { slow: { query: \"SELECT pg_sleep(60)::text AS x\", with_data: false } }";
+    let place = Place::new(newest(), views);
+    let url = place.database.url();
+    let program = place.database.version.server().installation().program("psql").unwrap();
+    let mut theirs =
+        Command::new(program).args(["-X", "-q", "-d", &url, "-c", "REFRESH MATERIALIZED VIEW slow"]).spawn().unwrap();
+    let locked = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted \
+        AND relation = (SELECT oid FROM pg_class WHERE relname = 'slow')";
+    let end = Instant::now() + Duration::from_secs(20);
+    while place.database.sql(locked) != "1" {
+        assert!(Instant::now() < end, "the refresh does not begin");
+        sleep(Duration::from_millis(20));
+    }
+    let run = place.project.run(&place.database, &["plan"]).expect_said(5, "holds public.slow exclusively: REFRESH");
+    assert!(run.stderr.contains("run this again once it is done"), "{run}");
+    place.database.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'relation' \
+        AND relation = (SELECT oid FROM pg_class WHERE relname = 'slow')",
+    );
+    theirs.wait().unwrap();
+    place.project.expect_no_changes(&place.database);
+}

@@ -26,6 +26,7 @@ pub fn kind(error: &LiveError) -> Refusal {
     let code = match error {
         LiveError::Server(error) => error.code.as_str(),
         LiveError::Connection(_) | LiveError::Connect { .. } => return Refusal::Lost,
+        LiveError::Held { .. } => return Refusal::Lock,
         LiveError::Url(_) => return Refusal::Other,
     };
     match code {

@@ -70,9 +70,11 @@ impl From<LiveError> for Failure {
                 Some("--database-url, DATABASE_URL, reconcile.yaml or the PG* variables say where it is".to_owned())
             }
             LiveError::Server(error) => error.hint.clone().or_else(|| not_allowed(&error.code)),
+            LiveError::Held { .. } => Some("nothing was written; run this again once it is done".to_owned()),
             LiveError::Connection(_) => None,
         };
-        Self::Said { exit: Exit::Error, message: error.to_string(), hint }
+        let exit = if matches!(error, LiveError::Held { .. }) { Exit::Incomplete } else { Exit::Error };
+        Self::Said { exit, message: error.to_string(), hint }
     }
 }
 

@@ -109,6 +109,7 @@ impl Target {
                 LiveError::Connection(message) | LiveError::Url(message) | LiveError::Connect { message, .. } => {
                     message
                 }
+                held @ LiveError::Held { .. } => held.to_string(),
             })),
             Err(_) => Err(failed(format!("no answer within {} s", self.timeout.as_secs()))),
         }

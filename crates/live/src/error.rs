@@ -19,6 +19,16 @@ pub enum LiveError {
     /// The server refused a statement.
     #[error("{}", .0.message)]
     Server(Box<ServerError>),
+    /// Somebody holds what has to be read.
+    #[error("process {pid} holds {relation} exclusively: {query}")]
+    Held {
+        /// What it holds.
+        relation: String,
+        /// The server's process.
+        pid: i32,
+        /// What it does.
+        query: String,
+    },
     /// The connection broke, or the server said what we cannot read.
     #[error("the connection to the database failed: {0}")]
     Connection(String),
@@ -74,7 +84,7 @@ impl LiveError {
     pub fn server(&self) -> Option<&ServerError> {
         match self {
             Self::Server(error) => Some(error),
-            Self::Url(_) | Self::Connect { .. } | Self::Connection(_) => None,
+            Self::Url(_) | Self::Connect { .. } | Self::Held { .. } | Self::Connection(_) => None,
         }
     }
 }

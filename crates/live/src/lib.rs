@@ -8,6 +8,7 @@ pub mod details;
 pub mod duplicates;
 pub mod error;
 pub mod explain;
+mod held;
 pub mod hello;
 pub mod matview;
 pub mod planner;
@@ -60,6 +61,18 @@ pub struct Picture {
 /// # Errors
 /// The connection fails, or a query of ours does.
 pub async fn read(
+    session: &mut Session,
+    desired: &Desired,
+    bounds: Bounds<'_>,
+    options: &ReadOptions,
+) -> Result<Picture, LiveError> {
+    match read_all(session, desired, bounds, options).await {
+        Ok(picture) => Ok(picture),
+        Err(error) => Err(held::explained(session, error).await),
+    }
+}
+
+async fn read_all(
     session: &mut Session,
     desired: &Desired,
     bounds: Bounds<'_>,
