@@ -39,6 +39,24 @@ fn refuse(database: &Database, project: &Project) {
     }
 }
 
+/// A name of several lines must not end a comment that it stands in, nor anything else.
+#[test]
+fn names_of_views_over_several_lines() {
+    let (database, project) = (Database::new(newest()), Project::new());
+    database.sql(CANARY);
+    let names = ["\\n; COMMIT; DROP TABLE precious; --", "*/; DROP TABLE precious; /*", "'; DROP TABLE precious; --"];
+    let views = names.map(|name| format!("  \"x{name}\": {{ query: SELECT a FROM t }}\n")).concat();
+    project.write("schema/views.yaml", format!("materialized_views:\n{views}"));
+    project.apply(&database);
+    project.expect_no_changes(&database);
+    canary(&database);
+    assert_eq!(database.sql("SELECT count(*) FROM pg_matviews WHERE matviewname LIKE '%precious%'"), "3");
+    project.write("schema/views.yaml", "tables: {}");
+    project.apply(&database);
+    assert_eq!(database.sql("SELECT count(*) FROM pg_matviews"), "0");
+    canary(&database);
+}
+
 #[test]
 fn a_file_of_ten_megabytes() {
     let (database, project) = (Database::new(newest()), Project::new());

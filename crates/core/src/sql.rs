@@ -132,15 +132,19 @@ impl Sql {
     /// Fills the gaps of a text of ours, each written `@NAME@`, in one pass: what fills a gap is not looked at again.
     ///
     /// # Panics
-    /// A gap has no value.
+    /// A gap has no value, or stands in a comment, which what fills it could leave by a new line.
     #[must_use]
     pub fn filled(text: &'static str, values: &[(&str, Self)]) -> Self {
         let mut sql = Self::default();
+        let mut before = "";
         for (position, part) in text.split('@').enumerate() {
             if position % 2 == 0 {
                 sql = sql.raw(part);
+                before = part;
                 continue;
             }
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            assert!(!line.contains("--"), "the gap {part} is in a comment");
             match values.iter().find(|(name, _)| *name == part) {
                 Some((_, value)) => sql = sql.raw_sql(value),
                 None => panic!("nothing fills the gap {part}"),
@@ -234,6 +238,8 @@ mod tests {
         let filled = Sql::filled("a @X@ b @Y@", &[("X", Sql::new("@Y@")), ("Y", Sql::new("$reconcile$"))]);
         assert_eq!(filled.as_str(), "a @Y@ b $reconcile$");
         assert_eq!(Sql::default().body(&filled).as_str(), "$reconcile_$\na @Y@ b $reconcile$$reconcile_$");
+        let in_a_comment = || Sql::filled("-- of @X@\nb", &[("X", Sql::new("'\n; DROP TABLE t'"))]);
+        assert!(std::panic::catch_unwind(in_a_comment).is_err());
         let piece = Sql::new("FROM ").hole(1).raw(" WHERE x LIKE ").literal("5%1$s'").raw(" LIMIT ").parameter(3);
         assert_eq!(Sql::default().template(&piece).as_str(), "'FROM %1$s WHERE x LIKE ''5%%1$s'''''' LIMIT $3'");
     }

@@ -1,4 +1,4 @@
--- What stands under the names of materialized views: one JSON object for each relation that @ASKED@ names as rows of
+-- What stands under the names of materialized views: one JSON object for each relation that is asked for by a row of
 -- (schema, name), and for what interrupted runs left.
 WITH RECURSIVE asked (schema, name) AS (@ASKED@),
 found AS (
