@@ -124,3 +124,142 @@ fn an_import_leaves_out_what_cannot_be_declared() {
     assert_eq!(drops.len(), 1, "{plan:#}");
     assert_eq!(drops[0]["address"], "index/public.t/broken");
 }
+
+/// Materialized views that no query form of `convergence` has: odd names and texts, all that hangs on one, and one that
+/// has never been filled, with another over it.
+const VIEWS: &str = r#"
+CREATE MATERIALIZED VIEW stacked_again AS SELECT * FROM stacked;
+CREATE MATERIALIZED VIEW bare_of_rows AS SELECT id FROM item WITH NO DATA;
+CREATE MATERIALIZED VIEW over_bare AS SELECT id + 1 AS n FROM bare_of_rows WITH NO DATA;
+CREATE MATERIALIZED VIEW strings AS SELECT E'a\n<<: b  \n\t c \r\n    indexes:\n\n# d: \'e\' -- \u2028\u0085\ufeff ; $$' AS a, '' AS b;
+CREATE MATERIALIZED VIEW blocks AS SELECT E'\n  indexes:\n      <<: x\n--- \n...\n ' AS a, E'ünï\\c\'ödé: %' AS " c: #", 1 AS "<<";
+CREATE MATERIALIZED VIEW "<<" WITH (fillfactor = 70, autovacuum_enabled = off) TABLESPACE "Fast Disk" AS SELECT id, name FROM item WHERE id = 1;
+COMMENT ON MATERIALIZED VIEW "<<" IS E'  of \'one\':\n      <<: "x"\n# y\t';
+CREATE UNIQUE INDEX "<< key" ON "<<" (id) INCLUDE (name) WITH (fillfactor = 50) TABLESPACE fast;
+CREATE INDEX "i: 1" ON "<<" (lower(name) COLLATE "C" DESC) WHERE id > 0;
+COMMENT ON INDEX "i: 1" IS 'of names';
+CREATE MATERIALIZED VIEW "Odd.Schema"." a ""b"" '
+  indexes:
+      <<: c" AS SELECT 1 AS a;
+CREATE INDEX "<<" ON "Odd.Schema"." a ""b"" '
+  indexes:
+      <<: c" (a);
+CREATE MATERIALIZED VIEW reconcile_new_0123456789abcdef AS SELECT 1 AS a;
+CREATE MATERIALIZED VIEW reconcile_new_customers AS SELECT 1 AS a;
+CREATE SCHEMA reconcile; CREATE MATERIALIZED VIEW reconcile.own AS SELECT 1 AS a;
+CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext;
+CREATE MATERIALIZED VIEW ext.of_extension AS SELECT 1 AS a; ALTER EXTENSION hstore ADD MATERIALIZED VIEW ext.of_extension;
+CREATE MATERIALIZED VIEW with_operators AS SELECT 'a=>1'::ext.hstore OPERATOR(ext.->) 'a' AS a;
+"#;
+
+/// A database with every form of query, none of the views managed.
+fn database_of_views(version: &'static crate::common::Version) -> Database {
+    let (database, project) = (Database::new(version), Project::new());
+    database.sql(&data("views.sql"));
+    project.write("schema/views.yaml", data("views.yaml"));
+    project.apply(&database);
+    database.sql(&format!("DROP SCHEMA reconcile CASCADE; {VIEWS}"));
+    database
+}
+
+#[test]
+fn what_was_imported_of_views_plans_no_changes() {
+    for version in [&versions()[0], newest()] {
+        let (database, project) = (database_of_views(version), Project::new());
+        let before = database.indexes();
+        let run = project.run(&database, &["import", "--out", "."]).expect(0);
+        let of =
+            "FROM pg_matviews WHERE schemaname IN ('public', 'Odd.Schema') AND matviewname !~ '^reconcile_new_\\d'";
+        let made = database.sql(&format!("SELECT count(*) {of}"));
+        let in_public = database.sql(&format!("SELECT count(*) {of} AND schemaname = 'public'"));
+        assert!(
+            run.stdout.contains(&format!("public.yaml: 0 tables, {in_public} materialized views, 2 indexes")),
+            "{run}"
+        );
+        database.sql("DROP MATERIALIZED VIEW reconcile.own; DROP SCHEMA reconcile");
+        project.run(&database, &["validate"]).expect(0);
+
+        let plan = project.run(&database, &["plan", "--json", "--detailed-exitcode"]).expect(0).json();
+        let views = plan["changes"].as_array().unwrap().iter().filter(|change| {
+            change["action"] == "adopt" && change["address"].as_str().unwrap().starts_with("matview/")
+        });
+        assert_eq!(views.count().to_string(), made, "on {}: {plan:#}", version.major());
+        assert_eq!(plan["summary"]["adopt"].as_u64(), made.parse::<u64>().ok().map(|views| views + 3), "{plan:#}");
+        project.apply(&database);
+        project.expect_no_changes(&database);
+        assert_eq!(before.replace("reconcile.own", ""), database.indexes(), "on {}", version.major());
+    }
+}
+
+#[test]
+fn an_import_of_views_makes_the_same_again() {
+    let (database, project) = (database_of_views(newest()), Project::new());
+    database.sql("DROP SCHEMA reconcile CASCADE; DROP MATERIALIZED VIEW reconcile_new_0123456789abcdef");
+    project.run(&database, &["import", "--out", "."]).expect(0);
+    let before = database.indexes();
+    let drops = database.sql(
+        "SELECT format('DROP MATERIALIZED VIEW IF EXISTS %I.%I CASCADE;', schemaname, matviewname) FROM pg_matviews \
+         WHERE schemaname <> 'ext'",
+    );
+    database.sql(&drops);
+    project.apply(&database);
+    project.expect_no_changes(&database);
+    // Some queries print otherwise once their own print was parsed.
+    let kept = ["public.", "\"Odd", "  CREATE", "  tablespace", "  comment"];
+    let shown = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| kept.iter().any(|kept| line.starts_with(kept)));
+        lines.map(|line| line.replace("='50'", "=50")).collect()
+    };
+    assert!(shown(&before).len() > 60, "{before}");
+    assert_eq!(shown(&before), shown(&database.indexes()));
+}
+
+#[test]
+fn views_are_selected_as_tables_are_and_have_no_prune() {
+    let (database, project) = (database_of_views(newest()), Project::new());
+    project
+        .run(&database, &["import", "--all", "--prune", "--table", "<<", "--table", "item", "--out", "one"])
+        .expect(0);
+    let expected = r#"tables:
+  public.item:
+    prune: true
+materialized_views:
+  public.<<:
+    query: |-
+      SELECT id,
+          name
+         FROM public.item
+        WHERE (id = 1)
+    with:
+      autovacuum_enabled: off
+      fillfactor: 70
+    tablespace: Fast Disk
+    comment: "  of 'one':\n      <<: \"x\"\n# y\t"
+    indexes:
+      << key:
+        columns:
+        - id
+        unique: true
+        include:
+        - name
+        with:
+          fillfactor: 50
+        tablespace: fast
+      'i: 1':
+        columns:
+        - expression: lower((name)::text)
+          order: desc
+          collation: C
+        where: (id > 0)
+        comment: of names
+"#;
+    assert_eq!(project.read("one/schema/public.yaml"), expected);
+    project.run(&database, &["import", "--schema", "Odd.Schema", "--out", "two"]).expect(0);
+    assert_eq!(fs::read_dir(project.path().join("two/schema")).unwrap().count(), 1);
+    project.run(&database, &["import", "--table", "bare_of_rows", "--table", "no_names", "--out", "three"]).expect(0);
+    let three = project.read("three/schema/public.yaml");
+    assert!(!three.contains("tables:") && three.matches("with_data: false").count() == 2, "{three}");
+    let none = ["import", "--schema", "ext", "--schema", "reconcile", "--out", "four"];
+    let run = project.run(&database, &none).expect(0);
+    assert!(run.stdout.contains("Nothing to import") && !project.path().join("four").exists(), "{run}");
+}

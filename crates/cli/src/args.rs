@@ -92,7 +92,7 @@ pub(crate) struct ImportArgs {
     /// Only this schema; may be repeated
     #[arg(long, value_name = "SCHEMA")]
     pub(crate) schema: Vec<String>,
-    /// Only this table; may be repeated
+    /// Only this table or materialized view; may be repeated
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Vec<String>,
     /// Also tables without an index of their own

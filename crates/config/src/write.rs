@@ -1,6 +1,8 @@
 //! Writes declarations as YAML that reads back as the same declarations, in the shortest form there is. Which of them
 //! to write is left to `import`.
 
+mod emit;
+
 use reconcile_core::{
     desired::{DeclaredIndex, DesiredRelation},
     fragment::Fragment,
@@ -8,37 +10,46 @@ use reconcile_core::{
         DEFAULT_METHOD, Index, Key, Nulls, Order, Parameters, PathName, Term,
         spec::{ColumnSpec, IndexSpec, lower},
     },
+    kinds::matview::Matview,
     name::Ident,
     source::{FileId, Source},
 };
 
 use serde_yaml::{Mapping, Value};
 
-/// Relations with their indexes, as the text of a file.
+/// Relations with their indexes, then materialized views with theirs, as the text of a file.
 #[must_use]
-pub fn tables_yaml(relations: &[DesiredRelation]) -> String {
-    let tables: Mapping =
-        relations.iter().map(|relation| (Value::from(relation.name.to_string()), table(relation))).collect();
-    let file = Mapping::from_iter([(Value::from("tables"), Value::from(tables))]);
-    match serde_yaml::to_string(&file) {
-        // An index may be called `<<`, which bare would bring in another map. Nothing else is indented like it.
-        Ok(yaml) => yaml.replace("\n      <<:", "\n      '<<':"),
-        Err(error) => panic!("declarations are not YAML: {error}"),
-    }
+pub fn schema_yaml(tables: &[DesiredRelation], views: &[Matview]) -> String {
+    let of_tables = tables.iter().map(|relation| (Value::from(relation.name.to_string()), table(relation)));
+    let of_views = views.iter().map(|view| (Value::from(view.name.to_string()), matview(view)));
+    let mut file = Map::default();
+    file.put_if(!tables.is_empty(), "tables", of_tables.collect::<Mapping>());
+    file.put_if(!views.is_empty(), "materialized_views", of_views.collect::<Mapping>());
+    emit::text(file.finish())
 }
 
 fn table(relation: &DesiredRelation) -> Value {
     let mut table = Map::default();
     table.put_if(relation.prune, "prune", true);
-    let indexes: Mapping =
-        relation.indexes.iter().map(|declared| (Value::from(declared.index.name.as_str()), index(declared))).collect();
-    table.put_if(!indexes.is_empty(), "indexes", indexes);
+    let declared = relation.indexes.iter().map(|declared: &DeclaredIndex| (&declared.index, declared.protect));
+    table.put_indexes(declared);
     table.finish()
 }
 
+/// Its query becomes a literal block where it has several lines and a block reads back the same.
+fn matview(view: &Matview) -> Value {
+    let mut map = Map::default();
+    map.put_if(true, "query", view.query.as_str());
+    map.put_if(!view.with_data, "with_data", false);
+    map.put_some("with", view.with.as_ref().map(parameters));
+    map.put_some("tablespace", view.tablespace.as_ref().map(Ident::as_str));
+    map.put_some("comment", view.comment.as_deref());
+    map.put_indexes(view.indexes.iter().map(|index| (index, false)));
+    map.finish()
+}
+
 /// The list of its columns where that says all, a map elsewhere.
-fn index(declared: &DeclaredIndex) -> Value {
-    let index = &declared.index;
+fn index(index: &Index, protect: bool) -> Value {
     let definition = &index.definition;
     let columns: Vec<_> = definition.columns.iter().map(|key| column(index, key)).collect();
     let mut map = Map::default();
@@ -52,7 +63,7 @@ fn index(declared: &DeclaredIndex) -> Value {
     map.put_some("with", index.with.as_ref().map(parameters));
     map.put_some("tablespace", index.tablespace.as_ref().map(Ident::as_str));
     map.put_some("comment", index.comment.as_deref());
-    map.put_if(declared.protect, "protect", true);
+    map.put_if(protect, "protect", true);
     if map.0.is_empty() {
         return Value::from(columns);
     }
@@ -98,6 +109,13 @@ impl Map {
         if let Some(value) = value {
             self.put_if(true, key, value);
         }
+    }
+
+    /// Indexes by name, each with whether it is protected.
+    fn put_indexes<'i>(&mut self, indexes: impl Iterator<Item = (&'i Index, bool)>) {
+        let indexes: Mapping =
+            indexes.map(|(own, protect)| (Value::from(own.name.as_str()), index(own, protect))).collect();
+        self.put_if(!indexes.is_empty(), "indexes", indexes);
     }
 
     fn finish(self) -> Value {

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reconcile_config::{LoadOptions, Project, load, write::tables_yaml};
+use reconcile_config::{LoadOptions, Project, load, write::schema_yaml};
 
 fn options(case: &Path) -> LoadOptions {
     let mut options = LoadOptions::new(case);
@@ -35,7 +35,7 @@ fn describe(project: &Project) -> String {
     writeln!(text, "approval: {:?}", settings.approval).unwrap();
     writeln!(text, "scheduler: {:?}", settings.scheduler).unwrap();
     writeln!(text, "files: {:?}", project.files.names().collect::<Vec<_>>()).unwrap();
-    text.push_str(&tables_yaml(&project.desired.relations));
+    text.push_str(&schema_yaml(&project.desired.relations, &[]));
     text + &project.files.render_warnings(&project.warnings, false)
 }
 

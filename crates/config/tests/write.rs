@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use reconcile_config::{LoadOptions, load, write::tables_yaml};
+use reconcile_config::{LoadOptions, load, write::schema_yaml};
 use reconcile_core::{
-    desired::{DeclaredIndex, Desired, DesiredRelation},
+    desired::{DeclaredIndex, DeclaredMatview, Desired, DesiredRelation},
     fragment::Fragment,
-    kinds::index::{Definition, Index, Key, Nulls, Order, Parameters, PathName, Term, spec::Lowered},
+    kinds::{
+        index::{Definition, Index, Key, Nulls, Order, Parameters, PathName, Term, spec::Lowered},
+        matview::{Matview, Query},
+    },
     name::{Ident, QualifiedName},
     source::{FileId, Source},
 };
@@ -153,12 +156,48 @@ fn relation() -> impl Strategy<Value = Generated> {
     })
 }
 
+/// One as the server prints it, with any text in a string of several lines.
+fn query() -> impl Strategy<Value = Query> {
+    let odd =
+        select(vec!["<<: x", "  indexes:", "\tt", "\r\n", " ", "", "'", "# c", "---", "...", "\u{2028}", "\\", "%a"]);
+    let line = prop_oneof![2 => odd.prop_map(str::to_owned), 1 => text()];
+    (vec(line, 0..5), select(vec!["\n", "\n      ", " ", "\n \n", "\r"])).prop_map(|(lines, between)| {
+        let string = lines.join(between).replace('\'', "''");
+        let query = Query::from_server(&format!(" SELECT '{string}' AS a,\n    b\n   FROM t\n  WHERE b > 0;"));
+        assert!(Query::new(query.as_str()).is_ok(), "no query: {query:?}");
+        query
+    })
+}
+
+fn matview() -> impl Strategy<Value = (Matview, Vec<(Index, bool)>)> {
+    let properties = (
+        any::<bool>(),
+        option::weighted(0.3, parameters(1)),
+        option::weighted(0.2, ident()),
+        option::weighted(0.3, text()),
+    );
+    (relation(), query(), properties).prop_map(|((name, _, indexes), query, (with_data, with, tablespace, comment))| {
+        let view = Matview { name, query, with_data, with, tablespace, comment, refresh: None, indexes: Vec::new() };
+        (view, indexes)
+    })
+}
+
 fn declared(index: Index, protect: bool, at: &Source) -> DeclaredIndex {
     DeclaredIndex::new(Lowered { index, protect, short: false }, at.clone())
 }
 
-/// Makes names that must differ differ.
-fn desired(relations: Vec<Generated>) -> Vec<DesiredRelation> {
+/// Makes names that must differ differ. The indexes of views stand among the relations, as they do when they are read.
+fn desired(mut relations: Vec<Generated>, views: Vec<(Matview, Vec<(Index, bool)>)>) -> Desired {
+    let mut names: std::collections::BTreeSet<_> = relations.iter().map(|(name, ..)| name.clone()).collect();
+    let mut declared_views = Vec::new();
+    for (view, indexes) in views {
+        if names.insert(view.name.clone()) {
+            // An object of a view's index has no place for whether it is protected.
+            let indexes = indexes.into_iter().map(|(index, _)| (index, false));
+            relations.push((view.name.clone(), false, indexes.collect()));
+            declared_views.push(view);
+        }
+    }
     let at = Source::file(FileId(0));
     let mut taken: std::collections::BTreeSet<QualifiedName> =
         relations.iter().map(|(name, ..)| name.clone()).collect();
@@ -169,27 +208,43 @@ fn desired(relations: Vec<Generated>) -> Vec<DesiredRelation> {
         let indexes = indexes.map(|(index, protect)| declared(index, protect, &at)).collect();
         DesiredRelation { name, at: at.clone(), prune, indexes }
     });
-    Desired::new(relations.collect(), Vec::new()).relations
+    let at = at.clone();
+    let declared_views = declared_views.into_iter().map(|view| DeclaredMatview::new(view, at.clone(), at.clone()));
+    Desired::new(relations.collect(), Vec::new()).with_matviews(declared_views.collect())
+}
+
+/// What is under `tables:`, and what is under `materialized_views:`.
+fn parted(desired: &Desired) -> (Vec<DesiredRelation>, Vec<Matview>) {
+    let (of_views, tables): (Vec<_>, Vec<_>) =
+        desired.relations.iter().cloned().partition(|relation| desired.matview(&relation.name).is_some());
+    let views = of_views.into_iter().map(|relation| {
+        let view = desired.matview(&relation.name).unwrap().view.clone();
+        Matview { indexes: relation.indexes.into_iter().map(|declared| declared.index).collect(), ..view }
+    });
+    (tables, views.collect())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn reads_back_what_it_wrote(relations in vec(relation(), 0..4)) {
-        let relations = desired(relations);
-        let yaml = tables_yaml(&relations);
+    fn reads_back_what_it_wrote(relations in vec(relation(), 0..4), views in vec(matview(), 0..3)) {
+        let desired = desired(relations, views);
+        let (tables, views) = parted(&desired);
+        let yaml = schema_yaml(&tables, &views);
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("schema")).unwrap();
         std::fs::write(folder.path().join("schema/a.yaml"), &yaml).unwrap();
         let project = load(&LoadOptions::new(folder.path())).map_err(|problems| {
             TestCaseError::fail(format!("{problems}\n{yaml}"))
         })?;
-        prop_assert_eq!(&project.desired.digest, &Desired::new(relations.clone(), Vec::new()).digest, "{}", yaml);
-        let indexes = |relations: &[DesiredRelation]| -> Vec<_> {
-            relations.iter().flat_map(|r| r.indexes.iter().map(|i| (i.index.clone(), i.protect))).collect()
+        let views = |desired: &Desired| desired.matviews.iter().map(|declared| declared.view.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(views(&project.desired), views(&desired), "{}", yaml);
+        let indexes = |desired: &Desired| -> Vec<_> {
+            desired.indexes().map(|declared| (declared.index.clone(), declared.protect)).collect()
         };
-        prop_assert_eq!(indexes(&project.desired.relations), indexes(&relations), "{}", yaml);
+        prop_assert_eq!(indexes(&project.desired), indexes(&desired), "{}", yaml);
+        prop_assert_eq!(&project.desired.digest, &desired.digest, "{}", yaml);
     }
 }
 
@@ -220,7 +275,7 @@ fn writes_the_shortest_form() {
         Index { table: table.clone(), name: ident("i"), definition, with: None, tablespace: None, comment: None };
     let at = Source::file(FileId(0));
     let indexes = vec![declared(index, false, &at)];
-    let yaml = tables_yaml(&[DesiredRelation { name: table, at, prune: true, indexes }]);
+    let yaml = schema_yaml(&[DesiredRelation { name: table, at, prune: true, indexes }], &[]);
     let expected = r#"tables:
   '"a.b".T':
     prune: true

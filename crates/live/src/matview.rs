@@ -1,7 +1,7 @@
 //! What stands under the names of materialized views, in the same round trip as everything else; and what the server
 //! makes of the declared queries, by temporary views in transactions that are rolled back (TRAPS 1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reconcile_core::{
     desired::{DeclaredMatview, Desired},
@@ -9,6 +9,7 @@ use reconcile_core::{
         Query,
         canonical::{Printed, unsettled},
         facts::{self, Found},
+        generated::is_building_name,
         order,
     },
     live::Live,
@@ -66,11 +67,29 @@ pub async fn facts_of(
     session: &mut Session,
     names: &[&QualifiedName],
 ) -> Result<BTreeMap<QualifiedName, Found>, LiveError> {
+    under(session, names, false).await
+}
+
+/// The materialized views of some names, for `import`; without what interrupted runs left.
+///
+/// # Errors
+/// The connection or the query fails.
+pub async fn read_all(session: &mut Session, names: &[&QualifiedName]) -> Result<Vec<Found>, LiveError> {
+    let found = under(session, names, true).await?.into_values();
+    let meant: BTreeSet<_> = names.iter().copied().filter(|name| !is_building_name(name)).collect();
+    Ok(found.filter(|found| found.is_matview() && meant.contains(&found.name)).collect())
+}
+
+async fn under(
+    session: &mut Session,
+    names: &[&QualifiedName],
+    opened: bool,
+) -> Result<BTreeMap<QualifiedName, Found>, LiveError> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
     let asked = Sql::new("VALUES ").list(names, ", ", |sql, name| sql.name_literals(name));
-    decoded(&session.batch(&facts::query(asked, false)).await?.into_iter().flatten().collect())
+    decoded(&session.batch(&facts::query(asked, opened)).await?.into_iter().flatten().collect())
 }
 
 /// Has the server print the declared queries that are not known to be what is live. Returns the mistakes that it found.

@@ -1,19 +1,25 @@
 //! `import`: YAML from what is live.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
-use reconcile_config::write::tables_yaml;
+use reconcile_config::write::schema_yaml;
 use reconcile_core::{
     desired::{DeclaredIndex, DesiredRelation},
-    kinds::index::spec::Lowered,
-    live::{IndexState, Relation},
+    kinds::{
+        index::{Index, spec::Lowered},
+        matview::{Matview, facts::Found},
+    },
+    live::{IndexState, Relation, RelationKind},
     name::{Ident, NameError, QualifiedName},
     source::{FileId, Source},
 };
 use reconcile_live::{
     ReadOptions, Session,
     catalog::{self, Selection},
-    hello,
+    hello, matview,
 };
 
 use crate::{
@@ -24,12 +30,25 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Reads every index of the selected relations and writes a file per schema.
+/// What is live of what was selected.
+struct Read {
+    relations: HashMap<QualifiedName, Relation>,
+    views: Vec<Found>,
+}
+
+/// What a file holds.
+#[derive(Default)]
+struct Contents {
+    tables: Vec<DesiredRelation>,
+    views: Vec<Matview>,
+}
+
+/// Reads every index and every materialized view of the selected relations and writes a file per schema.
 pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load_if_any(global)?;
     let options = surroundings::read_options(&project);
     let mut session = Session::connect(&project::target(global, &project)?).await?;
-    let files = files(&read(&mut session, args, &options).await?, args);
+    let files = files(read(&mut session, args, &options).await?, args);
     session.close().await;
     let out = global.directory.join(&args.out);
     // A project folder gets its files under schema/; the folder schema/ itself, directly.
@@ -39,18 +58,26 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
         let message = format!("{} exists; nothing was written", standing.display());
         return Err(Failure::said(Exit::Error, message, "import into an empty folder, and merge by hand"));
     }
-    for (path, relations) in paths.iter().zip(files.values()) {
-        write_new(path, &tables_yaml(relations))?;
-        let indexes: usize = relations.iter().map(|relation| relation.indexes.len()).sum();
-        terminal.print(&format!("wrote {}: {} tables, {indexes} indexes\n", path.display(), relations.len()));
+    for (path, contents) in paths.iter().zip(files.values()) {
+        write_new(path, &schema_yaml(&contents.tables, &contents.views))?;
+        terminal.print(&format!("wrote {}: {}\n", path.display(), contents.words()));
     }
     if paths.is_empty() {
-        terminal.print("Nothing to import: no index outside constraints.\n");
+        terminal.print("Nothing to import: no index outside constraints, and no materialized view.\n");
     }
     Ok(Exit::Done)
 }
 
-async fn read(session: &mut Session, args: &ImportArgs, options: &ReadOptions) -> Result<Vec<Relation>, Failure> {
+impl Contents {
+    /// How much it is, for people.
+    fn words(&self) -> String {
+        let of_tables = self.tables.iter().map(|table| table.indexes.len());
+        let indexes: usize = of_tables.chain(self.views.iter().map(|view| view.indexes.len())).sum();
+        format!("{} tables, {} materialized views, {indexes} indexes", self.tables.len(), self.views.len())
+    }
+}
+
+async fn read(session: &mut Session, args: &ImportArgs, options: &ReadOptions) -> Result<Read, Failure> {
     let named = |error: NameError| Failure::said(Exit::Usage, error.to_string(), "a table is schema.table");
     let schemas: Result<Vec<_>, _> = args.schema.iter().map(Ident::new).collect();
     let relations: Result<Vec<_>, _> = args.table.iter().map(|table| QualifiedName::parse(table)).collect();
@@ -60,7 +87,7 @@ async fn read(session: &mut Session, args: &ImportArgs, options: &ReadOptions) -
         relations: relations.map_err(named)?,
     };
     hello::begin(session, options, usize::MAX).await?;
-    let live = catalog::read_all(session, &selection).await?;
+    let mut live = catalog::read_all(session, &selection).await?;
     if let Some(missing) = selection.relations.iter().find(|name| !live.contains_key(name)) {
         return Err(Failure::other(format!("there is no table or materialized view `{missing}`")));
     }
@@ -69,30 +96,40 @@ async fn read(session: &mut Session, args: &ImportArgs, options: &ReadOptions) -
         (selection.relations.is_empty() || selection.relations.contains(&relation.name))
             && (selection.schemas.is_empty() || selection.schemas.contains(&relation.name.schema))
     };
-    Ok(live.into_values().filter(selected).collect())
+    live.retain(|_, relation| selected(relation));
+    let of_views = live.values().filter(|relation| relation.kind == RelationKind::MaterializedView);
+    let of_views: Vec<_> = of_views.map(|relation| &relation.name).collect();
+    let views = matview::read_all(session, &of_views).await?;
+    Ok(Read { relations: live, views })
 }
 
-fn files(relations: &[Relation], args: &ImportArgs) -> BTreeMap<Ident, Vec<DesiredRelation>> {
-    let mut files: BTreeMap<Ident, Vec<DesiredRelation>> = BTreeMap::new();
-    for relation in relations {
+fn files(read: Read, args: &ImportArgs) -> BTreeMap<Ident, Contents> {
+    let mut files: BTreeMap<Ident, Contents> = BTreeMap::new();
+    for found in &read.views {
+        let indexes = read.relations.get(&found.name).map(own_indexes).unwrap_or_default();
+        let view = Matview { indexes, ..found.view(None) };
+        files.entry(found.name.schema.clone()).or_default().views.push(view);
+    }
+    for relation in read.relations.into_values().filter(|other| other.kind != RelationKind::MaterializedView) {
         let at = Source::file(FileId(0));
-        let own =
-            relation.indexes.values().filter(|live| !live.is_owned_elsewhere() && live.state == IndexState::Valid);
-        let indexes: Vec<_> = own
-            .map(|live| {
-                DeclaredIndex::new(Lowered { index: live.index.clone(), protect: false, short: false }, at.clone())
-            })
-            .collect();
+        let declared = |index| DeclaredIndex::new(Lowered { index, protect: false, short: false }, at.clone());
+        let indexes: Vec<_> = own_indexes(&relation).into_iter().map(declared).collect();
         if indexes.is_empty() && !args.all {
             continue;
         }
-        let desired = DesiredRelation { name: relation.name.clone(), at, prune: args.prune, indexes };
-        files.entry(relation.name.schema.clone()).or_default().push(desired);
+        let tables = &mut files.entry(relation.name.schema.clone()).or_default().tables;
+        tables.push(DesiredRelation { name: relation.name, at, prune: args.prune, indexes });
     }
-    for relations in files.values_mut() {
-        relations.sort_by(|a, b| a.name.cmp(&b.name));
+    for contents in files.values_mut() {
+        contents.tables.sort_by(|a, b| a.name.cmp(&b.name));
     }
     files
+}
+
+/// Those that can be declared: neither a constraint's nor a parent's, nor a remnant of a build.
+fn own_indexes(relation: &Relation) -> Vec<Index> {
+    let own = relation.indexes.values().filter(|live| !live.is_owned_elsewhere() && live.state == IndexState::Valid);
+    own.map(|live| live.index.clone()).collect()
 }
 
 /// A file name for a schema: its own, where that is a tame one.

@@ -9,11 +9,21 @@ use crate::{kinds::index::generated as of_index, name::Ident};
 /// What every such name begins with.
 pub const BUILDING: &str = "reconcile_new_";
 
+/// Hexadecimal ones, which follow.
+const DIGITS: usize = 16;
+
 /// The name that a replacement is built under.
 #[must_use]
 pub fn building_name(view: &QualifiedName) -> QualifiedName {
     let digest = Digest::of(&crate::address::Address::matview(view));
-    view.sibling(Ident::fitted(BUILDING, digest.short(16)))
+    view.sibling(Ident::fitted(BUILDING, digest.short(DIGITS)))
+}
+
+/// Whether a name is one that a replacement is built under, of whatever view.
+#[must_use]
+pub fn is_building_name(view: &QualifiedName) -> bool {
+    let rest = view.name.as_str().strip_prefix(BUILDING);
+    rest.is_some_and(|rest| rest.len() == DIGITS && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The name that a statistics object on a replacement is built under, in the schema of its own.
