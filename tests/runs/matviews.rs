@@ -120,3 +120,122 @@ fn only_what_is_asked_for_is_planned() {
     place.project.expect_no_changes(&place.database);
     assert_eq!(place.database.sql("SELECT count(*) FROM reconcile.resource"), "6");
 }
+
+/// Rights that somebody gave by hand, of each kind.
+const BY_HAND: &str = r#"
+DO $$ BEGIN CREATE ROLE "Runs Reader"; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+DO $$ BEGIN CREATE ROLE runs_other; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+GRANT SELECT, UPDATE ON v TO "Runs Reader"; GRANT DELETE ON v TO "Runs Reader" WITH GRANT OPTION;
+GRANT SELECT ON v TO runs_other WITH GRANT OPTION; GRANT TRIGGER ON v TO PUBLIC;
+GRANT UPDATE (c) ON v TO runs_other; GRANT UPDATE (n) ON v TO "Runs Reader";
+"#;
+
+#[test]
+fn the_rights_on_a_view_are_what_is_declared_and_can_be_taken_back() {
+    for version in [&versions()[0], newest()] {
+        let place = place(version);
+        let with =
+            |grants: &str| VIEW.replace("    comment: counts\n", &format!("    comment: counts\n    {grants}\n"));
+        declare(&place, VIEW);
+        place.database.sql(BY_HAND);
+        place.project.expect_no_changes(&place.database);
+        let given = with("grants: { 'Runs Reader': [select, truncate], runs_other: ALL, PUBLIC: [] }");
+        let changes = [
+            ("changed", given.clone()),
+            ("none", with("grants: {}")),
+            ("replaced", given.replace("AS n FROM", "AS n, max(b) AS last FROM")),
+            ("dropped", "tables: {}\n".to_owned()),
+        ];
+        // The rights on columns of a view that was dropped do not come back.
+        place.database.sql("REVOKE UPDATE (c) ON v FROM runs_other; REVOKE UPDATE (n) ON v FROM \"Runs Reader\"");
+        for (what, views) in &changes {
+            let before = place.database.indexes();
+            declare(&place, views);
+            place.run(&["plan", "-v"]).expect_said(0, "3 round trips");
+            let after = place.database.indexes();
+            assert_ne!(before, after, "{what}");
+            place.rollback(place.latest()).expect(0);
+            assert_eq!(before, place.database.indexes(), "{what} on {}", version.major());
+            place.project.apply(&place.database);
+            assert_eq!(after, place.database.indexes(), "{what} again on {}", version.major());
+            place.project.expect_no_changes(&place.database);
+        }
+    }
+}
+
+#[test]
+fn a_run_that_declares_no_rights_leaves_them_alone_when_it_is_taken_back() {
+    let place = place(newest());
+    declare(&place, VIEW);
+    declare(&place, &VIEW.replace("counts", "how many"));
+    place.database.sql(BY_HAND);
+    let grants = "SELECT relacl FROM pg_class WHERE relname = 'v'";
+    let before = place.database.sql(grants);
+    place.rollback(place.latest()).expect(0);
+    assert_eq!(before, place.database.sql(grants));
+    assert!(place.database.indexes().contains("comments 0:counts"));
+}
+
+#[test]
+fn a_saved_plan_of_rights_is_stale_once_somebody_gives_some() {
+    let place = place(newest());
+    declare(&place, VIEW);
+    place.database.sql(BY_HAND);
+    let grants = "    grants: { runs_other: [select, update] }\n    with: {";
+    place.project.write("schema/views.yaml", VIEW.replace("    with: {", grants));
+    let plan = place.run(&["plan", "--json", "--out", "saved.json"]).expect(0).json();
+    let steps = plan["changes"][0]["steps"].as_array().unwrap();
+    // Of one right, it is the option alone that goes.
+    let statements: Vec<_> = steps.iter().map(|step| step["sql"].as_str().unwrap()).collect();
+    let expected = [
+        "REVOKE TRIGGER ON public.v FROM PUBLIC",
+        "REVOKE SELECT, UPDATE ON public.v FROM \"Runs Reader\"",
+        "GRANT UPDATE (n) ON public.v TO \"Runs Reader\"",
+        "REVOKE DELETE ON public.v FROM \"Runs Reader\"",
+        "REVOKE GRANT OPTION FOR SELECT ON public.v FROM runs_other",
+        "GRANT UPDATE ON public.v TO runs_other",
+    ];
+    assert_eq!(statements, expected);
+    let together = |step: &serde_json::Value| step["transaction"] == 1 && step["lock"].is_null();
+    assert!(steps.iter().all(together), "{plan:#}");
+    assert_eq!(steps[3]["undo"], "GRANT DELETE ON public.v TO \"Runs Reader\" WITH GRANT OPTION");
+    place.database.sql("GRANT INSERT ON v TO runs_other");
+    let before = place.state();
+    place.run(&["apply", "saved.json", "--auto-approve"]).expect(3);
+    assert_eq!(before, place.state());
+    place.run(&["apply", "--auto-approve"]).expect(0);
+    let after = place.database.indexes();
+    assert!(
+        after.contains("grants Runs Reader:UPDATE(n) runs_other:SELECT runs_other:UPDATE runs_other:UPDATE(c)"),
+        "{after}"
+    );
+}
+
+/// What the owner cannot take is said, with the statement that does it.
+#[test]
+fn rights_that_were_handed_on_are_taken_as_the_hint_says() {
+    for version in [&versions()[0], newest()] {
+        let place = place(version);
+        declare(&place, VIEW);
+        place.database.sql(BY_HAND);
+        place.database.sql(
+            "SET ROLE runs_other; GRANT SELECT ON v TO \"Runs Reader\"; RESET ROLE; \
+             GRANT REFERENCES (c) ON v TO runs_other WITH GRANT OPTION; GRANT REFERENCES ON v TO runs_other; \
+             SET ROLE runs_other; GRANT REFERENCES (c) ON v TO PUBLIC",
+        );
+        place.project.write("schema/views.yaml", VIEW.replace("    with: {", "    grants: {}\n    with: {"));
+        let before = place.database.indexes();
+        for _ in 0..3 {
+            let run = place.run(&["plan"]).expect(1);
+            let Some((_, hint)) = run.stderr.split_once("run as `runs_other`: ") else { panic!("{run}") };
+            place.database.sql(&format!("SET ROLE runs_other; {}", hint.lines().next().unwrap()));
+            if place.run(&["plan"]).code == 0 {
+                break;
+            }
+        }
+        assert_ne!(before, place.database.indexes());
+        place.project.apply(&place.database);
+        place.project.expect_no_changes(&place.database);
+        assert!(!place.database.indexes().contains(":SELECT"), "{}", place.database.indexes());
+    }
+}

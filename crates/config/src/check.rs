@@ -169,10 +169,13 @@ impl<'a> Check<'a> {
         if words.contains(&scalar.text.as_str()) {
             return;
         }
+        // Of a word that may stand in capitals as well, one spelling is enough to be shown.
+        let is_first = |word: &&str| words.iter().find(|other| other.eq_ignore_ascii_case(word)) == Some(word);
+        let shown: Vec<_> = words.iter().copied().filter(is_first).collect();
         let mut problem = Problem::new(at, format!("`{}` is not known here", scalar.shown()));
-        problem = problem.did_you_mean(&scalar.text, words.iter().copied());
+        problem = problem.did_you_mean(&scalar.text, shown.iter().copied());
         if problem.hint.is_none() {
-            problem = problem.hint(format!("one of {}", list(words)));
+            problem = problem.hint(format!("one of {}", list(&shown)));
         }
         self.problems.push(problem);
     }

@@ -113,6 +113,7 @@ impl Matviews {
             with: spec.with.as_ref(),
             tablespace: spec.tablespace.as_deref(),
             comment: spec.comment.as_deref(),
+            grants: spec.grants.as_ref(),
             refresh: spec.refresh.as_ref(),
         };
         match lower(name, written, at) {

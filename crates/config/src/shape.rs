@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 use reconcile_core::{
     hazard::Hazard,
     kinds::{
-        index::spec::IndexSpec, matview::spec::RefreshSpec, parameters::ParameterSpec, retention::spec::RuleSpec,
+        index::spec::IndexSpec,
+        matview::spec::{RefreshSpec, RightsSpec},
+        parameters::ParameterSpec,
+        retention::spec::RuleSpec,
         schedule::Scheduler,
     },
 };
@@ -133,6 +136,9 @@ pub(crate) struct MatviewSpec {
     pub(crate) tablespace: Option<String>,
     /// Comment; left alone where not given, removed where empty.
     pub(crate) comment: Option<String>,
+    /// Who may do what with it, by role; `PUBLIC` is everyone. Where given, it is the whole set of rights on the view that
+    /// others than its owner have; not given, they are left alone.
+    pub(crate) grants: Option<BTreeMap<String, RightsSpec>>,
     /// When and how it is brought up to date.
     pub(crate) refresh: Option<RefreshSpec>,
 }

@@ -177,7 +177,17 @@ fn matview() -> impl Strategy<Value = (Matview, Vec<(Index, bool)>)> {
         option::weighted(0.3, text()),
     );
     (relation(), query(), properties).prop_map(|((name, _, indexes), query, (with_data, with, tablespace, comment))| {
-        let view = Matview { name, query, with_data, with, tablespace, comment, refresh: None, indexes: Vec::new() };
+        let view = Matview {
+            name,
+            query,
+            with_data,
+            with,
+            tablespace,
+            comment,
+            grants: None,
+            refresh: None,
+            indexes: Vec::new(),
+        };
         (view, indexes)
     })
 }

@@ -50,12 +50,13 @@ pub async fn read(
         .name(registry);
         batch = format!("{sql}; ");
     }
-    let of_views = matview::statement(desired, registry.as_ref());
-    batch.extend(of_views.iter().flat_map(|sql| [sql.as_str(), "; "]));
+    let (of_views, of_roles) = (matview::statement(desired, registry.as_ref()), matview::of_roles(desired));
+    batch.extend(of_views.as_deref().into_iter().chain(of_roles).flat_map(|sql| [sql, "; "]));
     batch.push_str(&statements(&asked, session.server_version()));
     let mut results = session.batch(&batch).await?.into_iter();
     let entries = if readable { results.next().unwrap_or_default() } else { Rows::new() };
     let found = if of_views.is_some() { results.next().unwrap_or_default() } else { Rows::new() };
+    let roles = if of_roles.is_some() { results.next().unwrap_or_default() } else { Rows::new() };
     let (managed, declared) = (managed(&entries)?, declarations(&entries)?);
     let (relation_rows, index_rows) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());
     let names = names(&results.next().unwrap_or_default(), &results.next().unwrap_or_default())?;
@@ -79,7 +80,7 @@ pub async fn read(
             ..Vocabulary::default()
         },
         recorded: std::collections::HashSet::new(),
-        matviews: Views { found: matview::decoded(&found)?, ..Views::default() },
+        matviews: Views { found: matview::decoded(&found)?, roles: matview::roles(&roles)?, ..Views::default() },
         retention: Retention::default(),
         cron: hello.cron.clone(),
     };

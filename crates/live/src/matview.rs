@@ -8,7 +8,7 @@ use reconcile_core::{
     kinds::matview::{
         Query,
         canonical::{Printed, unsettled},
-        facts::{self, Found},
+        facts::{self, Found, Roles},
         generated::is_building_name,
         order,
     },
@@ -52,6 +52,16 @@ pub(crate) fn statement(desired: &Desired, registry: Option<&QualifiedName>) -> 
         None => sql,
     };
     Some(facts::query(asked, true))
+}
+
+/// The statement for the roles; none, where no rights are declared.
+pub(crate) fn of_roles(desired: &Desired) -> Option<&'static str> {
+    desired.matviews.iter().any(|declared| declared.view.grants.is_some()).then_some(facts::ROLES_SQL)
+}
+
+/// Reads what that statement gave.
+pub(crate) fn roles(rows: &Rows) -> Result<Roles, LiveError> {
+    Ok(objects(rows)?.pop().unwrap_or_default())
 }
 
 /// Reads the rows of the query.

@@ -45,8 +45,8 @@ SELECT jsonb_build_object(
   'grants', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
       'column', g.attname, 'grantee', CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END,
-      'privilege', a.privilege_type, 'grantable', a.is_grantable)
-      ORDER BY g.attname NULLS FIRST, a.grantee, a.privilege_type), '[]')
+      'privilege', a.privilege_type, 'grantable', a.is_grantable, 'grantor', pg_get_userbyid(a.grantor))
+      ORDER BY g.attname NULLS FIRST, a.grantee, a.privilege_type, a.grantor), '[]')
     FROM (
       SELECT NULL::name AS attname, c.relacl AS acl
       UNION ALL

@@ -1,6 +1,6 @@
 //! What lies between a live materialized view and a declared one, but for its query: all of it changes in place.
 
-use super::Matview;
+use super::{Matview, regrant::Regrant};
 use crate::{
     kinds::index::{Parameters, compare::parameters_between},
     name::Ident,
@@ -20,6 +20,8 @@ pub enum Alteration {
     Tablespace(Ident),
     /// The comment; empty removes it.
     Comment(String),
+    /// Rights of others than the owner.
+    Grants(Vec<Regrant>),
 }
 
 impl Alteration {
@@ -30,11 +32,12 @@ impl Alteration {
             Self::Parameters { .. } => "with",
             Self::Tablespace(_) => "tablespace",
             Self::Comment(_) => "comment",
+            Self::Grants(_) => "grants",
         }
     }
 }
 
-/// The alterations that make the live view the declared one. What is not declared is no difference.
+/// The alterations that make the live view the declared one, but for rights. What is not declared is no difference.
 #[must_use]
 pub fn alterations(live: &Matview, declared: &Matview, default_tablespace: &str) -> Vec<Alteration> {
     let parameters = declared.with.as_ref().and_then(|with| parameters_between(live.with.as_ref(), with));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Matview, Query, canonical::Printed, dependents::Dependent};
+use super::{Matview, Query, canonical::Printed, dependents::Dependent, grants::Grant};
 use crate::{
     digest::Digest,
     kinds::{index::Parameters, retention::facts::parts},
@@ -15,6 +15,9 @@ use crate::{
 };
 
 const CATALOG_SQL: &str = include_str!("catalog.sql");
+
+/// The statement for [`Roles`].
+pub const ROLES_SQL: &str = include_str!("roles.sql");
 
 /// All that is known of materialized views on the live side.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,35 @@ pub struct Views {
     pub rehearsed: HashMap<QualifiedName, Printed>,
     /// The server could not be asked: this role may make no temporary views here.
     pub unasked: bool,
+    /// Read where rights are declared.
+    pub roles: Roles,
+}
+
+/// Who can be given rights, and who gets some by default.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Roles {
+    /// Every role.
+    pub names: Vec<String>,
+    /// Who may do something with whatever this role makes.
+    by_default: Vec<ByDefault>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ByDefault {
+    /// `None`: in each.
+    schema: Option<Ident>,
+    /// `None`: everyone.
+    grantee: Option<Ident>,
+}
+
+impl Roles {
+    /// Who may do something with whatever this role makes in a schema; `None`: everyone.
+    #[must_use]
+    pub fn by_default(&self, schema: &Ident) -> Vec<Option<Ident>> {
+        let here = self.by_default.iter().filter(|default| default.schema.as_ref().is_none_or(|own| own == schema));
+        let grantees: BTreeSet<_> = here.map(|default| default.grantee.clone()).collect();
+        grantees.into_iter().collect()
+    }
 }
 
 /// What stands under a name.
@@ -83,41 +115,6 @@ pub struct Found {
     pub dependents: Vec<String>,
     /// Its statistics objects.
     pub statistics: Vec<Statistics>,
-}
-
-/// A right of somebody's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// `None`: to the whole view.
-    pub column: Option<Ident>,
-    /// `None`: everyone.
-    pub grantee: Option<Ident>,
-    /// Which right.
-    pub privilege: Privilege,
-    /// Whether it can be handed on.
-    pub grantable: bool,
-}
-
-/// A right on a relation, as PostgreSQL 14 to 18 have them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Privilege {
-    /// To read.
-    Select,
-    /// To add rows.
-    Insert,
-    /// To change rows.
-    Update,
-    /// To delete rows.
-    Delete,
-    /// To empty it.
-    Truncate,
-    /// To point at it.
-    References,
-    /// To put triggers on it.
-    Trigger,
-    /// To maintain it (PostgreSQL 17 on).
-    Maintain,
 }
 
 /// A column.
@@ -197,23 +194,6 @@ pub(super) fn parameters(written: &[String]) -> Parameters {
     pairs.map(|(name, value)| (Ident::from_server(name), value.to_owned())).collect()
 }
 
-impl Privilege {
-    /// As GRANT writes it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Select => "SELECT",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Truncate => "TRUNCATE",
-            Self::References => "REFERENCES",
-            Self::Trigger => "TRIGGER",
-            Self::Maintain => "MAINTAIN",
-        }
-    }
-}
-
 impl Storage {
     /// As ALTER writes it.
     #[must_use]
@@ -281,6 +261,7 @@ impl Found {
             with: Some(parameters).filter(|parameters| !parameters.is_empty()),
             tablespace: self.tablespace.clone(),
             comment: self.comment.clone(),
+            grants: None,
             refresh: None,
             indexes: indexes.map(|live| live.index.clone()).collect(),
         }

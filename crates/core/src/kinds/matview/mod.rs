@@ -1,6 +1,6 @@
 //! A materialized view: what it is, on both sides of the comparison. Its query is in `query`, how it is written in YAML
 //! in `spec`, how it is read from the catalogs in `facts`, which one comes first in `order`, what becomes of it in
-//! `decide`, and what that executes in `steps`. Indexes on it are indexes like any other, but where it is made anew.
+//! `decide`, and what that executes in `steps`; who may do what with it, in `grants`. Indexes on it are indexes like any other, but where it is made anew.
 
 pub mod canonical;
 pub mod compare;
@@ -8,15 +8,18 @@ pub mod decide;
 pub mod dependents;
 pub mod facts;
 pub mod generated;
+pub mod grants;
 pub mod order;
 pub mod query;
 pub mod redirect;
+pub mod regrant;
 pub mod spec;
 pub mod steps;
 pub mod together;
 
 use serde::{Deserialize, Serialize};
 
+pub use grants::Grants;
 pub use query::Query;
 
 use crate::{
@@ -45,6 +48,9 @@ pub struct Matview {
     /// `None`: not declared, or there is none. Declared as empty: there shall be none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Who may do what with it, but for its owner; `None` where that is not declared, and then not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Grants>,
     /// When and how its rows are brought up to date; the database has no place for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,
@@ -117,6 +123,7 @@ impl Matview {
         if let Some(comment) = self.comment.as_ref().filter(|comment| !comment.is_empty()) {
             text.push_str(&format!("  COMMENT {}\n", Sql::default().literal(comment)));
         }
+        text.extend(self.grants.as_ref().map(Grants::lines));
         if let Some(refresh) = &self.refresh {
             text.push_str(&format!("  refresh {}\n", refresh.words()));
         }

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{Matview, Query, Refresh};
+use super::{
+    Matview, Query, Refresh,
+    grants::{Grants, PUBLIC, Privilege, Rights},
+};
 use crate::{
     kinds::{
         parameters::{ParameterSpec, checked, lower_parameters},
@@ -36,6 +39,62 @@ pub struct RefreshSpec {
     pub timeout: Option<String>,
 }
 
+/// What a role may do: a right, a list of them, or a map.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RightsSpec {
+    /// `dashboard: select`
+    One(PrivilegeSpec),
+    /// `dashboard: [select, references]`
+    Many(Vec<PrivilegeSpec>),
+    /// `dashboard: { privileges: [select], grant_option: true }`
+    Full(FullRightsSpec),
+}
+
+/// What a role may do, and whether it may hand that on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FullRightsSpec {
+    /// Which rights.
+    pub privileges: Vec<PrivilegeSpec>,
+    /// Whether it may give them to others.
+    #[serde(default)]
+    pub grant_option: bool,
+}
+
+/// A right, in lower or upper case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String", extend("enum" = PRIVILEGES))]
+pub struct PrivilegeSpec(Privilege);
+
+const PRIVILEGES: [&str; 18] = [
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "truncate",
+    "references",
+    "trigger",
+    "maintain",
+    "all",
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "REFERENCES",
+    "TRIGGER",
+    "MAINTAIN",
+    "ALL",
+];
+
+impl<'de> Deserialize<'de> for PrivilegeSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        Privilege::named(&word).map(Self).ok_or_else(|| D::Error::unknown_variant(&word, &PRIVILEGES))
+    }
+}
+
 /// A materialized view as written, but for its indexes.
 #[derive(Clone, Copy, Debug)]
 pub struct Written<'a> {
@@ -49,6 +108,8 @@ pub struct Written<'a> {
     pub tablespace: Option<&'a str>,
     /// Comment.
     pub comment: Option<&'a str>,
+    /// Who may do what with it, but for its owner.
+    pub grants: Option<&'a BTreeMap<String, RightsSpec>>,
     /// When and how it is brought up to date.
     pub refresh: Option<&'a RefreshSpec>,
 }
@@ -70,6 +131,7 @@ pub fn lower(name: &QualifiedName, written: Written<'_>, at: &Source) -> Result<
     if written.comment.is_some_and(|comment| comment.contains('\0')) {
         problems.push(Problem::new(&at.key("comment"), "PostgreSQL stores no NUL byte"));
     }
+    let grants = written.grants.map(|grants| lower_grants(grants, &at.key("grants"), &mut problems));
     let refresh = written.refresh.map(|refresh| lower_refresh(refresh, &at.key("refresh"), &mut problems));
     match query {
         Ok(query) if problems.is_empty() => Ok(Matview {
@@ -79,11 +141,37 @@ pub fn lower(name: &QualifiedName, written: Written<'_>, at: &Source) -> Result<
             with,
             tablespace,
             comment: written.comment.map(str::to_owned),
+            grants,
             refresh,
             indexes: Vec::new(),
         }),
         _ => Err(problems),
     }
+}
+
+fn lower_grants(specs: &BTreeMap<String, RightsSpec>, at: &Source, problems: &mut Vec<Problem>) -> Grants {
+    let mut grants = Grants::default();
+    for (role, spec) in specs {
+        let Some(name) = checked(Ident::new(role), || at.key(role), problems, Problem::on_key) else { continue };
+        let (privileges, grant_option) = match spec {
+            RightsSpec::One(one) => (std::slice::from_ref(one), false),
+            RightsSpec::Many(many) => (many.as_slice(), false),
+            RightsSpec::Full(full) => (full.privileges.as_slice(), full.grant_option),
+        };
+        if grant_option && role == PUBLIC {
+            let problem =
+                Problem::new(&at.key(role).key("grant_option"), "only a role can hand rights on, not everyone");
+            problems.push(problem.on_key());
+        }
+        let privileges = privileges.iter().map(|spec| spec.0).collect();
+        let rights = if grant_option {
+            Rights { grantable: privileges, ..Rights::default() }
+        } else {
+            Rights { privileges, ..Rights::default() }
+        };
+        grants.0.insert(name, rights);
+    }
+    grants
 }
 
 fn lower_refresh(spec: &RefreshSpec, at: &Source, problems: &mut Vec<Problem>) -> Refresh {

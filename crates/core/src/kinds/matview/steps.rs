@@ -7,8 +7,9 @@ use super::{
     Matview, Query,
     compare::Alteration,
     dependents::Reader,
-    facts::{Found, Grant, parameters},
+    facts::{Found, parameters},
     generated::{building_indexes, building_name, building_statistics},
+    regrant::{self, Regrant},
 };
 use crate::{
     hazard::{Hazard, HazardSet},
@@ -73,13 +74,17 @@ impl Steps {
     }
 
     /// Makes it, with its indexes: all of it or nothing. Nobody can know it before.
-    pub fn create(&mut self, view: &Matview) {
+    /// By default, some roles may have rights on it.
+    pub fn create(&mut self, view: &Matview, by_default: &[Option<Ident>]) {
         self.transaction = Some(0);
         let undo = Sql::new("DROP MATERIALIZED VIEW ").name(&view.name);
         let step = self.long(view.create_as(&view.name, view.with_data));
         self.add(Step { undo: Some(undo), ..step });
         for index in &view.indexes {
             self.index(index, &index.name, &view.name);
+        }
+        for sql in view.grants.iter().flat_map(|grants| regrant::of_new(&view.name, grants, by_default)) {
+            self.unseen(sql);
         }
         if let Some(comment) = view.comment.as_ref().filter(|comment| !comment.is_empty()) {
             self.unseen(Matview::comment_on(&view.name, comment));
@@ -143,7 +148,9 @@ impl Steps {
             }
         }
         self.statistics(&built, old, columns);
-        self.grants(&built, old, columns);
+        for sql in regrant::carried(&built, old, columns, view.grants.as_ref()) {
+            self.unseen(sql);
+        }
         if let Some(comment) = view.comment.as_ref().filter(|comment| !comment.is_empty()) {
             self.unseen(Matview::comment_on(&built, comment));
         }
@@ -201,8 +208,19 @@ impl Steps {
                     let step = self.brief(sql, Some(Lock::ShareUpdateExclusiveLock));
                     self.add(Step { undo: Some(Matview::comment_on(&live.name, &before)), ..step });
                 }
+                Alteration::Grants(regrants) => self.regrant(&live.name, regrants),
             }
         }
+    }
+
+    /// Together, so that nobody is without a right in between.
+    fn regrant(&mut self, view: &QualifiedName, regrants: &[Regrant]) {
+        self.transaction = (regrants.len() > 1).then_some(0);
+        for regrant in regrants {
+            let step = self.brief(regrant.sql(view), None);
+            self.add(Step { undo: regrant.undo(view), ..step });
+        }
+        self.transaction = None;
     }
 
     /// Gives what is built the names of what is gone.
@@ -272,40 +290,6 @@ impl Steps {
         }
     }
 
-    /// Gives the new one the rights of the old one, and no others.
-    fn grants(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
-        let owner = Some(old.owner.clone());
-        let mut strangers: Vec<_> = old.granted_by_default.clone();
-        if old.acl {
-            strangers.push(owner.clone());
-        }
-        strangers.retain(|grantee| old.acl || *grantee != owner);
-        strangers.dedup();
-        for grantee in &strangers {
-            let sql = Sql::new("REVOKE ALL ON ").name(built).raw(" FROM ");
-            self.unseen(grantee_of(sql, grantee.as_ref()));
-        }
-        let stays = |grant: &&Grant| grant.column.as_ref().is_none_or(|column| columns.contains(column));
-        let grants: Vec<_> = old.grants.iter().filter(stays).collect();
-        let mut rest = grants.as_slice();
-        let alike = |a: &Grant, b: &Grant| (&a.column, &a.grantee, a.grantable) == (&b.column, &b.grantee, b.grantable);
-        while let Some(first) = rest.first() {
-            let together = rest.iter().take_while(|grant| alike(first, grant)).count();
-            let (grants, others) = rest.split_at(together);
-            rest = others;
-            let add = |sql: Sql, grant: &&Grant| {
-                let sql = sql.raw(grant.privilege.word());
-                match &grant.column {
-                    Some(column) => sql.raw(" (").ident(column).raw(")"),
-                    None => sql,
-                }
-            };
-            let sql = Sql::new("GRANT ").list(grants, ", ", add).raw(" ON ").name(built).raw(" TO ");
-            let sql = grantee_of(sql, first.grantee.as_ref());
-            self.unseen(if first.grantable { sql.raw(" WITH GRANT OPTION") } else { sql });
-        }
-    }
-
     fn analyze(&mut self, name: &QualifiedName) {
         let step = self.long(Sql::new("ANALYZE ").name(name));
         self.add(step);
@@ -354,11 +338,4 @@ fn repoint(repointed: &Repointed<'_>) -> (Sql, HazardSet) {
     let options = view.options();
     let sql = if options.is_empty() { sql } else { sql.raw(" WITH ").parameters(&options) };
     (sql.raw(" AS ").parenthesised(repointed.query.fragment()), repointed.hazards.clone())
-}
-
-fn grantee_of(sql: Sql, grantee: Option<&Ident>) -> Sql {
-    match grantee {
-        Some(role) => sql.ident(role),
-        None => sql.raw("PUBLIC"),
-    }
 }

@@ -25,8 +25,9 @@ use crate::{
 impl<'a> Decider<'a> {
     pub(super) fn create(&mut self, declared: &'a DeclaredMatview) {
         let mut steps = self.steps(&declared.view.name);
-        let view = Matview { indexes: self.indexes(&declared.view.name), ..declared.view.clone() };
-        steps.create(&view);
+        let grants = self.grants(&declared.view);
+        let view = Matview { indexes: self.indexes(&declared.view.name), grants, ..declared.view.clone() };
+        steps.create(&view, &self.live.matviews.roles.by_default(&view.name.schema));
         let records = self.records(declared, &view);
         self.exposed(&view.name);
         let reason = "it does not exist".to_owned();
@@ -94,6 +95,7 @@ impl<'a> Decider<'a> {
             tablespace: declared.view.tablespace.clone().or(before.tablespace),
             comment: declared.view.comment.clone().or(before.comment),
             indexes: self.indexes(&declared.view.name),
+            grants: self.grants(&declared.view),
             ..declared.view.clone()
         }
     }

@@ -1,6 +1,6 @@
 //! Whether a declared materialized view can be made what is declared, as far as names tell.
 
-use super::{What, canonical, order};
+use super::{What, canonical, order, rights};
 use crate::{
     desired::{DeclaredMatview, Desired},
     kinds::{
@@ -44,6 +44,7 @@ pub(super) fn declared(
         }
         What::Keep(..) => {}
     }
+    problems.extend(rights::wrong(declared, what, live));
     if matches!(what, What::Replace(_)) {
         problems.extend(undecided(declared, live));
     }

@@ -3,12 +3,13 @@
 
 mod anew;
 mod check;
+mod rights;
 mod undeclared;
 
 use std::collections::BTreeSet;
 
 use super::{
-    Matview,
+    Grants, Matview,
     canonical::{self, Printed},
     compare::{self, Alteration},
     facts::Found,
@@ -143,6 +144,7 @@ impl<'a> Decider<'a> {
             }
             return;
         }
+        self.out.notes.extend(found.and_then(|found| rights::of_owner(declared, found)));
         match what {
             What::Create => self.create(declared),
             What::Replace(found) => self.replace(declared, found),
@@ -183,7 +185,9 @@ impl<'a> Decider<'a> {
             return What::Replace(found);
         }
         let default_tablespace = &self.live.vocabulary.default_tablespace;
-        What::Keep(found, compare::alterations(&found.view(None), &declared.view, default_tablespace))
+        let mut alterations = compare::alterations(&found.view(None), &declared.view, default_tablespace);
+        alterations.extend(self.regrants(found, &declared.view));
+        What::Keep(found, alterations)
     }
 
     fn keep(&mut self, declared: &'a DeclaredMatview, found: &'a Found, alterations: &[Alteration]) {
@@ -213,7 +217,7 @@ impl<'a> Decider<'a> {
             }
             return;
         };
-        let view = Matview { query: found.query(), ..declared.view.clone() };
+        let view = Matview { query: found.query(), grants: self.grants(&declared.view), ..declared.view.clone() };
         let records = vec![manage(declared, &canonical::definition(&found.query()))];
         let (before, after) = (Some(found), Some(view));
         self.change(&found.name, Change { action, reason, before, after, steps, records });
@@ -288,7 +292,10 @@ impl<'a> Decider<'a> {
             }
         };
         let prior = Prior { managed, valid: found.is_some(), hangs: found.map(hangs).unwrap_or_default() };
+        // A drop loses them, and where they are declared they may change: so they are known for the way back.
+        let tells_grants = matches!(action, Action::Drop) || after.as_ref().is_some_and(|view| view.grants.is_some());
         let before = found.map(|found| Matview {
+            grants: tells_grants.then(|| Grants::held(found)),
             refresh: applied.and_then(|applied| applied.refresh.clone()),
             ..found.view(relation)
         });

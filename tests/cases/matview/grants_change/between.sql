@@ -1,0 +1,12 @@
+GRANT SELECT, UPDATE, DELETE ON v TO grants_reader;
+GRANT SELECT (price), UPDATE (id) ON v TO grants_reader;
+GRANT UPDATE (price) ON v TO grants_reader WITH GRANT OPTION;
+GRANT INSERT ON v TO grants_other WITH GRANT OPTION;
+GRANT TRUNCATE ON v TO grants_other;
+GRANT TRIGGER ON v TO PUBLIC;
+GRANT SELECT ON same, emptied, replaced, kept TO grants_reader;
+GRANT SELECT ON same TO grants_other WITH GRANT OPTION;
+SET ROLE grants_other; GRANT SELECT ON same TO grants_keeper; RESET ROLE;
+GRANT UPDATE (id) ON emptied, replaced TO grants_reader;
+REVOKE DELETE ON emptied, replaced FROM postgres;
+GRANT UPDATE ON replaced TO grants_other;

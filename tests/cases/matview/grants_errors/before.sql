@@ -1,0 +1,16 @@
+CREATE TABLE sale (id serial PRIMARY KEY, price numeric);
+INSERT INTO sale (price) SELECT n FROM generate_series(1, 20) n;
+DO $$ BEGIN CREATE ROLE grants_reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+DO $$ BEGIN CREATE ROLE grants_other; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+DO $$ BEGIN CREATE ROLE grants_keeper; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+DO $$ BEGIN CREATE ROLE "Grants Odd, ""Role"""; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+CREATE MATERIALIZED VIEW handed AS SELECT id FROM sale;
+GRANT SELECT ON handed TO grants_other WITH GRANT OPTION;
+SET ROLE grants_other; GRANT SELECT ON handed TO "Grants Odd, ""Role"""; RESET ROLE;
+CREATE MATERIALIZED VIEW given AS SELECT id FROM sale;
+GRANT SELECT ON given TO grants_other WITH GRANT OPTION;
+SET ROLE grants_other; GRANT SELECT ON given TO grants_reader; RESET ROLE;
+CREATE MATERIALIZED VIEW of_column AS SELECT id FROM sale;
+GRANT UPDATE ON of_column TO grants_other;
+GRANT UPDATE (id) ON of_column TO grants_other WITH GRANT OPTION;
+SET ROLE grants_other; GRANT UPDATE (id) ON of_column TO PUBLIC; RESET ROLE;
