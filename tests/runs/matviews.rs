@@ -239,3 +239,33 @@ fn rights_that_were_handed_on_are_taken_as_the_hint_says() {
         assert!(!place.database.indexes().contains(":SELECT"), "{}", place.database.indexes());
     }
 }
+
+/// What the schema grants by default is that of the role which makes the view; others' say nothing about it.
+#[test]
+fn a_role_that_is_no_superuser_gives_the_rights_on_what_it_makes() {
+    let place = Place::new(newest());
+    let name = &place.database.name;
+    place.database.sql(&format!(
+        "DO $$ BEGIN CREATE ROLE runs_maker LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$; \
+         DO $$ BEGIN CREATE ROLE runs_other; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$; \
+         DO $$ BEGIN CREATE ROLE runs_third; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$; \
+         GRANT CREATE ON DATABASE {name} TO runs_maker; GRANT CREATE ON SCHEMA public TO runs_maker; \
+         GRANT SELECT ON ALL TABLES IN SCHEMA public TO runs_maker; \
+         ALTER DEFAULT PRIVILEGES FOR ROLE runs_maker IN SCHEMA public GRANT SELECT, UPDATE ON TABLES TO runs_other; \
+         ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO runs_maker, runs_third;"
+    ));
+    let url = place.database.url_as("runs_maker");
+    let run = |args: &[&str]| place.project.run_at(&url, args);
+    for grants in ["{ runs_other: select }", "{ runs_third: [select, delete] }", "{}"] {
+        place
+            .project
+            .write("schema/views.yaml", VIEW.replace("    with: {", &format!("    grants: {grants}\n    with: {{")));
+        run(&["apply", "--auto-approve"]).expect(0);
+        run(&["plan", "--detailed-exitcode"]).expect(0);
+        place.project.expect_no_changes(&place.database);
+    }
+    assert_eq!(
+        place.database.sql("SELECT relacl FROM pg_class WHERE relname = 'v'"),
+        "{runs_maker=arwdDxtm/runs_maker}"
+    );
+}

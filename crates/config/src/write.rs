@@ -36,6 +36,7 @@ fn table(relation: &DesiredRelation) -> Value {
     table.finish()
 }
 
+/// As the catalogs have it: without a refresh, of which they know nothing, and without rights, which are left alone then.
 /// Its query becomes a literal block where it has several lines and a block reads back the same.
 fn matview(view: &Matview) -> Value {
     let mut map = Map::default();

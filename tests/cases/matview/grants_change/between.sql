@@ -10,3 +10,4 @@ SET ROLE grants_other; GRANT SELECT ON same TO grants_keeper; RESET ROLE;
 GRANT UPDATE (id) ON emptied, replaced TO grants_reader;
 REVOKE DELETE ON emptied, replaced FROM postgres;
 GRANT UPDATE ON replaced TO grants_other;
+COMMENT ON MATERIALIZED VIEW emptied IS 'by hand'; ALTER MATERIALIZED VIEW emptied SET (fillfactor = 80);
