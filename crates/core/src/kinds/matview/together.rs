@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Query, canonical,
     dependents::{Dependent, Reader},
-    generated::building_name,
+    generated::{building_name, is_building_name},
     order,
 };
 use crate::{
@@ -71,8 +71,11 @@ pub fn moving<'a>(
     let declared: Vec<_> = declared.filter(|declared| is_new(declared) || is_replaced(declared, live)).collect();
     let anew = |name: &QualifiedName| declared.iter().any(|declared| declared.view.name == *name);
     let chained = live.matviews.dependents.iter().filter_map(|dependent| Some((dependent, dependent.matview()?)));
-    let chained: Vec<_> =
-        chained.filter(|(_, reader)| !anew(&reader.name) && !goes(&reader.name, desired, live, bounds)).collect();
+    let chained: Vec<_> = chained
+        .filter(|(_, reader)| {
+            !anew(&reader.name) && !is_building_name(&reader.name) && !goes(&reader.name, desired, live, bounds)
+        })
+        .collect();
     let of_declared = declared.iter().map(|declared| Member {
         name: &declared.view.name,
         declared: Some(declared),

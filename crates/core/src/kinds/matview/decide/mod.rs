@@ -13,7 +13,7 @@ use super::{
     canonical::{self, Printed},
     compare::{self, Alteration},
     facts::Found,
-    generated::{BUILDING, building_name},
+    generated::{building_name, is_building_name},
     order,
     steps::Steps,
     together::{self, Group, Member},
@@ -235,12 +235,14 @@ impl<'a> Decider<'a> {
 
     /// What an interrupted run left of a view's replacement, after those that it left reading that.
     fn leftovers(&self, view: &QualifiedName) -> Vec<&'a Found> {
-        let is_leftover = |found: &&Found| {
-            found.is_matview() && found.name.name.as_str().starts_with(BUILDING) && !self.cleaned.contains(&found.name)
-        };
+        let is_leftover = |found: &&Found| found.is_matview() && is_building_name(&found.name);
         let all: Vec<&'a Found> = self.live.matviews.found.values().filter(is_leftover).collect();
-        let building = building_name(view);
-        let mut left: Vec<_> = all.iter().copied().filter(|found| found.name == building).collect();
+        // What was built for a view that is none of ours is found by what it reads.
+        let is_of = |found: &Found| match self.built_for(found) {
+            Some(own) => own == view,
+            None => found.reads.contains(view),
+        };
+        let mut left: Vec<_> = all.iter().copied().filter(|found| is_of(found)).collect();
         loop {
             let is_left = |name: &QualifiedName| left.iter().any(|found| found.name == *name);
             let more = all.iter().find(|found| !is_left(&found.name) && found.reads.iter().any(is_left)).copied();
@@ -253,7 +255,15 @@ impl<'a> Decider<'a> {
         // Views that exist cannot read each other in a circle.
         let order = order::sorted(&reads).unwrap_or_default();
         left.sort_by_key(|found| std::cmp::Reverse(order.iter().position(|name| *name == found.name)));
+        left.retain(|found| !self.cleaned.contains(&found.name));
         left
+    }
+
+    /// The view, declared or managed, that a leftover was to take the place of.
+    fn built_for(&self, leftover: &Found) -> Option<&'a QualifiedName> {
+        let declared = self.desired.matviews.iter().map(|declared| &declared.view.name);
+        let mut all = declared.chain(self.live.registry.matviews.keys());
+        all.find(|name| building_name(name) == leftover.name)
     }
 
     fn printed(&self, view: &QualifiedName) -> Option<&'a Printed> {

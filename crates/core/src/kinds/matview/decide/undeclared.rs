@@ -58,7 +58,12 @@ impl<'a> Decider<'a> {
                     .chain(others)
                     .any(|other| *dependent == format!("materialized view {}", other.name.quoted()))
             };
-            let staying: Vec<_> = found.dependents.iter().filter(|dependent| !goes(dependent)).cloned().collect();
+            let leftovers = self.leftovers(&found.name);
+            let is_left = |dependent: &String| {
+                leftovers.iter().any(|left| *dependent == format!("materialized view {}", left.name.quoted()))
+            };
+            let staying = found.dependents.iter().filter(|dependent| !goes(dependent) && !is_left(dependent));
+            let staying: Vec<_> = staying.cloned().collect();
             self.out.with_indexes.insert(found.name.clone());
             if !staying.is_empty() {
                 let message = format!("`{}` is no longer declared, and {} needs it", found.name, staying.join(", "));
