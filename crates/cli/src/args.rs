@@ -77,7 +77,7 @@ pub(crate) enum Command {
     Retain(RetainArgs),
     /// Refresh the applied materialized views now, in the order in which they read each other
     Refresh(RefreshArgs),
-    /// Run all that is due: the retention rules whose time has come
+    /// Run all that is due: the retention rules whose time has come, then the refreshes
     Maintain,
     /// Walk through the whole cycle on a throwaway PostgreSQL
     Demo(DemoArgs),
@@ -236,6 +236,9 @@ pub(crate) struct RefreshArgs {
     /// Applied materialized views; without any, all of them
     #[arg(value_name = "VIEW")]
     pub(crate) views: Vec<String>,
+    /// Only those that are older than their schedule says, or were never filled
+    #[arg(long)]
+    pub(crate) stale: bool,
 }
 
 /// What `--allow` takes.

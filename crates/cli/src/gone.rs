@@ -1,4 +1,4 @@
-//! Shows how far a retention rule is: a bar where somebody looks on, lines elsewhere.
+//! Shows how far a retention rule is: a bar where somebody looks on, lines elsewhere; and which view is refreshed.
 
 use std::io::IsTerminal as _;
 
@@ -29,6 +29,9 @@ impl<'a> Gone<'a> {
                 } else {
                     self.terminal.say(&format!("{what}: about {rows} rows"));
                 }
+            }
+            Event::Refreshes(step) => {
+                self.line(&format!("{} of {}", step.action, printable(step.subject.name())));
             }
             Event::Gone(rows) => {
                 if let Some(bar) = &self.bar {

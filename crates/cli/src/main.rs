@@ -63,7 +63,7 @@ async fn run(args: Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Destroy(args) => commands::destroy(&global, &args, terminal).await,
         Command::Retain(args) => commands::retain::run(&global, &args, terminal).await,
         Command::Refresh(args) => commands::refresh::run(&global, &args, terminal).await,
-        Command::Maintain => commands::retain::due(&global, terminal).await,
+        Command::Maintain => commands::maintain::run(&global, terminal).await,
         Command::Demo(args) => commands::demo::run(&args, terminal).await,
         Command::JsonSchema => commands::json_schema(terminal),
         Command::Completions(args) => Ok(commands::completions(&args, terminal)),

@@ -5,16 +5,19 @@ use std::path;
 
 use reconcile_apply::pooler;
 use reconcile_config::Project;
+use reconcile_core::name::QualifiedName;
 use reconcile_live::{LiveError, Session};
 use reconcile_maintain::{
     Options,
     applied::{AppliedError, Sought},
-    event::{Report, Step, Verdict},
+    event::{Event, Report, Step, Verdict},
 };
 
 use crate::{
     error::{Exit, Failure},
-    render, surroundings,
+    gone::Gone,
+    render::{self, printable},
+    surroundings,
     terminal::Terminal,
 };
 
@@ -53,15 +56,40 @@ pub(crate) fn over(step: &Step, terminal: &Terminal) {
     }
 }
 
-pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
+/// Shows how a run goes on.
+pub(crate) fn teller(terminal: &Terminal) -> impl FnMut(Event<'_>) {
+    let mut gone = Gone::new(terminal);
+    move |event| {
+        gone.show(&event);
+        if let Event::Over(step) = event {
+            over(step, terminal);
+        }
+    }
+}
+
+/// Tells of a rule or a view whose time has not come.
+pub(crate) fn not_due(name: &QualifiedName, next: Option<&str>, zone: &str, command: &str, terminal: &Terminal) {
+    let when = match next {
+        Some(next) => format!("next due at {next} ({zone})"),
+        None => format!("it has no schedule: `reconcile {command}` runs it"),
+    };
+    terminal.say(&printable(&format!("{name}: {when}")));
+}
+
+/// Prints what a run came to, for people.
+pub(crate) fn show(report: &Report, terminal: &Terminal) {
     if !terminal.json {
         terminal.print(&render::steps::steps(&report.steps));
     }
+}
+
+pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
+    show(report, terminal);
     exit(report.verdict)
 }
 
 /// How a run ends that came to this.
-fn exit(verdict: Verdict) -> Exit {
+pub(crate) fn exit(verdict: Verdict) -> Exit {
     match verdict {
         Verdict::Done => Exit::Done,
         Verdict::Failed => Exit::Error,
@@ -85,7 +113,7 @@ pub(crate) fn begun(error: LiveError) -> Failure {
 /// What to do where nothing can be chosen from what was applied.
 pub(crate) fn failure(error: AppliedError) -> Failure {
     let hint = match error {
-        AppliedError::Live(error) => return error.into(),
+        AppliedError::Live(error) => return begun(error),
         AppliedError::Unknown { ref hint, .. } => hint.clone(),
         AppliedError::Name { sought: Sought::Rules, .. } => "write `schema.table`, as the rule's file does".to_owned(),
         AppliedError::Name { sought: Sought::Views, .. } => "write `schema.view`, as its file does".to_owned(),

@@ -107,10 +107,6 @@ pub async fn rules(session: &mut Session, registry: &Registry, tables: &[String]
 /// # Errors
 /// The registry cannot be read, or a named view is not applied.
 pub async fn views(session: &mut Session, registry: &Registry, names: &[String]) -> Result<Vec<Matview>, AppliedError> {
-    let is_view = |object| match object {
-        Object::Matview(view) => Ok(*view),
-        other @ (Object::Index(_) | Object::Retention(_) | Object::Schedule(_)) => Err(other),
-    };
     let all = all(session, registry, Sought::Views, is_view).await?;
     chosen(all, Sought::Views, names, |view| &view.name)
 }
@@ -118,6 +114,18 @@ pub async fn views(session: &mut Session, registry: &Registry, names: &[String])
 /// The rule of an entry.
 pub(crate) fn rule(declaration: serde_json::Value) -> Result<Rule, AppliedError> {
     read(declaration, Sought::Rules, is_rule)
+}
+
+/// The view of an entry.
+pub(crate) fn view(declaration: serde_json::Value) -> Result<Matview, AppliedError> {
+    read(declaration, Sought::Views, is_view)
+}
+
+fn is_view(object: Object) -> Result<Matview, Object> {
+    match object {
+        Object::Matview(view) => Ok(*view),
+        other @ (Object::Index(_) | Object::Retention(_) | Object::Schedule(_)) => Err(other),
+    }
 }
 
 fn is_rule(object: Object) -> Result<Rule, Object> {

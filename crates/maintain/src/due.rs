@@ -1,51 +1,86 @@
-//! Which rules are due: their schedule has come round since they last ran to their end, or since they were applied. A
-//! run that failed, stopped or was skipped leaves its rule due.
+//! What is due: rules and views whose schedule has come round since they last ran to their end, or since they were
+//! applied. A run that failed, stopped or was skipped leaves them due.
 
 use cronexpr::MakeTimestamp;
 use reconcile_apply::registry::Registry;
-use reconcile_core::kinds::{retention::Rule, schedule::crontab};
+use reconcile_core::kinds::{matview::Matview, retention::Rule, schedule::crontab};
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 
-use crate::applied::{AppliedError, Sought, rule};
+use crate::applied::{AppliedError, Sought, rule, view};
 
-/// A rule, and when it is its turn.
+/// A rule or a view, and when it is its turn.
 #[derive(Debug)]
-pub struct Timed {
-    /// The rule.
-    pub rule: Rule,
+pub struct Timed<T> {
+    /// The rule or view.
+    pub of: T,
     /// It is due now.
     pub due: bool,
-    /// When it is due next, or since when, on the clock of the rule's time zone; `None`: it has no schedule.
+    /// When it is due next, or since when, on the clock of its time zone; `None`: it has no schedule.
     pub next: Option<String>,
+}
+
+/// Whether a view that was never filled is due whatever its schedule says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfilled {
+    /// It is: it has nothing to read.
+    Due,
+    /// It is not: somebody wanted it so.
+    Waits,
 }
 
 /// Every rule in force, with its turn by the clock of the database.
 ///
 /// # Errors
 /// The registry cannot be read, or holds a schedule that no clock keeps.
-pub async fn timed(session: &mut Session, registry: &Registry) -> Result<Vec<Timed>, AppliedError> {
+pub async fn rules(session: &mut Session, registry: &Registry) -> Result<Vec<Timed<Rule>>, AppliedError> {
+    let schedule = |rule: &Rule| rule.schedule.clone();
+    let query = registry.retention_times();
+    timed(session, registry, &query, Sought::Rules, Unfilled::Waits, rule, schedule).await
+}
+
+/// Every view that is applied, with its turn by the clock of the database.
+///
+/// # Errors
+/// The registry cannot be read, or holds a schedule that no clock keeps.
+pub async fn views(
+    session: &mut Session,
+    registry: &Registry,
+    unfilled: Unfilled,
+) -> Result<Vec<Timed<Matview>>, AppliedError> {
+    let schedule = |view: &Matview| view.schedule().map(str::to_owned);
+    timed(session, registry, &registry.refresh_times(), Sought::Views, unfilled, view, schedule).await
+}
+
+async fn timed<T>(
+    session: &mut Session,
+    registry: &Registry,
+    query: &str,
+    sought: Sought,
+    unfilled: Unfilled,
+    read: impl Fn(serde_json::Value) -> Result<T, AppliedError>,
+    schedule: impl Fn(&T) -> Option<String>,
+) -> Result<Vec<Timed<T>>, AppliedError> {
     if !registry.exists(session).await? {
         return Ok(Vec::new());
     }
-    let results = session.batch(&registry.retention_times()).await?;
+    let results = session.batch(query).await?;
     let rows = results.iter().flatten().map(|row| {
-        let rule = rule(row.try_get(0).map_err(LiveError::from)?)?;
+        let of = read(row.try_get(0).map_err(LiveError::from)?)?;
         let (now, last) = (row.try_get(1).map_err(LiveError::from)?, row.try_get(2).map_err(LiveError::from)?);
-        let next = rule.schedule.as_deref().map(|schedule| following(schedule, last)).transpose()?;
-        let due = next.as_ref().is_some_and(|(next, _)| *next <= now);
-        Ok(Timed { rule, due, next: next.map(|(_, shown)| shown) })
+        let filled: bool = row.try_get(3).map_err(LiveError::from)?;
+        let next = schedule(&of).map(|schedule| following(&schedule, last, sought)).transpose()?;
+        let come = next.as_ref().is_some_and(|(next, _)| *next <= now);
+        let due = come || !filled && unfilled == Unfilled::Due;
+        Ok(Timed { of, due, next: next.map(|(_, shown)| shown) })
     });
     rows.collect()
 }
 
 /// When a schedule comes round after a moment, in seconds and to show. Both are of one clock, whose zone the server
 /// knows: to a schedule all days have 24 hours.
-fn following(schedule: &str, after: i64) -> Result<(i64, String), AppliedError> {
-    let unclear = |error: String| AppliedError::Entry {
-        sought: Sought::Rules,
-        why: format!("the schedule `{schedule}`: {error}"),
-    };
+fn following(schedule: &str, after: i64, sought: Sought) -> Result<(i64, String), AppliedError> {
+    let unclear = |error: String| AppliedError::Entry { sought, why: format!("the schedule `{schedule}`: {error}") };
     let after = MakeTimestamp::from_second(after).map_err(|error| unclear(error.to_string()))?;
     let next = crontab(schedule).map_err(unclear)?.find_next(after).map_err(|error| unclear(error.to_string()))?;
     Ok((next.timestamp().as_second(), next.strftime("%Y-%m-%d %H:%M").to_string()))
@@ -65,7 +100,7 @@ mod tests {
             ("30 3 1 * *", "2026-02-01 03:30"),
             ("0 4 * * 1-5", "2026-02-02 04:00"),
         ] {
-            assert_eq!(following(schedule, last).unwrap().1, expected, "{schedule}");
+            assert_eq!(following(schedule, last, Sought::Rules).unwrap().1, expected, "{schedule}");
         }
     }
 }

@@ -87,6 +87,8 @@ pub enum Event<'a> {
         /// By the planner's estimate, or counted where the rule has limits.
         rows: u64,
     },
+    /// A view is being refreshed.
+    Refreshes(&'a Step),
     /// So many rows of the rule's table are gone.
     Gone(u64),
     /// It waits, and why.

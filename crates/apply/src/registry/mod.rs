@@ -1,6 +1,7 @@
 //! The bookkeeping in reconcile's own schema, through sea-orm entities: what is managed, what was run.
 //! The statements are built here and sent on the connections that apply. Its own tables are made and brought up to
-//! date in `tables`, runs that broke off are closed in `interrupted`, and what was is read in `history`.
+//! date in `tables`, runs that broke off are closed in `interrupted`, what was is read in `history`, and whose turn it is in
+//! `times`.
 
 pub mod archive_file;
 pub mod history;
@@ -11,6 +12,7 @@ pub mod retention_run;
 pub mod run;
 pub mod step;
 pub mod tables;
+pub mod times;
 
 use reconcile_core::{
     name::Ident,

@@ -1,7 +1,6 @@
 //! What runs of retention rules did: a row for each table that a run worked on. A row is there from the first moment
 //! on, and its counts commit together with the batches that they count: a run that is killed leaves true ones.
 
-use reconcile_core::sql::Sql;
 use sea_orm::{
     ActiveValue::Set,
     QueryTrait as _,
@@ -144,27 +143,5 @@ impl Registry {
             .order_by(Column::Id, sea_orm::Order::Desc)
             .limit(1);
         self.select(&mut query, "retention_run")
-    }
-
-    /// The query for what tells which rules are due: the declaration, and in seconds of the rule's own clock, now and
-    /// when it last ran to its end, or else when it was applied.
-    #[must_use]
-    pub fn retention_times(&self) -> String {
-        let schema = Sql::default().ident(&self.schema);
-        Sql::new(
-            "SELECT r.declaration, extract(epoch FROM now() AT TIME ZONE z.zone)::int8, \
-             extract(epoch FROM coalesce(d.last, r.since) AT TIME ZONE z.zone)::int8 FROM ",
-        )
-        .raw_sql(&schema)
-        .raw(
-            ".resource r CROSS JOIN LATERAL (SELECT coalesce(r.declaration->>'timezone', 'UTC') AS zone) z \
-             CROSS JOIN LATERAL (SELECT max(t.started_at) AS last FROM ",
-        )
-        .raw_sql(&schema)
-        .raw(
-            ".retention_run t WHERE t.rule = r.declaration->>'table' AND t.table_name = t.rule AND t.outcome = 'done' \
-             AND t.action ~ '^(DELETE|ARCHIVE)') d WHERE r.address LIKE 'retention/%' ORDER BY r.address",
-        )
-        .to_string()
     }
 }

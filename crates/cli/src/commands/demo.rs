@@ -87,7 +87,7 @@ async fn upkeep(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     heading(terminal, "reconcile retain");
     retain(global, false, terminal).await?;
     heading(terminal, "reconcile refresh: the views, each after those that it reads");
-    commands::refresh::run(global, &RefreshArgs { views: Vec::new() }, terminal).await?;
+    commands::refresh::run(global, &RefreshArgs { views: Vec::new(), stale: false }, terminal).await?;
     heading(terminal, "reconcile history");
     commands::history::run(global, &HistoryArgs { run: None }, terminal).await
 }

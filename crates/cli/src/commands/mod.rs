@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod maintain;
 pub(crate) mod plan;
 pub(crate) mod refresh;
 pub(crate) mod retain;

@@ -1,8 +1,11 @@
 //! `refresh`: brings materialized views up to date, in the order in which they read each other.
 
+use reconcile_core::kinds::matview::Matview;
+use reconcile_live::Session;
 use reconcile_maintain::{
-    applied,
-    refresh::{Event, refresh},
+    Options, applied,
+    due::{self, Timed, Unfilled},
+    refresh::refresh,
 };
 use tokio::sync::watch;
 
@@ -11,29 +14,49 @@ use crate::{
     carry_out::interrupts,
     error::{Exit, Failure},
     project::{self, Connected},
-    render::printable,
     terminal::Terminal,
-    upkeep::{begun, conclude, failure, options, ours_alone, over},
+    upkeep::{begun, conclude, failure, not_due, options, ours_alone, teller},
 };
 
 /// Refreshes the applied views, or some of them, and prints what came of it.
 pub(crate) async fn run(global: &Global, args: &RefreshArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let options = options(&project);
-    let views = applied::views(&mut session, &options.registry, &args.views).await.map_err(failure)?;
+    let mut views = applied::views(&mut session, &options.registry, &args.views).await.map_err(failure)?;
     if views.is_empty() {
         terminal.say("no materialized view is applied here");
         return Ok(Exit::Done);
     }
+    if args.stale {
+        views = stale(&mut session, &views, &options, terminal).await?;
+        if views.is_empty() {
+            terminal.say("nothing is stale");
+            return Ok(Exit::Done);
+        }
+    }
     ours_alone(&mut session).await?;
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(interrupts(stop));
-    let mut tell = |event: Event<'_>| match event {
-        Event::Begins(line) => terminal.say(&format!("{} of {}", line.action, printable(line.subject.name()))),
-        Event::Waits(reason) => terminal.say(&format!("  waiting: {}", printable(&reason))),
-        Event::Over(line) => over(line, terminal),
-    };
-    let report = refresh(&mut session, &views, &options, stopping, &mut tell).await.map_err(begun)?;
+    let report = refresh(&mut session, &views, &options, stopping, &mut teller(terminal)).await.map_err(begun)?;
     session.close().await;
     Ok(conclude(&report, terminal))
+}
+
+/// Those of the views that are older than their schedule says, or were never filled. Tells of the others.
+async fn stale(
+    session: &mut Session,
+    chosen: &[Matview],
+    options: &Options,
+    terminal: &Terminal,
+) -> Result<Vec<Matview>, Failure> {
+    let timed = due::views(session, &options.registry, Unfilled::Due).await.map_err(failure)?;
+    let mut stale = Vec::new();
+    for Timed { of: view, due, next } in timed.into_iter().filter(|timed| chosen.contains(&timed.of)) {
+        if due {
+            stale.push(view);
+        } else {
+            not_due(&view.name, next.as_deref(), view.zone(), "refresh", terminal);
+        }
+    }
+    Ok(stale)
 }

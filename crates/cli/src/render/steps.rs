@@ -4,8 +4,16 @@ use reconcile_maintain::event::Step;
 
 use super::{printable, table::table, thousands};
 
-/// The records' columns, a line for each step; why one is not done stands below.
+/// The records' columns, a line for each step; why one is not done stands below. Tables and views are told apart.
 pub(crate) fn steps(steps: &[Step]) -> String {
+    let mut parts: Vec<_> = steps.chunk_by(|a, b| a.subject.column() == b.subject.column()).map(part).collect();
+    if parts.is_empty() {
+        parts.push(part(steps));
+    }
+    parts.join("\n")
+}
+
+fn part(steps: &[Step]) -> String {
     let subject = steps.first().map_or("table_name", |step| step.subject.column());
     let mut rows = vec![[subject, "action", "rows_affected", "execution_time_ms", "outcome"].map(str::to_owned)];
     rows.extend(steps.iter().map(|step| {

@@ -18,21 +18,10 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     Options,
-    event::{Outcome, Report, Step, Subject, Verdict},
+    event::{Event, Outcome, Report, Step, Subject, Verdict},
     lock,
     site::{Ended, number},
 };
-
-/// What a run tells while it works.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A view is being refreshed.
-    Begins(&'a Step),
-    /// It waits, and why.
-    Waits(String),
-    /// A view is through.
-    Over(&'a Step),
-}
 
 /// Refreshes views on a connection that is known to be ours alone. `stop` ends it, and what runs.
 ///
@@ -158,7 +147,7 @@ impl Run<'_> {
             registry.refresh_begun(self.number, &noted(step))
         );
         let id = i64::try_from(number(self.session, &begun).await?).unwrap_or(i64::MAX);
-        (self.tell)(Event::Begins(step));
+        (self.tell)(Event::Refreshes(step));
         let start = Instant::now();
         let result = self.executed(view, concurrently).await;
         step.execution_time_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);

@@ -13,8 +13,9 @@ use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 use tokio::time::sleep;
 
-use super::{Event, Run};
+use super::Run;
 use crate::{
+    event::Event,
     site::{Ended, number},
     stoppable::stoppable,
 };

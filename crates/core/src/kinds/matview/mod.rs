@@ -87,6 +87,18 @@ impl Matview {
         Address::matview(&self.name)
     }
 
+    /// When it is to be brought up to date, as cron writes it.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&str> {
+        self.refresh.as_ref().and_then(|refresh| refresh.schedule.as_deref())
+    }
+
+    /// The time zone of its schedule.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        self.refresh.as_ref().and_then(|refresh| refresh.timezone.as_deref()).unwrap_or("UTC")
+    }
+
     /// The statement that makes it under some name, with its rows or without.
     #[must_use]
     pub fn create_as(&self, name: &QualifiedName, with_data: bool) -> Sql {

@@ -1,5 +1,7 @@
 //! `refresh`: in which order, how, what is recorded, and what happens where somebody else is at it.
 
+mod due;
+
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};

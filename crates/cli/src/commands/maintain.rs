@@ -1,0 +1,104 @@
+//! `maintain`: runs what is due: the retention rules, then the refreshes, each after those that it reads. A view that a
+//! rule has refreshed before its rows went is not due any more then.
+
+use reconcile_live::Session;
+use reconcile_maintain::{
+    Options,
+    due::{self, Timed, Unfilled},
+    event::Report,
+    refresh::refresh,
+    retain::retain,
+};
+use tokio::sync::watch;
+
+use crate::{
+    args::Global,
+    carry_out::interrupts,
+    error::{Exit, Failure},
+    project::{self, Connected},
+    terminal::Terminal,
+    upkeep::{begun, exit, failure, not_due, options, ours_alone, show, teller},
+};
+
+/// Runs what is due, tells of what is not, and prints what came of it.
+pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Connected { project, mut session, .. } = project::connect(global).await?;
+    let options = options(&project);
+    let mut connection = Connection { session: &mut session, stopping: None };
+    let rules = rules(&mut connection, &options, terminal).await?;
+    let views = views(&mut connection, &options, terminal).await?;
+    let reports: Vec<_> = rules.into_iter().chain(views).collect();
+    session.close().await;
+    let Some(worst) = reports.iter().map(|report| report.verdict).min() else {
+        terminal.say("nothing is due");
+        return Ok(Exit::Done);
+    };
+    for report in &reports {
+        show(report, terminal);
+    }
+    Ok(exit(worst))
+}
+
+/// The connection, which is looked at before the first thing that is due runs on it.
+struct Connection<'a> {
+    session: &'a mut Session,
+    stopping: Option<watch::Receiver<bool>>,
+}
+
+impl Connection<'_> {
+    /// What tells that the user wants to stop.
+    async fn ready(&mut self) -> Result<watch::Receiver<bool>, Failure> {
+        if let Some(stopping) = &self.stopping {
+            return Ok(stopping.clone());
+        }
+        ours_alone(self.session).await?;
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(interrupts(stop));
+        self.stopping = Some(stopping.clone());
+        Ok(stopping)
+    }
+}
+
+async fn rules(
+    connection: &mut Connection<'_>,
+    options: &Options,
+    terminal: &Terminal,
+) -> Result<Option<Report>, Failure> {
+    let timed = due::rules(connection.session, &options.registry).await.map_err(failure)?;
+    let mut due = Vec::new();
+    for Timed { of: rule, due: is_due, next } in timed {
+        if is_due {
+            due.push(rule);
+        } else {
+            not_due(&rule.table, next.as_deref(), rule.zone(), "retain", terminal);
+        }
+    }
+    if due.is_empty() {
+        return Ok(None);
+    }
+    let stopping = connection.ready().await?;
+    let report = retain(connection.session, &due, options, stopping, &mut teller(terminal)).await;
+    report.map(Some).map_err(begun)
+}
+
+async fn views(
+    connection: &mut Connection<'_>,
+    options: &Options,
+    terminal: &Terminal,
+) -> Result<Option<Report>, Failure> {
+    let timed = due::views(connection.session, &options.registry, Unfilled::Waits).await.map_err(failure)?;
+    let mut due = Vec::new();
+    for Timed { of: view, due: is_due, next } in timed {
+        if is_due {
+            due.push(view);
+        } else {
+            not_due(&view.name, next.as_deref(), view.zone(), "refresh", terminal);
+        }
+    }
+    if due.is_empty() {
+        return Ok(None);
+    }
+    let stopping = connection.ready().await?;
+    let report = refresh(connection.session, &due, options, stopping, &mut teller(terminal)).await;
+    report.map(Some).map_err(begun)
+}
