@@ -1,5 +1,6 @@
 //! `refresh`: in which order, how, what is recorded, and what happens where somebody else is at it.
 
+mod cron;
 mod due;
 
 use std::process::{Command, Stdio};

@@ -1,18 +1,11 @@
 //! Rules that the database runs itself: their procedures, their jobs in `pg_cron`, and what shows when somebody meddles.
 
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use reconcile_scratch::{Options, Server, local};
+use crate::common::cron::{JOBS, NAME, PG_CRON as CRON, Place};
 
-use crate::common::{Project, Run};
-
-const NAME: &str = "postgres";
-
-const CRON: &str = "version: 1\nscheduler: pg_cron\ndefaults: { lock_timeout: 200ms, retries: 2 }\n";
-
-const TABLES: &str = "CREATE EXTENSION pg_cron;
-    CREATE TABLE log (id int PRIMARY KEY, at timestamptz, legal_hold bool NOT NULL DEFAULT false);
+const TABLES: &str = "CREATE TABLE log (id int PRIMARY KEY, at timestamptz, legal_hold bool NOT NULL DEFAULT false);
     INSERT INTO log SELECT n, now() - n * interval '1 hour' FROM generate_series(1, 2400) n;
     INSERT INTO log VALUES (0, NULL, false), (-1, 'infinity', false), (-2, '-infinity', false),
       (-3, now() - interval '1 year', true);
@@ -44,8 +37,6 @@ retention:
     vacuum: false
 "#;
 
-const JOBS: &str = "SELECT jobname, schedule, command, active FROM cron.job ORDER BY jobname";
-
 /// What the demonstration of the manual way asks for: true counts, before anything goes.
 const PREVIEW: &str = "SELECT table_name, action, rows_affected FROM reconcile.retention_preview()";
 
@@ -55,72 +46,13 @@ const RECORDS: &str =
 /// What a run holds, with the table's object identifier.
 const RUN_LOCK: i32 = reconcile_core::kinds::retention::batch::RUN_LOCK;
 
-/// A server with `pg_cron`, and a project whose rules it runs.
-struct Place {
-    server: Server,
-    project: Project,
-}
-
-impl Place {
-    /// One for each version of PostgreSQL here that has the extension.
-    fn all() -> Vec<Self> {
-        let has = |library: &std::path::Path| library.join("pg_cron.so").exists();
-        let mut places = Vec::new();
-        for installation in local() {
-            let library = installation.bin_dir().join("../lib");
-            if !has(&library) {
-                eprintln!("skipped: PostgreSQL {} has no pg_cron on this machine", installation.version());
-                continue;
-            }
-            let options = Options::default()
-                .with("shared_preload_libraries", "pg_cron")
-                .with("cron.database_name", NAME)
-                .with("cron.use_background_workers", "on")
-                .with("autovacuum", "off");
-            let server = Server::start(&installation, options).unwrap();
-            let project = Project::with(RULES);
-            project.write("reconcile.yaml", CRON);
-            let place = Self { server, project };
-            place.sql(TABLES);
-            places.push(place);
-        }
-        places
-    }
-
-    fn sql(&self, sql: &str) -> String {
-        self.server.psql(NAME, sql).unwrap_or_else(|error| panic!("{error}\nin {sql}"))
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.project.run_at(&self.server.url(NAME), args)
-    }
-
-    fn apply(&self) -> Run {
-        self.run(&["apply", "--auto-approve", "--allow", "all"]).expect(0)
-    }
-
-    fn expect_no_changes(&self) {
-        self.run(&["plan", "--detailed-exitcode"]).expect(0);
-    }
-
-    fn expect_planned(&self, text: &str) {
-        let run = self.run(&["plan", "--detailed-exitcode"]).expect(2);
-        assert!(run.stdout.contains(text), "{run}");
-    }
-
-    fn wait_until(&self, what: &str, query: &str, expected: &str) {
-        let began = Instant::now();
-        while self.sql(query) != expected {
-            let details = "SELECT * FROM cron.job_run_details";
-            assert!(began.elapsed() < Duration::from_secs(150), "{what}: {}\n{}", self.sql(query), self.sql(details));
-            sleep(Duration::from_millis(500));
-        }
-    }
+fn places() -> Vec<Place> {
+    Place::all(TABLES, RULES)
 }
 
 #[test]
 fn the_procedures_do_what_the_preview_counts() {
-    for place in Place::all() {
+    for place in places() {
         place.apply();
         place.expect_no_changes();
         let counts = "public.record|DELETE (>90 days)|3330\npublic.batch|DELETE (>90 days)|111\n\
@@ -154,7 +86,7 @@ fn the_procedures_do_what_the_preview_counts() {
 
 #[test]
 fn jobs_follow_their_rules_and_drift_is_seen() {
-    for place in Place::all() {
+    for place in places() {
         place.apply();
         let jobs = "retain:public.batch|0 2 * * *|CALL reconcile.\"retain:public.batch\"()|t\n\
             retain:public.log|0 2 * * *|CALL reconcile.\"retain:public.log\"()|t\n\
@@ -207,7 +139,7 @@ fn jobs_follow_their_rules_and_drift_is_seen() {
 
 #[test]
 fn pg_cron_runs_the_jobs() {
-    for place in Place::all() {
+    for place in places() {
         let each_minute = RULES.replace("0 2 * * *", "* * * * *");
         place.project.write("schema/tables.yaml", each_minute);
         place.apply();
@@ -224,7 +156,7 @@ fn pg_cron_runs_the_jobs() {
 
 #[test]
 fn a_procedure_refuses_what_a_run_refuses() {
-    for place in Place::all() {
+    for place in places() {
         let rules = RULES.replace("batch: { rows: 300 }", "limits: { max_rows: 100 }");
         place.project.write("schema/tables.yaml", rules);
         place.apply();
@@ -270,7 +202,7 @@ fn a_procedure_refuses_what_a_run_refuses() {
 
 #[test]
 fn a_procedure_that_is_killed_leaves_each_row_in_one_place() {
-    for place in Place::all() {
+    for place in places() {
         let slow = RULES.replace("    archive_to", "    batch: { rows: 20, sleep: 5ms }\n    archive_to");
         place.project.write("schema/tables.yaml", slow);
         place.apply();
@@ -297,7 +229,7 @@ fn a_procedure_that_is_killed_leaves_each_row_in_one_place() {
 
 #[test]
 fn without_the_extension_a_plan_says_what_to_do() {
-    for place in Place::all() {
+    for place in places() {
         place.sql("DROP EXTENSION pg_cron");
         let run = place.run(&["plan"]).expect(1);
         assert!(run.stderr.contains("schema/tables.yaml:3") && run.stderr.contains("scheduler: external"), "{run}");

@@ -14,8 +14,8 @@ use crate::{
         retention::{
             Rule,
             facts::{Estimate, Table},
-            routine,
         },
+        routine,
         schedule::{Schedule, facts::Cron},
     },
     name::{Ident, QualifiedName},
@@ -60,7 +60,7 @@ pub struct Live {
 pub struct Retention {
     /// Their tables, the children of those, and their archives.
     pub tables: BTreeMap<QualifiedName, Table>,
-    /// The routines of rules in reconcile's own schema, by name.
+    /// The routines of rules and of chains of views in reconcile's own schema, by name.
     pub routines: BTreeMap<Ident, routine::Found>,
     /// Of the rules that are not in force as declared, by their tables.
     pub estimates: BTreeMap<QualifiedName, Estimate>,

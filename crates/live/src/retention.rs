@@ -11,7 +11,10 @@ use reconcile_core::{
         decide::{estimate, tables},
         facts::{self, Estimate, Table},
     },
-    kinds::schedule::facts::{JOBS, Job},
+    kinds::schedule::{
+        Scheduler,
+        facts::{JOBS, Job},
+    },
     live::Live,
     name::{Ident, QualifiedName},
     problem::Problem,
@@ -37,7 +40,9 @@ pub async fn read(
 ) -> Result<(), LiveError> {
     let rules = desired.rules.iter().map(|declared| &declared.rule).chain(live.registry.rules.values());
     let names = tables(rules);
-    if names.is_empty() && live.registry.schedules.is_empty() {
+    let jobs = desired.scheduler == Some(Scheduler::PgCron)
+        && desired.matviews.iter().any(|declared| declared.view.schedule().is_some());
+    if names.is_empty() && live.registry.schedules.is_empty() && !jobs {
         return Ok(());
     }
     let mut batch = routines(&options.registry_schema).to_string();
@@ -61,12 +66,12 @@ pub async fn read(
     Ok(())
 }
 
-/// The routines of rules: name, and what they are.
+/// The routines of rules and of chains of views: name, and what they are.
 fn routines(registry: &Ident) -> Sql {
     Sql::new(
         "SELECT p.proname::text, jsonb_build_object('kind', p.prokind, 'body', p.prosrc, \
          'own', pg_get_userbyid(p.proowner) = current_user) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
-         WHERE p.pronargs = 0 AND p.prokind IN ('f', 'p') AND p.proname ~ '^(retain|preview):' AND n.nspname = ",
+         WHERE p.pronargs = 0 AND p.prokind IN ('f', 'p') AND p.proname ~ '^(retain|preview|refresh):' AND n.nspname = ",
     )
     .literal(registry.as_str())
 }

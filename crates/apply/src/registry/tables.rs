@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconcile_core::{kinds::retention::routine, sql::Sql};
+use reconcile_core::{kinds::routine, sql::Sql};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     DbBackend, Schema,
@@ -13,7 +13,7 @@ use sea_orm::{
 use super::{Registry, archive_file, refresh_run, resource, retention_run, run, step};
 
 /// The layout that this program writes.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// Why registry and history cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -89,13 +89,13 @@ impl Registry {
 
     /// The statements that drop our routines: what rules share, and what forgotten rules left.
     async fn routines(&self, session: &mut Session) -> Result<String, LiveError> {
-        let shared = Sql::default().list(routine::SHARED, ", ", |sql, (name, _)| sql.literal(name));
+        let shared = Sql::default().list(routine::shared_names(), ", ", Sql::literal);
         let ours = Sql::new(
             "SELECT coalesce(string_agg('DROP ROUTINE ' || p.oid::regprocedure || '; ', ''), '') FROM pg_proc p \
              JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ",
         )
         .literal(self.schema.as_str())
-        .raw(" AND (p.proname ~ '^(retain|preview):' OR p.proname IN (")
+        .raw(" AND (p.proname ~ '^(retain|preview|refresh):' OR p.proname IN (")
         .raw_sql(&shared)
         .raw("))");
         Ok(session.row(ours.as_str()).await?.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
@@ -149,7 +149,7 @@ impl Registry {
             Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
             Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
         ]);
-        statements.extend(routine::shared(&self.schema).into_iter().map(|sql| sql.to_string()));
+        statements.extend(self.shared());
         statements.extend(self.versioned());
         statements
     }
@@ -169,29 +169,45 @@ impl Registry {
         create.table(self.table("archive_file")).to_string(PostgresQueryBuilder)
     }
 
-    /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what rules
-    /// share in the database, what is in files, and what refreshes did.
+    /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what is in
+    /// files, what refreshes did, and what a run leaves. From all of them: what is shared in the database.
     fn upgrade(&self, version: Option<i32>) -> Vec<String> {
-        let shared = routine::shared(&self.schema).into_iter().map(|sql| sql.to_string());
-        let shared = shared.chain([self.archive_table(), self.refresh_table()]);
-        if version.is_some() {
-            let mut update = Query::update();
-            update.table(self.table("layout")).value(Alias::new("version"), VERSION);
+        let mut statements = Vec::new();
+        if version.is_none() {
+            let mut alter = Table::alter();
+            alter
+                .table(self.table("run"))
+                .add_column(ColumnDef::new(Alias::new("command")).text().not_null().default("apply"))
+                .add_column(ColumnDef::new(Alias::new("reverts")).big_integer())
+                .add_column(ColumnDef::new(Alias::new("operator")).text());
+            statements.extend([alter.to_string(PostgresQueryBuilder), self.retention_table()]);
+        }
+        if version == Some(2) {
             let mut alter = Table::alter();
             alter.table(self.table("retention_run")).add_column(ColumnDef::new(Alias::new("backlog")).big_integer());
-            let last = [alter.to_string(PostgresQueryBuilder), update.to_string(PostgresQueryBuilder)];
-            return shared.chain(last).collect();
+            statements.push(alter.to_string(PostgresQueryBuilder));
         }
-        let mut alter = Table::alter();
-        alter
-            .table(self.table("run"))
-            .add_column(ColumnDef::new(Alias::new("command")).text().not_null().default("apply"))
-            .add_column(ColumnDef::new(Alias::new("reverts")).big_integer())
-            .add_column(ColumnDef::new(Alias::new("operator")).text());
-        let mut statements = vec![alter.to_string(PostgresQueryBuilder), self.retention_table()];
-        statements.extend(shared);
-        statements.extend(self.versioned());
+        if version.is_none_or(|version| version < 3) {
+            statements.extend([self.archive_table(), self.refresh_table()]);
+        } else {
+            // With more arguments it would stand beside the old one.
+            statements.push(Sql::new("DROP PROCEDURE ").ident(&self.schema).raw(".retention_walk").to_string());
+        }
+        statements.extend(self.shared());
+        match version {
+            Some(_) => {
+                let mut update = Query::update();
+                update.table(self.table("layout")).value(Alias::new("version"), VERSION);
+                statements.push(update.to_string(PostgresQueryBuilder));
+            }
+            None => statements.extend(self.versioned()),
+        }
         statements
+    }
+
+    /// What rules and chains of views share in the database.
+    fn shared(&self) -> impl Iterator<Item = String> {
+        routine::shared(&self.schema).into_iter().map(|sql| sql.to_string())
     }
 
     /// Writes down which layout this is, for everyone to know.

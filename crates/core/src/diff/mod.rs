@@ -53,7 +53,7 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
     let bounds = Bounds { filter: &options.filter, release: &options.release };
     let setting = retention::decide::Setting { limits: options.limits, session: &options.session };
     let mut rules = retention::decide::decide(desired, live, &options.filter, &options.release, setting);
-    let jobs = schedule::decide::decide(desired, live, &options.filter, &options.release, setting);
+    let mut jobs = schedule::decide::decide(desired, live, &options.filter, &options.release, setting);
     let mut views = matview::decide::decide(desired, live, canonical, bounds, setting);
     rules.problems.splice(0..0, std::mem::take(&mut views.problems));
     rules.problems.extend(jobs.problems);
@@ -83,6 +83,11 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
         number_transactions(&mut change.steps, &mut transactions);
         release::strike(change, &options.release);
     }
+    // Jobs of views come in their turn.
+    let turn = views.changes.first().map(|change| change.tree.clone());
+    for job in jobs.changes.iter_mut().filter(|job| is_refresh(&job.address)) {
+        job.tree = turn.clone().unwrap_or_else(|| job.tree.clone());
+    }
     changes.append(&mut views.changes);
     // What calls goes before what is called, and comes after it.
     changes.extend(jobs.removals.into_iter().chain(rules.changes).chain(jobs.changes));
@@ -107,6 +112,10 @@ pub fn plan(desired: &Desired, live: &Live, canonical: &Canonical, options: Plan
         notes: decisions.notes,
         left_alone: decisions.left_alone,
     })
+}
+
+fn is_refresh(address: &Address) -> bool {
+    matches!(address, Address::Schedule { task: schedule::Task::Refresh, .. })
 }
 
 fn decide<'a>(

@@ -1,6 +1,7 @@
 //! A materialized view: what it is, on both sides of the comparison. Its query is in `query`, how it is written in YAML
 //! in `spec`, how it is read from the catalogs in `facts`, which one comes first in `order`, what becomes of it in
-//! `decide`, and what that executes in `steps`; who may do what with it, in `grants`. Indexes on it are indexes like any other, but where it is made anew.
+//! `decide`, and what that executes in `steps`; who may do what with it, in `grants`; what refreshes it inside the database,
+//! in `routine`. Indexes on it are indexes like any other, but where it is made anew.
 
 pub mod canonical;
 pub mod compare;
@@ -13,6 +14,7 @@ pub mod order;
 pub mod query;
 pub mod redirect;
 pub mod regrant;
+pub mod routine;
 pub mod spec;
 pub mod steps;
 pub mod together;

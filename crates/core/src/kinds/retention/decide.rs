@@ -6,14 +6,18 @@ use super::{
     Rule, check,
     facts::{Estimate, Table},
     refuse::Refused,
-    routine::{self, Routine},
+    routine::{preview, preview_name, procedure, procedure_name},
 };
 use crate::{
     address::Address,
     desired::{DeclaredRule, Desired},
     digest::Digest,
     hazard::{Hazard, HazardSet},
-    kinds::{Object, schedule::Scheduler},
+    kinds::{
+        Object,
+        routine::{self, Routine},
+        schedule::Scheduler,
+    },
     live::Live,
     lock::Lock,
     name::{Ident, QualifiedName},
@@ -219,9 +223,9 @@ fn routine_steps(
         tables.insert(to.clone(), table.archived(to, tables.get(to)));
     }
     let scene = rule.assembled(&tables)?;
-    let mut wanted = vec![routine::preview(rule, &scene, setting.session)];
+    let mut wanted = vec![preview(rule, &scene, setting.session)];
     if scheduler == Some(Scheduler::PgCron) && rule.schedule.is_some() {
-        wanted.extend(routine::procedure(rule, &scene, setting.session, setting.limits));
+        wanted.extend(procedure(rule, &scene, setting.session, setting.limits));
     }
     let missing = wanted.iter().filter(|routine| !routine.is(live.retention.routines.get(&routine.name().name)));
     let mut steps: Vec<_> = missing.map(|routine| routine.step(setting.limits)).collect();
@@ -239,7 +243,7 @@ fn surplus(rule: &Rule, live: &Live, wanted: &[Routine], setting: Setting<'_>) -
 
 fn routine_names(rule: &Rule, setting: Setting<'_>) -> [QualifiedName; 2] {
     let registry = &setting.session.registry_schema;
-    [routine::procedure_name(&rule.table, registry), routine::preview_name(&rule.table, registry)]
+    [procedure_name(&rule.table, registry), preview_name(&rule.table, registry)]
 }
 
 /// A schedule that nothing in the database keeps.

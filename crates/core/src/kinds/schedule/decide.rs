@@ -3,23 +3,26 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Schedule, Scheduler,
+    Schedule, Task,
     facts::{Cron, Job},
+    wanted::{All, Wanted},
 };
 use crate::{
     address::Address,
-    desired::{DeclaredRule, Desired},
+    desired::Desired,
     digest::Digest,
     hazard::HazardSet,
     kinds::{
         Object,
-        retention::{self, decide::Setting},
+        retention::decide::Setting,
+        routine::{self, Found},
     },
     live::Live,
-    name::Ident,
+    name::{Ident, QualifiedName},
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step, TimeLimits},
     problem::Problem,
     scope::{Filter, Release},
+    source::Source,
     sql::Sql,
 };
 
@@ -40,10 +43,12 @@ pub struct Decisions {
 struct Sides<'a> {
     address: Address,
     /// `None`: it is to go.
-    wanted: Option<&'a Schedule>,
+    wanted: Option<&'a Wanted>,
     /// As it was applied.
     managed: Option<&'a Schedule>,
     found: Seen<'a>,
+    /// What it calls, as it is there, where that comes and goes with it.
+    routine: (QualifiedName, Option<&'a Found>),
 }
 
 /// What this role sees of a job.
@@ -61,27 +66,18 @@ enum Seen<'a> {
 #[must_use]
 pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
     let (registry, limits) = (&setting.session.registry_schema, setting.limits);
-    let mut out = Decisions::default();
-    let mut wanted = Vec::new();
-    if desired.scheduler == Some(Scheduler::PgCron) {
-        for declared in &desired.rules {
-            wanted.extend(of_rule(declared, live, registry, &mut out));
-        }
-    }
-    let addresses: BTreeSet<_> = wanted.iter().map(|(wanted, _)| wanted.address()).collect();
+    let all = All::of(desired, live, filter, release, setting);
+    let mut out = Decisions { notes: all.notes, problems: all.problems, ..Decisions::default() };
+    let addresses: BTreeSet<_> = all.jobs.iter().map(|wanted| wanted.schedule.address()).collect();
     for (_, schedule) in live.registry.schedules.iter().filter(|(address, _)| !addresses.contains(address)) {
         if let Some(change) = Sides::of(schedule, None, live, registry).leaves(release, live, limits) {
             out.removals.push(change);
         }
     }
-    for (schedule, declared) in &wanted {
-        let sides = Sides::of(schedule, Some(schedule), live, registry);
-        let rule = &declared.rule;
-        let callable = filter.admits(&rule.address()) || live.registry.rules.contains_key(&rule.table);
-        if !filter.admits(&sides.address) || !callable {
-            continue;
-        }
-        match sides.comes(declared, live, limits) {
+    let admitted = |wanted: &&Wanted| wanted.callable && filter.admits(&wanted.schedule.address());
+    for wanted in all.jobs.iter().filter(admitted) {
+        let sides = Sides::of(&wanted.schedule, Some(wanted), live, registry);
+        match sides.comes(live, limits) {
             Ok(change) => out.changes.extend(change),
             Err(problem) => out.problems.push(*problem),
         }
@@ -94,99 +90,58 @@ pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release
     out
 }
 
-/// The jobs of a rule, where `pg_cron` can run it.
-fn of_rule<'a>(
-    declared: &'a DeclaredRule,
-    live: &Live,
-    registry: &Ident,
-    out: &mut Decisions,
-) -> Vec<(Schedule, &'a DeclaredRule)> {
-    let rule = &declared.rule;
-    let Some(schedule) = &rule.schedule else { return Vec::new() };
-    let (address, at) = (rule.address(), declared.at.key("schedule"));
-    if matches!(rule.action, retention::Action::ArchiveFiles(_)) {
-        let text = format!("pg_cron writes no files: have `reconcile retain` called at `{schedule}`");
-        out.notes.push(Note::new(address, text));
-        return Vec::new();
-    }
-    let Some(version) = &live.cron.version else {
-        let problem = Problem::new(&at, "the project's `scheduler` is pg_cron, which this database has not installed");
-        let hint = "CREATE EXTENSION pg_cron in the database that `cron.database_name` names, or `scheduler: external`";
-        out.problems.push(problem.hint(hint));
-        return Vec::new();
-    };
-    if is_before_1_4(version) {
-        let problem =
-            Problem::new(&at, format!("pg_cron is of version {version}, and 1.4 is the first that can do this"));
-        out.problems.push(problem.hint("ALTER EXTENSION pg_cron UPDATE, or `scheduler: external`"));
-        return Vec::new();
-    }
-    let zone = &live.cron.timezone;
-    if rule.zone() != zone
-        && !(is_utc(rule.zone()) && is_utc(zone))
-        && live.registry.rules.get(&rule.table) != Some(rule)
-    {
-        let text = format!("pg_cron reads `{schedule}` in the time zone {zone}, not in the rule's {}", rule.zone());
-        out.notes.push(Note::new(address, text));
-    }
-    Schedule::of_rule(rule, registry).into_iter().map(|schedule| (schedule, declared)).collect()
-}
-
-fn is_utc(zone: &str) -> bool {
-    ["UTC", "GMT", "Etc/UTC"].contains(&zone)
-}
-
-fn is_before_1_4(version: &str) -> bool {
-    let mut parts = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < (1, 4)
-}
-
 impl<'a> Sides<'a> {
-    fn of(schedule: &'a Schedule, wanted: Option<&'a Schedule>, live: &'a Live, registry: &Ident) -> Self {
+    fn of(schedule: &Schedule, wanted: Option<&'a Wanted>, live: &'a Live, registry: &Ident) -> Self {
         let managed = live.registry.schedules.get(&schedule.address());
         let name = schedule.job();
         let Cron { readable, own_only, jobs, .. } = &live.cron;
         // Whose procedure it calls, his the job is: another role's are hidden from this one.
-        let procedure = retention::routine::procedure_name(&schedule.table, registry);
-        let foreign = live.retention.routines.get(&procedure.name).is_some_and(|routine| !routine.own);
+        let procedure = schedule.procedure(registry);
+        let routine = live.retention.routines.get(&procedure.name);
+        let foreign = routine.is_some_and(|routine| !routine.own);
         let found = match jobs.get(&name) {
             Some(job) => Seen::There(job),
             None if !readable || (*own_only && foreign) => Seen::Hidden,
             None => Seen::Missing,
         };
-        Self { address: schedule.address(), wanted, managed, found }
+        let own = match schedule.task {
+            Task::Refresh => routine,
+            // A rule has more of them than its job calls, so they are the rule's.
+            Task::Retain | Task::Vacuum => None,
+        };
+        Self { address: schedule.address(), wanted, managed, found, routine: (procedure, own) }
     }
 
     /// What makes it as it should be.
-    fn comes(
-        &self,
-        declared: &DeclaredRule,
-        live: &Live,
-        limits: TimeLimits,
-    ) -> Result<Option<PlannedChange>, Box<Problem>> {
-        let Some(wanted) = self.wanted else { return Ok(None) };
-        let known = self.managed == Some(wanted);
+    fn comes(&self, live: &Live, limits: TimeLimits) -> Result<Option<PlannedChange>, Box<Problem>> {
+        let Some(Wanted { schedule: wanted, routine, at, .. }) = self.wanted else { return Ok(None) };
+        let procedure = routine.as_ref().filter(|routine| !routine.is(self.routine.1));
+        let (whose, known) = (whose(wanted.task), self.managed == Some(wanted));
         let (action, reason, sql) = match (self.found, self.managed) {
-            (Seen::There(job), _) if job.is(wanted) && known => return Ok(None),
-            (Seen::There(job), None) if job.is(wanted) => (Action::Adopt, "it is there as it should be", None),
-            (Seen::There(job), Some(_)) if job.is(wanted) => (Action::Update, "the registry takes note", None),
-            (Seen::There(_), None) => {
-                let name = wanted.job();
-                let problem = Problem::new(
-                    &declared.at.key("schedule"),
-                    format!("there is a job `{name}` that is not reconcile's"),
-                );
-                return Err(Box::new(problem.hint(format!("SELECT cron.unschedule('{name}'), if nobody needs it"))));
+            (Seen::There(job), _) if job.is(wanted) && known && procedure.is_none() => return Ok(None),
+            (Seen::There(job), Some(_)) if job.is(wanted) && procedure.is_some() => {
+                (Action::Update, "its procedure is not as it should be".to_owned(), None)
             }
+            (Seen::There(job), None) if job.is(wanted) => {
+                (Action::Adopt, "it is there as it should be".to_owned(), None)
+            }
+            (Seen::There(job), Some(_)) if job.is(wanted) => {
+                (Action::Update, "the registry takes note".to_owned(), None)
+            }
+            (Seen::There(_), None) => return Err(Box::new(foreign(wanted, at.as_ref()))),
             (Seen::There(job), Some(_)) => (Action::Update, differs(job, wanted, known), Some(alter(wanted))),
-            (Seen::Hidden, Some(_)) if known => return Ok(None),
-            (Seen::Hidden, Some(_)) => (Action::Update, "its rule has changed", Some(alter(wanted))),
-            (Seen::Missing, Some(_)) => (Action::Create, "somebody has unscheduled it", Some(create(wanted))),
-            (Seen::Missing | Seen::Hidden, None) => (Action::Create, "its rule has a schedule", Some(create(wanted))),
+            (Seen::Hidden, Some(_)) if known && procedure.is_none() => return Ok(None),
+            (Seen::Hidden, Some(_)) => (Action::Update, format!("{whose} changed"), Some(alter(wanted))),
+            (Seen::Missing, Some(_)) => {
+                (Action::Create, "somebody has unscheduled it".to_owned(), Some(create(wanted)))
+            }
+            (Seen::Missing | Seen::Hidden, None) => {
+                (Action::Create, format!("{whose} a schedule"), Some(create(wanted)))
+            }
         };
         let undo = (action == Action::Create).then(|| unschedule(wanted));
-        let steps = sql.into_iter().map(|sql| Step { undo: undo.clone(), ..Step::brief(sql, None, limits) });
-        let steps = steps.collect();
+        let job = sql.map(|sql| Step { undo: undo.clone(), ..Step::brief(sql, None, limits) });
+        let steps = procedure.map(|procedure| procedure.step(limits)).into_iter().chain(job).collect();
         let object = Object::Schedule(Box::new(wanted.clone()));
         let digest = Digest::of(wanted);
         let record = Record::Manage {
@@ -195,25 +150,29 @@ impl<'a> Sides<'a> {
             definition: digest,
             declaration: object.clone(),
         };
-        Ok(Some(self.change(action, reason, Some(object), steps, record, live)))
+        Ok(Some(self.change(action, &reason, Some(object), steps, record, live)))
     }
 
     /// What takes it away.
     fn leaves(&self, release: &Release, live: &Live, limits: TimeLimits) -> Option<PlannedChange> {
         let managed = self.managed?;
         let record = Record::Forget { address: self.address.clone() };
-        let (action, reason, steps) = match (release.get(&self.address), self.found) {
-            (Some(reason), _) => (Action::Forget, reason.as_str(), Vec::new()),
-            (None, Seen::Missing) => (Action::Forget, "somebody has unscheduled it", Vec::new()),
+        let procedure = self.routine.1.map(|found| routine::drop(&self.routine.0, found.kind));
+        let procedure = procedure.map(|sql| Step::brief(sql, None, limits));
+        let (action, reason, job) = match (release.get(&self.address), self.found) {
+            (Some(reason), _) => return Some(self.change(Action::Forget, reason, None, Vec::new(), record, live)),
+            (None, Seen::Missing) => (Action::Forget, "somebody has unscheduled it", None),
             (None, Seen::Hidden) if live.cron.version.is_none() => {
-                (Action::Forget, "pg_cron is gone, and it as well", Vec::new())
+                (Action::Forget, "pg_cron is gone, and it as well", None)
             }
             (None, Seen::There(_) | Seen::Hidden) => {
                 let step = Step { undo: Some(create(managed)), ..Step::brief(unschedule(managed), None, limits) };
-                (Action::Drop, "no rule in force wants it any more", vec![step])
+                (Action::Drop, unwanted(managed.task), Some(step))
             }
         };
-        Some(self.change(action, reason, None, steps, record, live))
+        // Where only the procedure is left, it still is a drop.
+        let action = if procedure.is_some() { Action::Drop } else { action };
+        Some(self.change(action, reason, None, job.into_iter().chain(procedure).collect(), record, live))
     }
 
     fn change(
@@ -243,7 +202,7 @@ impl<'a> Sides<'a> {
             before: before.filter(|_| action != Action::Create).map(|before| Object::Schedule(Box::new(before))),
             after,
             prior: Prior { managed: self.managed.is_some(), valid: true, hangs: Vec::new() },
-            relies_on: Digest::of(&(self.managed, strayed, &live.cron.version)),
+            relies_on: Digest::of(&(self.managed, strayed, &live.cron.version, self.routine.1)),
             tree: table.clone(),
             hazards: HazardSet::new(),
             relation: RelationSize { name: table, bytes: 0, rows: None },
@@ -255,14 +214,37 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// What somebody changed, or the rule.
-fn differs(job: &Job, wanted: &Schedule, known: bool) -> &'static str {
-    match () {
-        () if !known => "its rule has changed",
-        () if !job.active => "somebody has switched it off",
-        () if job.schedule != wanted.schedule => "somebody has changed its schedule",
-        () => "somebody has changed its command",
+/// What a job follows from, and that it has.
+fn whose(task: Task) -> &'static str {
+    match task {
+        Task::Retain | Task::Vacuum => "its rule has",
+        Task::Refresh => "its views have",
     }
+}
+
+fn unwanted(task: Task) -> &'static str {
+    match task {
+        Task::Retain | Task::Vacuum => "no rule in force wants it any more",
+        Task::Refresh => "no chain of views wants it any more",
+    }
+}
+
+/// What somebody changed, or what it follows from.
+fn differs(job: &Job, wanted: &Schedule, known: bool) -> String {
+    match () {
+        () if !known => format!("{} changed", whose(wanted.task)),
+        () if !job.active => "somebody has switched it off".to_owned(),
+        () if job.schedule != wanted.schedule => "somebody has changed its schedule".to_owned(),
+        () => "somebody has changed its command".to_owned(),
+    }
+}
+
+/// A job of that name which nobody knows of.
+fn foreign(wanted: &Schedule, at: Option<&Source>) -> Problem {
+    let name = wanted.job();
+    let message = format!("there is a job `{name}` that is not reconcile's");
+    let problem = at.map_or_else(|| Problem::nowhere(message.clone()), |at| Problem::new(at, message.clone()));
+    problem.hint(format!("SELECT cron.unschedule('{name}'), if nobody needs it"))
 }
 
 fn create(wanted: &Schedule) -> Sql {

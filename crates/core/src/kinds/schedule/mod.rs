@@ -1,8 +1,11 @@
 //! What runs in the database at its time: jobs of the extension `pg_cron`. Nobody declares one; each follows from
-//! something that has a schedule. How live ones are read is in `facts`, what becomes of them in `decide`.
+//! something that has a schedule: which ones there are to be is in `wanted` and `chains`, how live ones are read in
+//! `facts`, and what becomes of them in `decide`.
 
+mod chains;
 pub mod decide;
 pub mod facts;
+mod wanted;
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +13,10 @@ use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions, parse_crontab_with
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::retention::{Rule, batch, routine};
+use super::{
+    matview,
+    retention::{Rule, batch, routine},
+};
 use crate::{
     address::Address,
     name::{Ident, QualifiedName},
@@ -32,7 +38,7 @@ pub enum Scheduler {
 pub struct Schedule {
     /// What it does.
     pub task: Task,
-    /// To which table.
+    /// To which table, or to the chain of which view.
     pub table: QualifiedName,
     /// When, as cron writes it, in the time zone of `pg_cron`.
     pub schedule: String,
@@ -48,6 +54,8 @@ pub enum Task {
     Retain,
     /// Vacuums what a rule's run has touched, which no procedure can (TRAPS 18).
     Vacuum,
+    /// Refreshes a chain of views.
+    Refresh,
 }
 
 /// How long after a rule the VACUUM of its tables begins.
@@ -70,7 +78,7 @@ impl Schedule {
     #[must_use]
     pub fn of_rule(rule: &Rule, registry: &Ident) -> Vec<Self> {
         let Some(schedule) = &rule.schedule else { return Vec::new() };
-        let run = Sql::new("CALL ").name(&routine::procedure_name(&rule.table, registry)).raw("()");
+        let run = call(&routine::procedure_name(&rule.table, registry));
         let of = |task, schedule: String, command: &Sql| Self {
             task,
             table: rule.table.clone(),
@@ -86,11 +94,31 @@ impl Schedule {
         jobs
     }
 
+    /// The job of a chain of views, which goes by the name of the first.
+    #[must_use]
+    pub fn of_chain(first: &QualifiedName, schedule: &str, registry: &Ident) -> Self {
+        let command = call(&matview::routine::procedure_name(first, registry)).to_string();
+        Self { task: Task::Refresh, table: first.clone(), schedule: schedule.to_owned(), command }
+    }
+
+    /// The procedure that stands behind it.
+    #[must_use]
+    pub fn procedure(&self, registry: &Ident) -> QualifiedName {
+        match self.task {
+            Task::Retain | Task::Vacuum => routine::procedure_name(&self.table, registry),
+            Task::Refresh => matview::routine::procedure_name(&self.table, registry),
+        }
+    }
+
     /// The job over several lines, for people to compare.
     #[must_use]
     pub fn lines(&self) -> String {
         format!("job {}\n  at {}\n  {}\n", self.job(), self.schedule, self.command)
     }
+}
+
+fn call(procedure: &QualifiedName) -> Sql {
+    Sql::new("CALL ").name(procedure).raw("()")
 }
 
 /// Reads a schedule that everyone who keeps time understands alike: five fields, no time zone, no last or nearest day.
@@ -118,6 +146,7 @@ impl fmt::Display for Task {
         f.write_str(match self {
             Self::Retain => "retain",
             Self::Vacuum => "vacuum",
+            Self::Refresh => "refresh",
         })
     }
 }
@@ -126,7 +155,7 @@ impl FromStr for Task {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Retain, Self::Vacuum].into_iter().find(|task| task.to_string() == text).ok_or(())
+        [Self::Retain, Self::Vacuum, Self::Refresh].into_iter().find(|task| task.to_string() == text).ok_or(())
     }
 }
 

@@ -2,8 +2,6 @@
 //! procedure that does it. Both are made of the statements of `batch`. What all rules share, the walk through a table,
 //! belongs to reconcile's own schema and is made with its tables.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     Rule,
     batch::{Fate, INDEX_ADVANTAGE, Link, RUN_LOCK, Selection},
@@ -12,13 +10,11 @@ use super::{
 };
 use crate::{
     digest::Digest,
+    kinds::routine::{Kind, RETRIES, Routine, call, create, path, patience, texts},
     name::{Ident, QualifiedName},
-    plan::{SessionSettings, Step, TimeLimits},
+    plan::{SessionSettings, TimeLimits},
     sql::Sql,
 };
-
-/// How often a batch is tried again that got no lock, where no client says so.
-const RETRIES: u32 = 10;
 
 /// What a count gives, as people know it from the manual way.
 const COUNTS: &str = "RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric)";
@@ -31,46 +27,6 @@ pub const SHARED: [(&str, Kind); 5] = [
     ("retention_batch", Kind::Procedure),
     ("retention_parts", Kind::Function),
 ];
-
-/// What kind of routine it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// It answers.
-    #[serde(rename = "f")]
-    Function,
-    /// It works.
-    #[serde(rename = "p")]
-    Procedure,
-}
-
-/// A routine of one rule, as it should be.
-#[derive(Clone, Debug)]
-pub struct Routine {
-    name: QualifiedName,
-    kind: Kind,
-    head: Sql,
-    body: Sql,
-}
-
-/// A routine that is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// What it is.
-    pub kind: Kind,
-    /// `pg_proc.prosrc`: as it was written.
-    pub body: String,
-    /// It is this role's.
-    pub own: bool,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Function => "FUNCTION ",
-            Self::Procedure => "PROCEDURE ",
-        }
-    }
-}
 
 /// The name of the routine that counts what a rule would do.
 #[must_use]
@@ -108,10 +64,6 @@ pub fn preview(rule: &Rule, scene: &Scene, session: &SessionSettings) -> Routine
     }
 }
 
-fn path(session: &SessionSettings) -> Sql {
-    Sql::default().literal(Sql::default().search_path(&session.search_path).as_str())
-}
-
 fn cut_off_query(rule: &Rule, scene: &Scene) -> Sql {
     let query = Sql::new("SELECT ").raw_sql(&scene.clock.cut_off(rule)).raw("::text");
     Sql::default().literal(query.as_str())
@@ -123,9 +75,9 @@ pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: 
     if matches!(rule.action, super::Action::ArchiveFiles(_)) {
         return None;
     }
-    let names = Sql::new("ARRAY[").list(&scene.children, ", ", |sql, (child, _)| sql.literal(&child.name.to_string()));
-    let quoted = Sql::new("ARRAY[").list(&scene.children, ", ", |sql, (child, _)| sql.literal(&child.name.quoted()));
-    let keys = Sql::new("ARRAY[").list(&rule.children, ", ", |sql, child| sql.literal(child.foreign_key.as_str()));
+    let names = texts(scene.children.iter().map(|(child, _)| child.name.to_string()));
+    let quoted = texts(scene.children.iter().map(|(child, _)| child.name.quoted()));
+    let keys = texts(rule.children.iter().map(|child| child.foreign_key.as_str().to_owned()));
     let text = |text: &str| Sql::default().literal(text);
     let arguments = [
         ("rule_name", text(&rule.table.to_string())),
@@ -134,21 +86,20 @@ pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: 
         ("target", text(&rule.table.quoted())),
         ("label", text(&rule.label())),
         ("path", path(session)),
-        ("patience", text(&format!("{}ms", limits.lock_timeout.as_millis()))),
+        ("patience", patience(limits)),
         ("retries", RETRIES.into()),
-        ("children", quoted.raw("]::text[]")),
-        ("child_names", names.raw("]::text[]")),
-        ("foreign_keys", keys.raw("]::text[]")),
+        ("children", quoted),
+        ("child_names", names),
+        ("foreign_keys", keys),
         ("child_label", text(&rule.child_label())),
     ];
     let arguments = arguments.into_iter().chain(statements(rule, scene));
-    let body = Sql::new("BEGIN\n  CALL ").ident(&session.registry_schema).raw(".retention_walk(\n");
-    let body = body.list(arguments, ",\n", |sql, (name, value)| sql.raw("    ").raw(name).raw(" => ").raw_sql(&value));
+    let body = Sql::new("BEGIN\n").raw_sql(&call("retention_walk", &session.registry_schema, arguments));
     Some(Routine {
         name: procedure_name(&rule.table, &session.registry_schema),
         kind: Kind::Procedure,
         head: Sql::new("() LANGUAGE plpgsql"),
-        body: body.raw(");\nEND\n"),
+        body: body.raw("END\n"),
     })
 }
 
@@ -198,10 +149,7 @@ pub fn shared(registry: &Ident) -> Vec<Sql> {
         ("LOCK", Sql::default().number(i64::from(RUN_LOCK))),
         ("ADVANTAGE", u32::from(INDEX_ADVANTAGE).into()),
     ];
-    let create = |(name, kind): (&'static str, Kind), head: Sql, body: &'static str| {
-        let sql = Sql::new("CREATE OR REPLACE ").raw(kind.word()).ident(registry).raw(".").raw(name).raw_sql(&head);
-        sql.raw(" AS ").body(&Sql::filled(body, &values))
-    };
+    let create = |routine, head: Sql, body: &'static str| create(routine, registry, &head, &Sql::filled(body, &values));
     let [preview, counts, walk, batch, parts] = SHARED;
     vec![
         create(
@@ -237,32 +185,4 @@ pub fn shared(registry: &Ident) -> Vec<Sql> {
         ),
         create(preview, Sql::new("() ").raw(COUNTS).raw(" LANGUAGE plpgsql STABLE"), include_str!("preview.sql")),
     ]
-}
-
-/// The statement that takes a routine away.
-#[must_use]
-pub fn drop(name: &QualifiedName, kind: Kind) -> Sql {
-    Sql::new("DROP ").raw(kind.word()).name(name)
-}
-
-impl Routine {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &QualifiedName {
-        &self.name
-    }
-
-    /// Whether it is there, as it should be.
-    #[must_use]
-    pub fn is(&self, found: Option<&Found>) -> bool {
-        // The server keeps the line break after the opening quotes.
-        found.is_some_and(|found| found.kind == self.kind && found.body.trim_start_matches('\n') == self.body.as_str())
-    }
-
-    /// What makes it so.
-    #[must_use]
-    pub fn step(&self, limits: TimeLimits) -> Step {
-        let sql = Sql::new("CREATE OR REPLACE ").raw(self.kind.word()).name(&self.name).raw_sql(&self.head);
-        Step { undo: Some(drop(&self.name, self.kind)), ..Step::brief(sql.raw(" AS ").body(&self.body), None, limits) }
-    }
 }

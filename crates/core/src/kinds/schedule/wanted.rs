@@ -1,0 +1,177 @@
+//! Which jobs there are to be: those that follow from the rules, and one for each chain of views. What `pg_cron` cannot
+//! do as it is declared is said here.
+
+use super::{
+    Schedule, Scheduler,
+    chains::{Chain, InForce},
+    facts::Cron,
+};
+use crate::{
+    desired::{DeclaredMatview, DeclaredRule, Desired},
+    kinds::{
+        matview,
+        retention::{self, decide::Setting},
+        routine::Routine,
+    },
+    live::Live,
+    name::Ident,
+    plan::Note,
+    problem::Problem,
+    scope::{Filter, Release},
+    source::Source,
+};
+
+/// A job that there is to be.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) schedule: Schedule,
+    /// The procedure that it calls, where that is the job's own.
+    pub(super) routine: Option<Routine>,
+    /// The schedule in the YAML; `None`: what it is about takes no part in the plan.
+    pub(super) at: Option<Source>,
+    /// What it calls is in force, or will be.
+    pub(super) callable: bool,
+}
+
+/// What is wanted, and what is said about it.
+#[derive(Debug, Default)]
+pub(super) struct All {
+    pub(super) jobs: Vec<Wanted>,
+    pub(super) notes: Vec<Note>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl All {
+    pub(super) fn of(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Self {
+        let mut all = Self::default();
+        if desired.scheduler != Some(Scheduler::PgCron) {
+            let declared = desired.matviews.iter().filter(|declared| filter.admits(&declared.view.address()));
+            all.notes.extend(declared.filter_map(|declared| unscheduled(declared, live)));
+            return all;
+        }
+        for declared in &desired.rules {
+            let rule = &declared.rule;
+            let callable = filter.admits(&rule.address()) || live.registry.rules.contains_key(&rule.table);
+            let jobs = all.of_rule(declared, live, &setting.session.registry_schema).into_iter();
+            all.jobs.extend(jobs.map(|wanted| Wanted { callable, ..wanted }));
+        }
+        let in_force = InForce::of(desired, live, filter, release, &setting.session.search_path);
+        for chain in in_force.chains() {
+            let job = all.of_chain(&chain, live, filter, setting);
+            all.jobs.extend(job);
+        }
+        for (reader, read) in in_force.out_of_step() {
+            all.out_of_step(reader, read, live);
+        }
+        all.notes.retain(|note| filter.admits(&note.address));
+        all
+    }
+
+    /// The jobs of a rule, where `pg_cron` can run it.
+    fn of_rule(&mut self, declared: &DeclaredRule, live: &Live, registry: &Ident) -> Vec<Wanted> {
+        let rule = &declared.rule;
+        let Some(schedule) = &rule.schedule else { return Vec::new() };
+        let (address, at) = (rule.address(), declared.at.key("schedule"));
+        if matches!(rule.action, retention::Action::ArchiveFiles(_)) {
+            let text = format!("pg_cron writes no files: have `reconcile retain` called at `{schedule}`");
+            self.notes.push(Note::new(address, text));
+            return Vec::new();
+        }
+        if let Err(problem) = installed(&live.cron, &at) {
+            self.problems.push(problem);
+            return Vec::new();
+        }
+        if let Some(text) = in_another_zone(schedule, rule.zone(), "rule", &live.cron)
+            && live.registry.rules.get(&rule.table) != Some(rule)
+        {
+            self.notes.push(Note::new(address, text));
+        }
+        let jobs = Schedule::of_rule(rule, registry).into_iter();
+        jobs.map(|schedule| Wanted { schedule, routine: None, at: Some(at.clone()), callable: true }).collect()
+    }
+
+    /// The job of a chain.
+    fn of_chain(&mut self, chain: &Chain<'_>, live: &Live, filter: &Filter, setting: Setting<'_>) -> Option<Wanted> {
+        let first = &chain.views.first()?.view.name;
+        let admitted = chain.views.iter().filter(|declared| filter.admits(&declared.view.address()));
+        let places: Vec<_> = admitted.map(|declared| declared.at.key("refresh").key("schedule")).collect();
+        let problems = places.iter().filter_map(|at| installed(&live.cron, at).err());
+        self.problems.extend(problems);
+        live.cron.version.as_ref()?;
+        let schedule = Schedule::of_chain(first, chain.schedule, &setting.session.registry_schema);
+        let is_new = !live.registry.schedules.contains_key(&schedule.address());
+        for declared in chain.views.iter().filter(|declared| is_new || is_news(declared, live)) {
+            self.shortcomings(declared, chain.schedule, &live.cron);
+        }
+        let views: Vec<_> = chain.views.iter().map(|declared| &declared.view).collect();
+        let routine = matview::routine::procedure(&views, first, setting.session, setting.limits);
+        Some(Wanted { schedule, routine: Some(routine), at: places.into_iter().next(), callable: true })
+    }
+
+    /// What of a view's refresh `pg_cron` does otherwise.
+    fn shortcomings(&mut self, declared: &DeclaredMatview, schedule: &str, cron: &Cron) {
+        let (view, address) = (&declared.view, declared.view.address());
+        let timeout = view.refresh.as_ref().and_then(|refresh| refresh.timeout_ms).map(|ms| {
+            format!("pg_cron does not hold its refresh to the `timeout` of {ms} ms: only `reconcile refresh` does")
+        });
+        let texts = in_another_zone(schedule, view.zone(), "view", cron).into_iter().chain(timeout);
+        self.notes.extend(texts.map(|text| Note::new(address.clone(), text)));
+    }
+
+    /// A job for each schedule knows nothing of the others.
+    fn out_of_step(&mut self, reader: &DeclaredMatview, read: &DeclaredMatview, live: &Live) {
+        if let (Some(own), Some(other)) = (reader.view.schedule(), read.view.schedule())
+            && (is_news(reader, live) || is_news(read, live))
+        {
+            let text = format!(
+                "it is refreshed at `{own}` and reads {}, which is at `{other}`: pg_cron keeps the order within one \
+                 schedule only",
+                read.view.name
+            );
+            self.notes.push(Note::new(reader.view.address(), text));
+        }
+    }
+}
+
+/// A schedule that nothing in the database keeps.
+fn unscheduled(declared: &DeclaredMatview, live: &Live) -> Option<Note> {
+    let schedule = declared.view.schedule().filter(|_| is_news(declared, live))?;
+    let text = format!("nothing in the database refreshes it at `{schedule}`: have `reconcile maintain` called");
+    Some(Note::new(declared.view.address(), text))
+}
+
+/// Whether it is to be refreshed otherwise than was applied.
+fn is_news(declared: &DeclaredMatview, live: &Live) -> bool {
+    let applied = live.registry.matviews.get(&declared.view.name);
+    applied.is_none_or(|applied| applied.refresh != declared.view.refresh)
+}
+
+/// Whether `pg_cron` is there to run something.
+fn installed(cron: &Cron, at: &Source) -> Result<(), Problem> {
+    let Some(version) = &cron.version else {
+        let message = "the project's `scheduler` is pg_cron, which this database has not installed";
+        let hint = "CREATE EXTENSION pg_cron in the database that `cron.database_name` names, or `scheduler: external`";
+        return Err(Problem::new(at, message).hint(hint));
+    };
+    if is_before_1_4(version) {
+        let message = format!("pg_cron is of version {version}, and 1.4 is the first that can do this");
+        return Err(Problem::new(at, message).hint("ALTER EXTENSION pg_cron UPDATE, or `scheduler: external`"));
+    }
+    Ok(())
+}
+
+fn is_before_1_4(version: &str) -> bool {
+    let mut parts = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < (1, 4)
+}
+
+/// What is said of a schedule that `pg_cron` reads in a time zone of its own.
+fn in_another_zone(schedule: &str, zone: &str, whose: &str, cron: &Cron) -> Option<String> {
+    let theirs = &cron.timezone;
+    let same = zone == theirs || is_utc(zone) && is_utc(theirs);
+    (!same).then(|| format!("pg_cron reads `{schedule}` in the time zone {theirs}, not in the {whose}'s {zone}"))
+}
+
+fn is_utc(zone: &str) -> bool {
+    ["UTC", "GMT", "Etc/UTC"].contains(&zone)
+}
