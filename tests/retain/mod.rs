@@ -1,5 +1,6 @@
 //! Retention rules at work on real servers. A rule counts as applied when the registry has it.
 
+mod after_refresh;
 mod archive;
 mod basics;
 mod calendar;

@@ -1,4 +1,4 @@
-//! Registries that other versions of the program made: the first layout is brought up to date, a newer one is left alone.
+//! Registries that other versions of the program made: former layouts are brought up to date, a newer one is left alone.
 
 use super::place::{Place, of_t};
 use crate::common::{newest, versions};
@@ -115,6 +115,33 @@ fn an_upgrade_that_is_not_allowed_changes_nothing() {
     assert!(run.stderr.contains("hint: "), "{run}");
     assert_eq!(traces, place.database.traces());
     place.database.sql(&format!("REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// Layout 3, as far as the next one differs: nothing refreshed views, and a rule's walk had two arguments fewer.
+const THIRD: &str = "
+    DROP ROUTINE reconcile.refresh_views, reconcile.refresh_view, reconcile.refresh_reads, reconcile.retention_walk;
+    CREATE PROCEDURE reconcile.retention_walk(rule_name text, rule_address text, rule_definition text, target text,
+      label text, path text, patience text, retries int, children text[], child_names text[], foreign_keys text[],
+      child_label text, moved text[], cut_off_query text, count_query text, explain_query text, extent_query text,
+      by_heap text, by_order text, by_child text[]) LANGUAGE plpgsql AS 'BEGIN RAISE ''the old one''; END';
+    UPDATE reconcile.layout SET version = 3";
+
+#[test]
+fn the_third_layout_gets_what_refreshes_views() {
+    for version in [newest(), &versions()[0]] {
+        let place = Place::applied(version, "i: [a]");
+        place.database.sql(THIRD);
+        place.declare(&of_t("i: [a]"));
+        place.run(&["plan", "--detailed-exitcode"]).expect(0);
+        place.apply(&of_t("i: [a], j: [c]"));
+        assert_eq!(place.database.sql("SELECT version FROM reconcile.layout"), "4");
+        let shared = "SELECT proname, pronargs - pronargdefaults FROM pg_proc \
+            WHERE pronamespace = 'reconcile'::regnamespace AND proname ~ '^(refresh_|retention_walk)' ORDER BY 1";
+        let expected = "refresh_reads|1\nrefresh_view|10\nrefresh_views|8\nretention_walk|20";
+        assert_eq!(place.database.sql(shared), expected);
+        place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);
+        assert_eq!(place.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'reconcile'"), "0");
+    }
 }
 
 #[test]

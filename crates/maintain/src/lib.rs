@@ -12,6 +12,7 @@ mod lock;
 mod pace;
 pub mod preview;
 pub mod refresh;
+mod refreshed;
 pub mod restore;
 pub mod retain;
 mod site;

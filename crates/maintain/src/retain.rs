@@ -15,7 +15,7 @@ use crate::{
     event::{Event, Report, Step, Verdict},
     files,
     line::{Heading, Line},
-    lock,
+    lock, refreshed,
     site::{Ended, Site, number, text},
     vacuum::vacuum,
     walk::{self, Approach, Family, Walk},
@@ -105,6 +105,8 @@ impl Run<'_> {
         let cut_off = site.cut_off(rule, scene, self.now).await?;
         let selection = Selection::expired(rule, &cut_off);
         let counted = within_limits(site, rule, &selection).await?;
+        // The cut-off is older than the views then: of what goes, they have seen every row.
+        refreshed::before(site, rule, &mut self.steps).await?;
         let approaches = approaches(site, rule, &selection, &scene.table).await?;
         let mut families = Vec::new();
         for (child, link) in &scene.children {

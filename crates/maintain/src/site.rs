@@ -35,6 +35,8 @@ pub(crate) enum Ended {
     Beyond(Refused),
     /// Somebody else is at it.
     Overlap(Refused),
+    /// What has to come before it came to this, so that it was not begun.
+    Held(Verdict, Refused),
     /// It cannot go on.
     Failed(Refused),
 }
@@ -244,6 +246,7 @@ impl Ended {
             Self::Stopped(_) | Self::Blocked(_) | Self::Lost(_) => Verdict::Incomplete,
             Self::Beyond(_) => Verdict::Beyond,
             Self::Overlap(_) => Verdict::Overlap,
+            Self::Held(verdict, _) => *verdict,
             Self::Failed(_) => Verdict::Failed,
         }
     }
@@ -251,7 +254,7 @@ impl Ended {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Stopped(_) | Self::Blocked(_) | Self::Lost(_) => Outcome::Stopped,
-            Self::Beyond(_) | Self::Overlap(_) => Outcome::Skipped,
+            Self::Beyond(_) | Self::Overlap(_) | Self::Held(..) => Outcome::Skipped,
             Self::Failed(_) => Outcome::Failed,
         }
     }
@@ -262,7 +265,7 @@ impl Ended {
             Self::Stopped(message) | Self::Blocked(message) | Self::Lost(message) => {
                 (message.clone(), "run it again to go on".to_owned())
             }
-            Self::Overlap(refused) | Self::Beyond(refused) | Self::Failed(refused) => {
+            Self::Overlap(refused) | Self::Beyond(refused) | Self::Held(_, refused) | Self::Failed(refused) => {
                 (refused.message.clone(), refused.hint.clone())
             }
         }

@@ -15,6 +15,7 @@ use crate::{
     carry_out::interrupts,
     error::{Exit, Failure},
     project::{self, Connected},
+    render::printable,
     terminal::Terminal,
     upkeep::{begun, conclude, failure, options, ours_alone, over, teller},
 };
@@ -30,6 +31,13 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
         return Ok(Exit::Done);
     }
     if args.dry_run {
+        for rule in &rules {
+            let views: Vec<_> = rule.after_refresh.iter().map(ToString::to_string).collect();
+            if !views.is_empty() {
+                let text = format!("{}: before any row goes, a refresh of {}", rule.table, views.join(", "));
+                terminal.say(&printable(&text));
+            }
+        }
         let report = preview(&mut session, &rules, &options).await?;
         for step in &report.steps {
             over(step, terminal);

@@ -1,16 +1,20 @@
 //! Whether a rule can do what it says on the live tables, and what a reader of the plan should know of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Child, Clock, Rule,
     facts::{OnDelete, Table},
 };
 use crate::{
+    address::Address,
     desired::{DeclaredRule, Desired},
+    kinds::matview::order,
+    live::Live,
     name::{Ident, QualifiedName},
     plan::Note,
     problem::Problem,
+    scope::Filter,
     source::Source,
 };
 
@@ -26,18 +30,21 @@ pub struct Findings {
 /// What a rule is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
-    /// With all rules that are declared.
+    /// With all rules and views that are declared.
     pub desired: &'a Desired,
-    /// Their tables.
-    pub tables: &'a BTreeMap<QualifiedName, Table>,
-    /// Names of tables to suggest from.
-    pub known: &'a [String],
+    /// With their tables, and names to suggest from.
+    pub live: &'a Live,
+    /// What takes part in the plan.
+    pub filter: &'a Filter,
+    /// For names without a schema in the queries of views.
+    pub search_path: &'a [Ident],
 }
 
 /// Holds a rule against the live tables and the other rules.
 #[must_use]
 pub fn rule(declared: &DeclaredRule, surroundings: Surroundings<'_>) -> Findings {
-    let Surroundings { desired, tables, known } = surroundings;
+    let Surroundings { desired, live, .. } = surroundings;
+    let (tables, known) = (&live.retention.tables, live.vocabulary.relations.as_slice());
     let mut checker = Checker { declared, rule: &declared.rule, tables, known, found: Findings::default() };
     let Some(table) = checker.table(&declared.rule.table, &declared.at) else { return checker.found };
     checker.column(table);
@@ -48,6 +55,7 @@ pub fn rule(declared: &DeclaredRule, surroundings: Surroundings<'_>) -> Findings
     checker.references(table, &declared.at);
     checker.archive(table);
     checker.role(table);
+    checker.views(surroundings);
     checker.found
 }
 
@@ -228,6 +236,35 @@ impl<'a> Checker<'a> {
                 self.problem(
                     Problem::new(&at, message).hint("change its type in a migration, or archive to another table"),
                 );
+            }
+        }
+    }
+
+    /// Views that are refreshed before rows go. What another one that they read holds is as old as it is.
+    fn views(&mut self, surroundings: Surroundings<'_>) {
+        let Surroundings { desired, live, filter, search_path } = surroundings;
+        if self.rule.after_refresh.is_empty() {
+            return;
+        }
+        let declared = desired.matviews.iter().map(|declared| &declared.view.name);
+        let staying = live.registry.matviews.keys().filter(|name| !filter.admits(&Address::matview(name)));
+        let known: Vec<_> = declared.chain(staying).collect();
+        let reads = order::reads(&desired.matviews, live, search_path);
+        for (position, view) in self.rule.after_refresh.iter().enumerate() {
+            if !known.contains(&view) {
+                let at = self.declared.at.key("after_refresh").item(position);
+                let names: Vec<_> = known.iter().map(ToString::to_string).collect();
+                let problem = Problem::new(&at, format!("no materialized view `{view}` is declared"));
+                self.problem(problem.did_you_mean(&view.to_string(), names.iter().map(String::as_str)));
+                continue;
+            }
+            let by_words = reads.iter().filter(|(name, _)| name == view).flat_map(|(_, reads)| reads);
+            let found = live.matviews.found.get(view).into_iter().flat_map(|found| &found.reads);
+            let read: BTreeSet<_> = by_words.chain(found).filter(|read| known.contains(read)).collect();
+            for other in read.into_iter().filter(|read| !self.rule.after_refresh.contains(read)) {
+                self.note(format!(
+                    "`{view}` reads `{other}`, which is not refreshed before rows go: `after_refresh` does not name it"
+                ));
             }
         }
     }

@@ -51,8 +51,7 @@ pub struct Decisions {
 #[must_use]
 pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
     let mut out = Decisions::default();
-    let surroundings =
-        check::Surroundings { desired, tables: &live.retention.tables, known: &live.vocabulary.relations };
+    let surroundings = check::Surroundings { desired, live, filter, search_path: &setting.session.search_path };
     for declared in desired.rules.iter().filter(|declared| filter.admits(&declared.rule.address())) {
         let findings = check::rule(declared, surroundings);
         if !findings.problems.is_empty() {
@@ -187,6 +186,7 @@ fn differences(before: &Rule, after: &Rule) -> String {
     note(before.limits != after.limits, "limits");
     note(before.vacuum != after.vacuum, "vacuum");
     note(before.schedule != after.schedule, "schedule");
+    note(before.after_refresh != after.after_refresh, "after_refresh");
     format!("differs in {}", names.join(", "))
 }
 
@@ -205,6 +205,7 @@ fn lets_more_go(before: &Rule, after: &Rule) -> bool {
         || before.children != after.children
         || after.retain_for.is_shorter_than(before.retain_for)
         || (after.retain_for != before.retain_for && !before.retain_for.is_shorter_than(after.retain_for))
+        || before.after_refresh.iter().any(|view| !after.after_refresh.contains(view))
         || limit(before.limits.max_rows, after.limits.max_rows)
         || fraction(after.limits.max_fraction) > fraction(before.limits.max_fraction)
 }

@@ -58,6 +58,9 @@ pub struct Rule {
     /// When it runs, as cron writes it; `None`: only when asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// Materialized views that are refreshed before rows go; none of them goes where one cannot be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_refresh: Vec<QualifiedName>,
 }
 
 /// What becomes of rows that are past their time.
@@ -195,6 +198,7 @@ impl Rule {
         for child in &self.children {
             lines.push(format!("  with rows of {} by {}", child.table, child.foreign_key));
         }
+        lines.extend(self.after_refresh.iter().map(|view| format!("  after a refresh of {view}")));
         lines.push(format!("  batches of at most {} rows, {} ms each", self.batch.rows, self.batch.target_ms));
         for (name, ms) in [
             ("sleep", Some(self.batch.sleep_ms).filter(|ms| *ms > 0)),

@@ -49,6 +49,10 @@ pub struct RuleSpec {
     /// The time zone of the calendar; `timestamp` columns need one.
     #[serde(default)]
     pub timezone: Option<String>,
+    /// Materialized views that are refreshed before rows go, as in `analytics.daily_sales`: what becomes of those rows
+    /// is in them then. Where one of them cannot be refreshed, no row goes.
+    #[serde(default)]
+    pub after_refresh: Vec<String>,
 }
 
 /// What becomes of rows that are past their time.
@@ -118,6 +122,7 @@ pub fn lower(table: &QualifiedName, spec: &RuleSpec, at: &Source) -> Result<Rule
     let predicate = spec.predicate.as_ref().and_then(|text| reader.fragment(text));
     let children = reader.children(table, &spec.children);
     let batch = reader.batch(&spec.batch);
+    let after_refresh = reader.views(&spec.after_refresh);
     reader.limits(&spec.limits);
     if let Some(schedule) = &spec.schedule {
         reader.schedule(schedule);
@@ -135,6 +140,7 @@ pub fn lower(table: &QualifiedName, spec: &RuleSpec, at: &Source) -> Result<Rule
             limits: Limits { max_rows: spec.limits.max_rows, max_fraction: spec.limits.max_fraction },
             vacuum: spec.vacuum.unwrap_or(true),
             schedule: spec.schedule.as_ref().map(|schedule| schedule.split_whitespace().collect::<Vec<_>>().join(" ")),
+            after_refresh,
         }),
         _ => Err(reader.problems),
     }
@@ -208,6 +214,19 @@ impl Reader<'_> {
         children
     }
 
+    fn views(&mut self, written: &[String]) -> Vec<QualifiedName> {
+        let mut views = Vec::new();
+        for (position, written) in written.iter().enumerate() {
+            let at = self.at.key("after_refresh").item(position);
+            let Some(view) = self.checked_at(&at, QualifiedName::parse(written)) else { continue };
+            if views.contains(&view) {
+                self.problems.push(Problem::new(&at, "this view is named twice"));
+            }
+            views.push(view);
+        }
+        views
+    }
+
     fn batch(&mut self, spec: &BatchSpec) -> Batch {
         let at = self.at.key("batch");
         let default = Batch::default();
@@ -279,6 +298,8 @@ mod tests {
         let json = serde_json::to_string(&crate::kinds::Object::Retention(Box::new(rule.clone()))).unwrap();
         let back: crate::kinds::Object = serde_json::from_str(&json).unwrap();
         assert_eq!(back.retention(), Some(&rule));
+        // The registry's digests of rules that were applied before do not change.
+        assert!(!json.contains("after_refresh"), "{json}");
     }
 
     #[test]
@@ -286,8 +307,8 @@ mod tests {
         let problems = read(
             r#"{ "column": "", "retain_for": "soon", "action": "archive", "where": "a) OR (true",
                  "batch": { "rows": 0, "sleep": "20" }, "limits": { "max_fraction": 2 }, "schedule": "hourly",
-                 "children": [{ "table": "s.t", "foreign_key": "id" }] }"#,
+                 "children": [{ "table": "s.t", "foreign_key": "id" }], "after_refresh": ["a.b", "a.b", ""] }"#,
         );
-        assert_eq!(problems.unwrap_err().len(), 9);
+        assert_eq!(problems.unwrap_err().len(), 11);
     }
 }

@@ -25,6 +25,7 @@ fn rule() -> Rule {
         limits: Limits::default(),
         vacuum: true,
         schedule: None,
+        after_refresh: Vec::new(),
     }
 }
 

@@ -93,7 +93,13 @@ pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: 
         ("foreign_keys", keys),
         ("child_label", text(&rule.child_label())),
     ];
-    let arguments = arguments.into_iter().chain(statements(rule, scene));
+    // Without any, it is as it was before there were such.
+    let refreshed = (!rule.after_refresh.is_empty()).then(|| {
+        let names = rule.after_refresh.iter().map(ToString::to_string);
+        let targets = rule.after_refresh.iter().map(QualifiedName::quoted);
+        [("refreshed", texts(names)), ("refreshed_targets", texts(targets))]
+    });
+    let arguments = arguments.into_iter().chain(statements(rule, scene)).chain(refreshed.into_iter().flatten());
     let body = Sql::new("BEGIN\n").raw_sql(&call("retention_walk", &session.registry_schema, arguments));
     Some(Routine {
         name: procedure_name(&rule.table, &session.registry_schema),
@@ -172,7 +178,8 @@ pub fn shared(registry: &Ident) -> Vec<Sql> {
                 "(rule_name text, rule_address text, rule_definition text, target text, label text, path text, \
                  patience text, retries int, children text[], child_names text[], foreign_keys text[], \
                  child_label text, moved text[], cut_off_query text, count_query text, explain_query text, \
-                 extent_query text, by_heap text, by_order text, by_child text[]) LANGUAGE plpgsql",
+                 extent_query text, by_heap text, by_order text, by_child text[], \
+                 refreshed text[] DEFAULT '{}', refreshed_targets text[] DEFAULT '{}') LANGUAGE plpgsql",
             ),
             include_str!("walk.sql"),
         ),

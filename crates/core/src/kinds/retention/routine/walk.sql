@@ -3,7 +3,7 @@
 -- %2$s that of a child. What the rule allows stands in the registry.
 #variable_conflict use_variable
 DECLARE
-  began constant timestamptz := clock_timestamp();
+  began timestamptz;
   key int;
   rule jsonb;
   batch jsonb;
@@ -40,6 +40,8 @@ DECLARE
   stayed bigint;
   marker pg_lsn;
   marked timestamptz;
+  refresh_outcome text;
+  refresh_failure text;
 BEGIN
   key := target::regclass::oid::int8::bit(32)::int;
   run := nextval(pg_get_serial_sequence(format('%I.retention_run', @SCHEMA_NAME@), 'id'));
@@ -103,6 +105,15 @@ BEGIN
     outcome := 'failed';
     failure := SQLERRM;
   END;
+  -- Rows that came since the cut-off was taken are younger than it: what goes is in these views.
+  IF failure IS NULL AND cardinality(refreshed) > 0 THEN
+    CALL @SCHEMA@.refresh_views(
+      refreshed, refreshed_targets, NULL, path, patience, retries, refresh_outcome, refresh_failure);
+    IF refresh_outcome <> 'done' THEN
+      outcome := 'skipped';
+      failure := 'not begun: ' || refresh_failure;
+    END IF;
+  END IF;
   IF failure IS NULL THEN
     FOR child IN 1 .. cardinality(children) LOOP
       INSERT INTO @SCHEMA@.retention_run (run, rule, table_name, action, outcome)
@@ -116,6 +127,7 @@ BEGIN
   lines := lines || line;
   COMMIT;
 
+  began := clock_timestamp();
   size := least(most, 1000);
   child_size := size;
   width := 64;
