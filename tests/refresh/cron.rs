@@ -1,6 +1,7 @@
 //! Views that the database refreshes itself: a job and a procedure for each chain, and what shows when somebody meddles.
 
 use crate::common::cron::{JOBS, NAME, PG_CRON, Place};
+use crate::common::versions;
 
 use super::{RECORDS, TABLE};
 
@@ -45,7 +46,7 @@ fn a_chain_has_a_job_and_drift_is_put_right() {
         let plan = place.run(&["plan"]).expect(0).stdout;
         for note in [
             "it is refreshed at `0 4 * * *` and reads public.c, which is at `0 3 * * *`",
-            "pg_cron does not hold its refresh to the `timeout` of 3600000 ms",
+            "pg_cron does not hold the refresh of public.b to its `timeout` of 3600000 ms; `reconcile refresh` does",
             "in the time zone GMT, not in the view's Europe/Berlin",
         ] {
             assert!(plan.contains(note), "{note}: {plan}");
@@ -71,8 +72,17 @@ fn a_chain_has_a_job_and_drift_is_put_right() {
             assert_eq!(place.sql(ROUTINES), "refresh:public.c refresh:public.late refresh:public.lone");
             place.expect_no_changes();
         }
+        // It goes by names: a view that is replaced is the same to it.
+        place
+            .project
+            .write("schema/tables.yaml", VIEWS.replace("query: SELECT count(*) AS n", "query: SELECT count(a) AS n"));
+        let plan = place.run(&["plan"]).expect(0).stdout;
+        assert!(plan.contains("-/+ matview/public.lone") && !plan.contains("schedule/"), "{plan}");
+        place.apply();
+        place.expect_no_changes();
         place.sql(CALL);
-        assert_eq!(place.sql("SELECT count(*) FROM reconcile.refresh_run WHERE outcome = 'done'"), "3");
+        place.sql("CALL reconcile.\"refresh:public.lone\"()");
+        assert_eq!(place.sql("SELECT count(*) FROM reconcile.refresh_run WHERE outcome = 'done'"), "4");
     }
 }
 
@@ -201,6 +211,44 @@ fn an_overlap_in_the_database_is_recorded_as_skipped() {
         });
         place.sql(CALL);
         assert_eq!(place.sql(REASONS), "public.c|done|\npublic.b|done|\npublic.a|done|");
+    }
+}
+
+#[test]
+fn a_procedure_that_is_killed_is_told_of_and_the_next_one_goes_on() {
+    for place in places(&VIEWS.replace("100 / min(id) AS n FROM t", "100 / min(id) AS n FROM t CROSS JOIN pg_sleep(2)")) {
+        std::thread::scope(|scope| {
+            let call = scope.spawn(|| place.server.psql(NAME, CALL));
+            let begun = "SELECT count(*) FROM reconcile.refresh_run WHERE outcome = 'running'";
+            place.wait_until("it does not begin", begun, "1");
+            place.sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE 'CALL%'");
+            assert!(call.join().unwrap().is_err());
+        });
+        place.sql(CALL);
+        let all = "SELECT string_agg(view_name || ' ' || outcome, ', ' ORDER BY id) FROM reconcile.refresh_run";
+        assert_eq!(place.sql(all), "public.c stopped, public.c done, public.b done, public.a done");
+    }
+}
+
+/// What chains share works on versions that no `pg_cron` is here for, too: in the order of the catalogs, through plain
+/// views and with any names.
+#[test]
+fn every_version_refreshes_by_the_shared_procedure() {
+    for version in versions() {
+        let first = "materialized_views:\n  'public.\"b.%s\"': { query: SELECT count(*) AS n FROM t }\n";
+        let place = super::Place::new(version, first);
+        place.database.sql("CREATE VIEW plain AS SELECT n FROM \"b.%s\"");
+        let others = "  Zähl'ung: { query: SELECT n FROM plain }\n  a: { query: 'SELECT n FROM \"Zähl''ung\"', with_data: false }\n";
+        place.project.write("schema/tables.yaml", format!("{first}{others}"));
+        place.project.apply(&place.database);
+        place.database.sql("INSERT INTO t (a) VALUES (0)");
+        place.database.sql(
+            "CALL reconcile.refresh_views(ARRAY['public.a', 'public.Zähl''ung', 'public.\"b.%s\"'], \
+             ARRAY['a', '\"Zähl''ung\"', '\"b.%s\"'], NULL, 'public', '1s', 2, NULL, NULL)",
+        );
+        let expected = "public.\"b.%s\"|REFRESH|1|done\npublic.Zähl'ung|REFRESH|1|done\npublic.a|REFRESH|1|done";
+        assert_eq!(place.records(), expected);
+        assert_eq!(place.database.sql("SELECT n FROM a"), "101");
     }
 }
 

@@ -139,6 +139,28 @@ fn the_cut_off_is_taken_before_the_refresh() {
 }
 
 #[test]
+fn who_interrupts_the_refresh_keeps_the_rows() {
+    let slow = YAML.replace(
+        "SELECT sum(100 / n) AS part FROM log",
+        "\"SELECT sum(100 / n) AS part, pg_sleep(count(*) - 200)::text AS s FROM log\"",
+    );
+    let place = Place::new(newest(), &slow);
+    place.sql("INSERT INTO log (at, n) SELECT now(), 1 FROM generate_series(1, 60)");
+    let mut client = place.project.command(&["retain", "log"]);
+    let client = client.env("DATABASE_URL", place.database.url()).stdout(std::process::Stdio::null());
+    let mut client = client.spawn().unwrap();
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'REFRESH%' AND datname = current_database() AND state = 'active'";
+    while place.sql(running) != "1" {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::process::Command::new("kill").args(["-TERM", &client.id().to_string()]).status().unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(5));
+    let why = "public.log|DELETE (>30 days)|0|skipped|not begun: public.b was not refreshed: it was interrupted";
+    assert_eq!(place.sql(RULES), why);
+    assert_eq!(place.sql(BEFORE), "260|100");
+}
+
+#[test]
 fn maintain_refreshes_such_a_view_once() {
     let yaml = YAML.replace("part FROM b }", "part FROM b, refresh: { schedule: \"0 3 * * *\" } }");
     let place = Place::new(newest(), &yaml);
@@ -163,7 +185,11 @@ fn maintain_refreshes_such_a_view_once() {
 
 #[test]
 fn the_procedure_of_a_rule_refreshes_first() {
-    for place in cron::Place::all(TABLES, YAML) {
+    for place in cron::Place::all(TABLES, &YAML.replace("FROM log }", "FROM log, refresh: { timeout: 60s } }")) {
+        let plan = place.run(&["plan"]).expect(0).stdout;
+        let note =
+            "pg_cron does not hold the refresh of public.b to its `timeout` of 60000 ms; `reconcile retain` does";
+        assert!(plan.contains(note), "{plan}");
         place.apply();
         place.expect_no_changes();
         let call = || place.server.psql(NAME, "CALL reconcile.\"retain:public.log\"()");

@@ -191,7 +191,8 @@ impl Registry {
             statements.extend([self.archive_table(), self.refresh_table()]);
         } else {
             // With more arguments it would stand beside the old one.
-            statements.push(Sql::new("DROP PROCEDURE IF EXISTS ").ident(&self.schema).raw(".retention_walk").to_string());
+            statements
+                .push(Sql::new("DROP PROCEDURE IF EXISTS ").ident(&self.schema).raw(".retention_walk").to_string());
         }
         statements.extend(self.shared());
         match version {

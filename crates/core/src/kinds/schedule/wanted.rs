@@ -9,7 +9,7 @@ use super::{
 use crate::{
     desired::{DeclaredMatview, DeclaredRule, Desired},
     kinds::{
-        matview,
+        matview::{self, Matview},
         retention::{self, decide::Setting},
         routine::Routine,
     },
@@ -52,7 +52,7 @@ impl All {
         for declared in &desired.rules {
             let rule = &declared.rule;
             let callable = filter.admits(&rule.address()) || live.registry.rules.contains_key(&rule.table);
-            let jobs = all.of_rule(declared, live, &setting.session.registry_schema).into_iter();
+            let jobs = all.of_rule(declared, desired, live, &setting.session.registry_schema).into_iter();
             all.jobs.extend(jobs.map(|wanted| Wanted { callable, ..wanted }));
         }
         let in_force = InForce::of(desired, live, filter, release, &setting.session.search_path);
@@ -68,7 +68,7 @@ impl All {
     }
 
     /// The jobs of a rule, where `pg_cron` can run it.
-    fn of_rule(&mut self, declared: &DeclaredRule, live: &Live, registry: &Ident) -> Vec<Wanted> {
+    fn of_rule(&mut self, declared: &DeclaredRule, desired: &Desired, live: &Live, registry: &Ident) -> Vec<Wanted> {
         let rule = &declared.rule;
         let Some(schedule) = &rule.schedule else { return Vec::new() };
         let (address, at) = (rule.address(), declared.at.key("schedule"));
@@ -81,10 +81,11 @@ impl All {
             self.problems.push(problem);
             return Vec::new();
         }
-        if let Some(text) = in_another_zone(schedule, rule.zone(), "rule", &live.cron)
-            && live.registry.rules.get(&rule.table) != Some(rule)
-        {
-            self.notes.push(Note::new(address, text));
+        if live.registry.rules.get(&rule.table) != Some(rule) {
+            let zone = in_another_zone(schedule, rule.zone(), "rule", &live.cron);
+            let views = rule.after_refresh.iter().filter_map(|view| desired.matview(view));
+            let timeouts = views.filter_map(|declared| without_timeout(&declared.view, "retain"));
+            self.notes.extend(zone.into_iter().chain(timeouts).map(|text| Note::new(address.clone(), text)));
         }
         let jobs = Schedule::of_rule(rule, registry).into_iter();
         jobs.map(|schedule| Wanted { schedule, routine: None, at: Some(at.clone()), callable: true }).collect()
@@ -111,9 +112,7 @@ impl All {
     /// What of a view's refresh `pg_cron` does otherwise.
     fn shortcomings(&mut self, declared: &DeclaredMatview, schedule: &str, cron: &Cron) {
         let (view, address) = (&declared.view, declared.view.address());
-        let timeout = view.refresh.as_ref().and_then(|refresh| refresh.timeout_ms).map(|ms| {
-            format!("pg_cron does not hold its refresh to the `timeout` of {ms} ms: only `reconcile refresh` does")
-        });
+        let timeout = without_timeout(view, "refresh");
         let texts = in_another_zone(schedule, view.zone(), "view", cron).into_iter().chain(timeout);
         self.notes.extend(texts.map(|text| Note::new(address.clone(), text)));
     }
@@ -138,6 +137,13 @@ fn unscheduled(declared: &DeclaredMatview, live: &Live) -> Option<Note> {
     let schedule = declared.view.schedule().filter(|_| is_news(declared, live))?;
     let text = format!("nothing in the database refreshes it at `{schedule}`: have `reconcile maintain` called");
     Some(Note::new(declared.view.address(), text))
+}
+
+/// What is said of a limit that holds for whole statements, such as the call of a procedure, and not within them.
+fn without_timeout(view: &Matview, command: &str) -> Option<String> {
+    let ms = view.refresh.as_ref()?.timeout_ms?;
+    let name = &view.name;
+    Some(format!("pg_cron does not hold the refresh of {name} to its `timeout` of {ms} ms; `reconcile {command}` does"))
 }
 
 /// Whether it is to be refreshed otherwise than was applied.
