@@ -72,17 +72,14 @@ fn a_chain_has_a_job_and_drift_is_put_right() {
             assert_eq!(place.sql(ROUTINES), "refresh:public.c refresh:public.late refresh:public.lone");
             place.expect_no_changes();
         }
-        // It goes by names: a view that is replaced is the same to it.
-        place
-            .project
-            .write("schema/tables.yaml", VIEWS.replace("query: SELECT count(*) AS n", "query: SELECT count(a) AS n"));
+        // It goes by names: views that are replaced are the same to it.
+        place.project.write("schema/tables.yaml", VIEWS.replace("100 / min(id)", "200 / min(id)"));
         let plan = place.run(&["plan"]).expect(0).stdout;
-        assert!(plan.contains("-/+ matview/public.lone") && !plan.contains("schedule/"), "{plan}");
+        assert!(plan.contains("-/+ matview/public.c") && !plan.contains("schedule/"), "{plan}");
         place.apply();
         place.expect_no_changes();
         place.sql(CALL);
-        place.sql("CALL reconcile.\"refresh:public.lone\"()");
-        assert_eq!(place.sql("SELECT count(*) FROM reconcile.refresh_run WHERE outcome = 'done'"), "4");
+        assert_eq!(place.sql("SELECT count(*) FROM reconcile.refresh_run WHERE outcome = 'done'"), "3");
     }
 }
 
@@ -135,6 +132,34 @@ fn jobs_come_and_go_with_their_chains() {
         place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);
         let left = "SELECT (SELECT count(*) FROM cron.job), count(*) FROM pg_namespace WHERE nspname = 'reconcile'";
         assert_eq!(place.sql(left), "0|0");
+    }
+}
+
+#[test]
+fn a_plain_view_in_between_makes_a_chain_in_the_first_plan_already() {
+    for place in Place::all(TABLE, "tables: {}\n") {
+        place.sql("CREATE VIEW plain AS SELECT count(*) AS n FROM t");
+        let views = |y: &str, x: &str| {
+            let view = |name, from| {
+                format!("  {name}: {{ query: SELECT n FROM {from}, refresh: {{ schedule: 0 3 * * * }} }}\n")
+            };
+            format!("materialized_views:\n{}{}", view("y", y), view("x", x))
+        };
+        place.project.write("schema/tables.yaml", views("plain", "plain"));
+        place.apply();
+        let jobs = "SELECT string_agg(jobname, ' ' ORDER BY jobname) FROM cron.job";
+        assert_eq!(place.sql(jobs), "refresh:public.x refresh:public.y");
+        place.sql("CREATE VIEW between AS SELECT n FROM y");
+        place.project.write("schema/tables.yaml", views("plain", "between"));
+        place.apply();
+        place.expect_no_changes();
+        assert_eq!(place.sql(jobs), "refresh:public.y");
+        // What somebody does to that view is seen as well.
+        place.sql("CREATE OR REPLACE VIEW between AS SELECT n FROM plain");
+        place.expect_planned("schedule/refresh:public.x");
+        place.apply();
+        place.expect_no_changes();
+        assert_eq!(place.sql(jobs), "refresh:public.x refresh:public.y");
     }
 }
 
@@ -216,7 +241,8 @@ fn an_overlap_in_the_database_is_recorded_as_skipped() {
 
 #[test]
 fn a_procedure_that_is_killed_is_told_of_and_the_next_one_goes_on() {
-    for place in places(&VIEWS.replace("100 / min(id) AS n FROM t", "100 / min(id) AS n FROM t CROSS JOIN pg_sleep(2)")) {
+    for place in places(&VIEWS.replace("100 / min(id) AS n FROM t", "100 / min(id) AS n FROM t CROSS JOIN pg_sleep(2)"))
+    {
         std::thread::scope(|scope| {
             let call = scope.spawn(|| place.server.psql(NAME, CALL));
             let begun = "SELECT count(*) FROM reconcile.refresh_run WHERE outcome = 'running'";

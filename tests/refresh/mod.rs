@@ -82,6 +82,26 @@ fn views_in_between_keep_the_order() {
     assert_eq!(place.database.sql("SELECT n FROM a"), "101");
 }
 
+/// A materialized view has rows of its own, so the server lets a plain view that it reads be made to read it.
+#[test]
+fn a_circle_through_a_plain_view_is_refreshed_in_some_order() {
+    let views = |a: &str| {
+        format!("materialized_views: {{ a: {{ query: SELECT n + 1 AS n FROM {a} }}, b: {{ query: SELECT n FROM a }} }}")
+    };
+    let place = Place::new(newest(), "tables: {}");
+    place.database.sql("CREATE VIEW plain AS SELECT count(*) AS n FROM t");
+    place.project.write("schema/tables.yaml", views("plain"));
+    place.project.apply(&place.database);
+    place.database.sql("CREATE OR REPLACE VIEW plain AS SELECT n FROM b");
+    let all = "public.a|REFRESH|1|done\npublic.b|REFRESH|1|done";
+    place.refresh(&[]).expect(0);
+    assert_eq!(place.records(), all);
+    let call = "CALL reconcile.refresh_views(ARRAY['public.a', 'public.b'], ARRAY['a', 'b'], NULL, 'public', '1s', 2, NULL, NULL)";
+    place.database.sql(call);
+    assert_eq!(place.records(), all);
+    assert_eq!(place.database.sql("SELECT n FROM b"), "103");
+}
+
 #[test]
 fn the_first_filling_is_plain_and_what_reads_a_failure_is_left_alone() {
     let views = "

@@ -84,8 +84,9 @@ impl InForce {
     }
 
     fn reads(&self, reader: &DeclaredMatview, read: &DeclaredMatview) -> bool {
-        let of = self.reads.iter().find(|(name, _)| *name == reader.view.name);
-        of.is_some_and(|(_, names)| names.contains(&read.view.name))
+        let of = self.reads.binary_search_by(|(name, _)| name.cmp(&reader.view.name)).ok();
+        let names = of.and_then(|position| self.reads.get(position)).map(|(_, names)| names.as_slice());
+        names.is_some_and(|names| names.binary_search(&read.view.name).is_ok())
     }
 
     fn in_order<'a>(&self, mut members: Vec<&'a DeclaredMatview>) -> Vec<&'a DeclaredMatview> {

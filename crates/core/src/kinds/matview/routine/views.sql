@@ -14,11 +14,12 @@ BEGIN
   outcome := 'done';
   failure := NULL;
   WHILE cardinality(waiting) > 0 LOOP
-    -- The first that reads none of the others; views that are there cannot read each other in a circle.
+    -- The first that reads none of the others. Where somebody has led a plain view round in a circle, there is none.
     SELECT w.place INTO place FROM unnest(waiting) WITH ORDINALITY w(place, turn)
     WHERE NOT @SCHEMA@.refresh_reads(targets[w.place])
       && ARRAY(SELECT to_regclass(targets[o])::oid FROM unnest(waiting) o WHERE o <> w.place)
     ORDER BY w.turn LIMIT 1;
+    place := coalesce(place, waiting[1]);
     waiting := array_remove(waiting, place);
     CALL @SCHEMA@.refresh_view(
       run, views[place], targets[place], settings[place], path, patience, retries, old, ended, why);
