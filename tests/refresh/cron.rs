@@ -64,6 +64,11 @@ fn a_chain_has_a_job_and_drift_is_put_right() {
                 "its procedure is not as it should be",
             ),
             ("DROP PROCEDURE reconcile.\"refresh:public.lone\"()", "its procedure is not as it should be"),
+            (
+                "DELETE FROM reconcile.resource WHERE address = 'schedule/refresh:public.lone';
+                 DROP PROCEDURE reconcile.\"refresh:public.lone\"()",
+                "its procedure is not as it should be",
+            ),
         ] {
             place.sql(meddling);
             place.expect_planned(said);

@@ -119,7 +119,7 @@ impl<'a> Sides<'a> {
         let (whose, known) = (whose(wanted.task), self.managed == Some(wanted));
         let (action, reason, sql) = match (self.found, self.managed) {
             (Seen::There(job), _) if job.is(wanted) && known && procedure.is_none() => return Ok(None),
-            (Seen::There(job), Some(_)) if job.is(wanted) && procedure.is_some() => {
+            (Seen::There(job), _) if job.is(wanted) && procedure.is_some() => {
                 (Action::Update, "its procedure is not as it should be".to_owned(), None)
             }
             (Seen::There(job), None) if job.is(wanted) => {
