@@ -2,6 +2,7 @@
 //! touched.
 
 mod chains;
+mod edges;
 mod refusals;
 
 use crate::common::{Database, Project, Run, Version};

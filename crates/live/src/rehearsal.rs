@@ -163,7 +163,14 @@ impl<'a> Stage<'a> {
         let copies = self.copies();
         for (position, copy) in copies.iter().enumerate() {
             match copy.made(session).await {
-                Ok(made) => all.insert(copy.original, made),
+                Ok((made, held)) => {
+                    if let Some(held) = held.iter().find(|name| self.members.iter().any(|m| m.name.quoted() == **name))
+                    {
+                        session.batch("ROLLBACK").await?;
+                        return Ok(Err(Box::new(self.held(copy, held))));
+                    }
+                    all.insert(copy.original, made)
+                }
                 Err(LiveError::Server(error)) if probe::is_about_us(&error) => return Err(LiveError::Server(error)),
                 Err(LiveError::Server(error)) => {
                     session.batch("ROLLBACK").await?;
@@ -271,6 +278,16 @@ impl<'a> Stage<'a> {
         problem.hint(format!("keep what it needs, or drop {what} in a migration")).refusal()
     }
 
+    /// Not what it reads, but a constant such as `'a.b'::regclass` holds on to a view.
+    fn held(&self, copy: &Copy<'_>, held: &str) -> Problem {
+        let message = format!("view {} depends on {held} itself, as by a constant of type regclass", copy.original);
+        let problem = match self.first_declared() {
+            Some(declared) => Problem::new(&declared.query_at, message).on_text(0),
+            None => Problem::nowhere(message),
+        };
+        problem.hint("drop that in a migration, apply, and make it again").refusal()
+    }
+
     fn declared(&self, name: &QualifiedName) -> Option<&'a DeclaredMatview> {
         self.members.iter().find(|member| member.name == name)?.declared
     }
@@ -303,18 +320,28 @@ impl<'a> Stage<'a> {
 
 impl Copy<'_> {
     /// Makes it, and tells its columns and what it exposes.
-    async fn made(&self, session: &mut Session) -> Result<Made, LiveError> {
+    /// Last come the materialized views that it depends on still, whatever its copy reads.
+    async fn made(&self, session: &mut Session) -> Result<(Made, Vec<String>), LiveError> {
         let query = Sql::default().parenthesised(self.query.query.fragment());
-        let batch = format!("{}{query}; SET LOCAL search_path = ''; {}", self.before(), shape(&self.name));
+        let held = Sql::new(
+            "SELECT DISTINCT format('%I.%I', n.nspname, c.relname) FROM pg_rewrite r \
+             JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass \
+             JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'm' JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE r.ev_class = ",
+        );
+        let held = held.literal(&temporary(&self.name).quoted()).raw("::regclass");
+        let batch = format!("{}{query}; SET LOCAL search_path = ''; {}; {held}", self.before(), shape(&self.name));
         match session.batch(&batch).await?.as_slice() {
-            [.., columns, exposed] => Ok((objects(columns)?, texts(exposed)?)),
+            [.., columns, exposed, held] => Ok(((objects(columns)?, texts(exposed)?), texts(held)?)),
             _ => Err(LiveError::Connection("the rehearsal of a view left no trace".to_owned())),
         }
     }
 
     /// What stands before the query.
     fn before(&self) -> String {
-        let path = Sql::new("SET LOCAL search_path = ").search_path(self.path);
+        // Copies come behind what the system has, so that a view called `date` is no type to cast to.
+        let path = Sql::new("SET LOCAL search_path = pg_catalog, pg_temp")
+            .list(self.path, "", |sql, schema| sql.raw(", ").ident(schema));
         let create = Sql::new("CREATE TEMPORARY VIEW ").ident(&self.name).raw(" AS ");
         format!("{path}; {create}")
     }

@@ -134,8 +134,29 @@ impl Query {
                 Word::Dot | Word::Other => can_follow = false,
             }
         }
+        let parts = named_parts(&words);
+        names.retain(|mention| mention.schema.is_some() || !parts.contains(&mention.name.as_str()));
         names
     }
+}
+
+/// The names that WITH gives to parts of the query: behind each stands AS and a bracket, with its columns in between.
+fn named_parts(words: &[Word]) -> Vec<&str> {
+    let is = |position: usize, text: &str| matches!(words.get(position), Some(Word::Name { text: word, quoted: false }) if word == text);
+    let mut parts = Vec::new();
+    for (position, word) in words.iter().enumerate() {
+        let Word::Name { text, .. } = word else { continue };
+        let mut behind = position + 1;
+        if words.get(behind) == Some(&Word::Open) {
+            let close = words[behind..].iter().position(|word| *word == Word::Close);
+            behind += close.map_or(0, |close| close + 1);
+        }
+        let opens = words.get(behind + 1) == Some(&Word::Open);
+        if is(behind, "as") && (opens || is(behind + 1, "not") || is(behind + 1, "materialized")) {
+            parts.push(text.as_str());
+        }
+    }
+    parts
 }
 
 /// What a query is made of, as far as names go.
@@ -320,6 +341,8 @@ mod tests {
             "SELECT * FROM other.v",
             "SELECT 'FROM v' FROM \"V\"",
             "SELECT * FROM a ORDER BY a, v",
+            "WITH v AS (SELECT 1 FROM a) SELECT * FROM v",
+            "WITH RECURSIVE b AS NOT MATERIALIZED (SELECT 1), v (x, y) AS MATERIALIZED (SELECT 1, 2 FROM a) SELECT * FROM v",
         ] {
             assert!(!reads(query, "v"), "{query}");
         }

@@ -26,6 +26,8 @@ use crate::{
 pub struct Anew<'a> {
     /// As it is to be; its query reads what is built with it by the names that this has meanwhile.
     pub view: Matview,
+    /// The query is in the server's words, not in those of the declaration.
+    pub printed: bool,
     /// What stands.
     pub old: &'a Found,
     /// The columns that it will have.
@@ -55,6 +57,8 @@ const HELD: Duration = Duration::from_millis(800);
 #[derive(Debug)]
 pub struct Steps {
     limits: TimeLimits,
+    /// Of the session, for names without a schema in what was declared.
+    search_path: Vec<Ident>,
     collected: Vec<Step>,
     /// Steps that are added now commit together.
     transaction: Option<u32>,
@@ -63,8 +67,8 @@ pub struct Steps {
 impl Steps {
     /// Starts with nothing.
     #[must_use]
-    pub fn new(limits: TimeLimits) -> Self {
-        Self { limits, collected: Vec::new(), transaction: None }
+    pub fn new(limits: TimeLimits, search_path: &[Ident]) -> Self {
+        Self { limits, search_path: search_path.to_vec(), collected: Vec::new(), transaction: None }
     }
 
     /// What was collected. The numbers of transactions count from 0 within the change.
@@ -107,6 +111,9 @@ impl Steps {
         let drop = |one: &Anew<'_>| (Sql::new("DROP MATERIALIZED VIEW ").name(&one.view.name), one.hazards.clone());
         let exclusive = repointed.iter().map(repoint).chain(anew.iter().rev().map(drop));
         let mut limits = self.limits;
+        if !repointed.is_empty() {
+            self.look_up_in(&[]);
+        }
         for (sql, hazards) in exclusive {
             let hazards = hazards.into_iter().chain([Hazard::AccessExclusiveLock]).collect();
             let step = Step::brief(sql, Some(Lock::AccessExclusiveLock), limits);
@@ -122,9 +129,15 @@ impl Steps {
     fn build(&mut self, one: &Anew<'_>) {
         let Anew { view, old, columns, relation, .. } = one;
         let built = building_name(&view.name);
+        if one.printed {
+            self.look_up_in(&[]);
+        }
         let step = self.long(view.create_as(&built, false));
         let undo = Sql::new("DROP MATERIALIZED VIEW ").name(&built);
         self.add(Step { hazards: one.hazards.clone(), undo: Some(undo), ..step });
+        if one.printed {
+            self.look_up_in(&self.search_path.clone());
+        }
         let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" OWNER TO ").ident(&old.owner);
         self.unseen(sql);
         // Before there are rows, which are stored as it says.
@@ -157,6 +170,12 @@ impl Steps {
         if filled {
             self.analyze(&built);
         }
+    }
+
+    /// What the server printed means the same only where it was printed: with nothing on the path that could be found
+    /// before what it leaves without a schema.
+    fn look_up_in(&mut self, search_path: &[Ident]) {
+        self.unseen(Sql::new("SET LOCAL search_path = ").search_path(search_path));
     }
 
     /// How long each of so many further locks may be waited for.

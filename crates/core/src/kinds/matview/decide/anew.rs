@@ -3,14 +3,15 @@
 use super::{Change, Decider, manage};
 use crate::{
     address::Address,
-    desired::DeclaredMatview,
+    desired::{DeclaredIndex, DeclaredMatview},
     digest::Digest,
     hazard::{Hazard, HazardSet},
     kinds::{
         Object,
         index::Index,
         matview::{
-            Matview, Query, canonical,
+            Matview, Query,
+            canonical::{self, Printed},
             facts::Found,
             generated::BUILDING,
             steps::{Anew, Repointed},
@@ -111,15 +112,22 @@ impl<'a> Decider<'a> {
             (Some(_), Some(printed)) => printed.column_names(),
             (Some(_) | None, _) => old.columns.iter().map(|column| column.name.clone()).collect(),
         };
-        let query = match self.live.matviews.rehearsed.get(member.name) {
+        let (query, printed) = match self.live.matviews.rehearsed.get(member.name) {
             // What reads none of the others is made of the words that were written.
             Some(rehearsed) if member.reads.iter().any(|read| group.has(read)) => {
-                rehearsed.query.renamed(&group.names(self.moving))
+                (rehearsed.query.renamed(&group.names(self.moving)), true)
             }
-            Some(_) | None => member.query.clone(),
+            Some(_) | None => (member.query.clone(), member.declared.is_none()),
         };
         let hazards = if member.declared.is_none() { rebuilt(&old.owner, self.owner(group)) } else { HazardSet::new() };
-        Some(Anew { view: Matview { query, ..view }, old, columns, relation: self.relation(member.name), hazards })
+        Some(Anew {
+            view: Matview { query, ..view },
+            printed,
+            old,
+            columns,
+            relation: self.relation(member.name),
+            hazards,
+        })
     }
 
     /// The plain views over a group, as they read what is built.
@@ -161,7 +169,7 @@ impl<'a> Decider<'a> {
     fn indexes(&self, view: &QualifiedName) -> Vec<Index> {
         let standing = self.relation(view).map(|relation| &relation.indexes);
         let live = |index: &Index| standing.and_then(|standing| standing.get(&index.name)).map(|live| &live.index);
-        let declared = self.declared_indexes(view).iter().map(|declared| {
+        let declared = self.admitted_indexes(view).map(|declared| {
             let (index, old) = (&declared.index, live(&declared.index));
             Index {
                 with: index.with.clone().or_else(|| old?.with.clone()),
@@ -173,12 +181,45 @@ impl<'a> Decider<'a> {
         let declared: Vec<_> = declared.collect();
         let is_stranger = |live: &&LiveIndex| {
             !declared.iter().any(|index| index.name == live.index.name)
-                && !self.live.registry.managed.contains_key(&live.index.address())
+                && !self.is_given_up(&live.index)
                 && !live.index.name.as_str().starts_with(BUILDING)
         };
         let strangers = standing.into_iter().flat_map(|standing| standing.values()).filter(is_stranger);
         let strangers: Vec<_> = strangers.map(|live| live.index.clone()).collect();
         declared.into_iter().chain(strangers).collect()
+    }
+
+    /// Whether a plan is about an index of a view: by its own address, or as a part of the view.
+    fn is_about(&self, view: &QualifiedName, index: &Address) -> bool {
+        let declared = self.desired.matview(view);
+        declared.is_some_and(|declared| self.bounds.filter.admits(&declared.view.address()))
+            || self.bounds.filter.admits(index)
+    }
+
+    fn admitted_indexes(&self, view: &QualifiedName) -> impl Iterator<Item = &'a DeclaredIndex> {
+        let declared = self.declared_indexes(view).iter();
+        declared.filter(move |declared| self.is_about(view, &declared.index.address()))
+    }
+
+    /// Whether an index is managed and nobody wants it any more.
+    fn is_given_up(&self, index: &Index) -> bool {
+        let address = index.address();
+        let is_declared = self.declared_indexes(&index.table).iter().any(|declared| declared.index.name == index.name);
+        !is_declared && self.live.registry.managed.contains_key(&address) && self.is_about(&index.table, &address)
+    }
+
+    /// Indexes of nobody's that stand on a view, and what they need of it that it will not have.
+    pub(super) fn unfit_indexes(&self, view: &QualifiedName) -> Vec<(Ident, Ident)> {
+        let Some(columns) = self.printed(view).map(Printed::column_names) else { return Vec::new() };
+        let all = self.indexes(view);
+        let is_declared =
+            |index: &Index| self.declared_indexes(view).iter().any(|declared| declared.index.name == index.name);
+        let strangers = all.iter().filter(|index| !is_declared(index));
+        let lost = strangers.filter_map(|index| {
+            let mut named = index.definition.named_columns().map(|(_, column)| column);
+            named.find(|column| !columns.contains(column)).map(|column| (index.name.clone(), column.clone()))
+        });
+        lost.collect()
     }
 
     /// What the registry is told of a view that is made anew, and of the indexes on it.
@@ -192,7 +233,7 @@ impl<'a> Decider<'a> {
 
     /// What the registry is told of the indexes of a view that is made anew.
     fn index_records(&self, name: &QualifiedName) -> Vec<Record> {
-        let indexes = self.declared_indexes(name).iter().map(|declared| {
+        let indexes = self.admitted_indexes(name).map(|declared| {
             let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.index.name));
             let recorded = live.filter(|live| self.live.recorded.contains(&live.oid));
             let address = declared.index.address();
@@ -207,7 +248,7 @@ impl<'a> Decider<'a> {
         let is_declared =
             |address: &Address| self.declared_indexes(name).iter().any(|declared| declared.index.address() == *address);
         let managed = self.live.registry.indexes_of(name).map(|(address, _)| address);
-        let gone = managed.filter(|address| !is_declared(address)).cloned();
+        let gone = managed.filter(|address| !is_declared(address) && self.is_about(name, address)).cloned();
         let gone: Vec<_> = gone.map(|address| Record::Forget { address }).collect();
         indexes.chain(gone).collect()
     }

@@ -96,6 +96,15 @@ pub(super) fn group(declared: &DeclaredMatview, group: &Group<'_>, live: &Live) 
     problems
 }
 
+/// An index of somebody's that the view could not carry any more.
+pub(super) fn unfit(declared: &DeclaredMatview, index: &Ident, column: &Ident) -> Problem {
+    let view = &declared.view.name;
+    let message =
+        format!("`{view}` would lose the column `{column}`, which its index `{index}` needs, that is not declared");
+    let problem = Problem::new(&declared.query_at, message).on_text(0).refusal();
+    problem.hint(format!("keep the column, or drop the index {} in a migration", view.sibling(index.clone())))
+}
+
 fn cannot_stay(at: impl Fn(String) -> Problem, what: &str) -> Problem {
     let problem = at(format!("its query differs, and {what} depends on it, which cannot be made anew with it"));
     problem.hint("drop that in a migration, apply, and make it again")

@@ -68,7 +68,10 @@ pub fn decide(
             let declared: Vec<_> = names.iter().filter_map(|name| desired.matview(name)).collect();
             let (first, then): (Vec<_>, Vec<_>) =
                 declared.into_iter().partition(|declared| decider.comes_first(declared));
-            for declared in first.into_iter().chain(then) {
+            // What is changed of one that takes its place with others has to be changed of the new one.
+            let (last, then): (Vec<_>, Vec<_>) =
+                then.into_iter().partition(|declared| decider.is_taken_along(declared));
+            for declared in first.into_iter().chain(then).chain(last) {
                 decider.declared(declared);
             }
         }
@@ -136,6 +139,8 @@ impl<'a> Decider<'a> {
         let mut problems = check::declared(declared, &what, self.desired, self.live, &self.setting.session.search_path);
         if matches!(what, What::Replace(_)) {
             problems.extend(self.together(declared));
+            let unfit = self.unfit_indexes(name);
+            problems.extend(unfit.iter().map(|(index, column)| check::unfit(declared, index, column)));
         }
         if !problems.is_empty() {
             self.out.problems.extend(problems);
@@ -150,6 +155,12 @@ impl<'a> Decider<'a> {
             What::Replace(found) => self.replace(declared, found),
             What::Keep(found, alterations) => self.keep(declared, found, &alterations),
         }
+    }
+
+    /// Whether it is made anew for the sake of others.
+    fn is_taken_along(&self, declared: &DeclaredMatview) -> bool {
+        let mut members = self.groups.iter().flat_map(|group| &group.members);
+        members.any(|member| *member.name == declared.view.name && member.declared.is_none())
     }
 
     /// Whether it is new and reads nothing that is made anew: those that are may read it.
@@ -225,7 +236,7 @@ impl<'a> Decider<'a> {
 
     /// Starts with taking away what an interrupted run left.
     fn steps(&mut self, view: &QualifiedName) -> Steps {
-        let mut steps = Steps::new(self.setting.limits);
+        let mut steps = Steps::new(self.setting.limits, &self.setting.session.search_path);
         for leftover in self.leftovers(view) {
             steps.clean_up(&leftover.name);
             self.cleaned.insert(leftover.name.clone());

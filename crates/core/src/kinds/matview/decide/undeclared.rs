@@ -84,7 +84,7 @@ impl<'a> Decider<'a> {
 
     /// Strikes it from the registry; it stays, if it is there.
     pub(super) fn forget(&mut self, address: &Address, reason: &str, found: Option<&Found>) {
-        let steps = Steps::new(self.setting.limits);
+        let steps = Steps::new(self.setting.limits, &self.setting.session.search_path);
         let records = vec![Record::Forget { address: address.clone() }];
         let (action, reason, before) = (Action::Forget, reason.to_owned(), found);
         self.change(address.table(), Change { action, reason, before, after: None, steps, records });

@@ -1,0 +1,107 @@
+//! What is easily confused: names that mean one thing where a view was printed and another where it is made, and changes
+//! that would be lost in a replacement.
+
+use super::Place;
+use crate::common::{newest, versions};
+
+fn views(views: &[(&str, &str)]) -> String {
+    let all = views.iter().map(|(name, rest)| format!("  {name}: {{ {rest} }}\n"));
+    format!("materialized_views:\n{}", all.collect::<String>())
+}
+
+fn daily(new: &str) -> (&'static str, String) {
+    ("team.daily", format!("query: \"SELECT platform, sum(price) AS total{new} FROM sale GROUP BY platform\""))
+}
+
+/// The project's path has a function that would be taken for one of the system's.
+#[test]
+fn what_is_printed_is_looked_up_where_it_was_printed() {
+    for version in [&versions()[0], newest()] {
+        let (name, before) = daily("");
+        let place = Place::new(version, &views(&[(name, &before)]));
+        place.database.sql(
+            "CREATE VIEW v AS SELECT concat(platform, '!') AS x FROM team.daily;
+             CREATE MATERIALIZED VIEW w AS SELECT concat(platform, '!') AS x FROM team.daily;
+             CREATE FUNCTION concat(varchar, text) RETURNS text LANGUAGE sql AS $$ SELECT 'another one' $$",
+        );
+        let (name, after) = daily(", count(*) AS n");
+        place.declare(&views(&[(name, &after)]));
+        place.project.apply(&place.database);
+        assert_eq!(place.database.sql("SELECT min(x) FROM v UNION ALL SELECT min(x) FROM w"), "p0!\np0!");
+        place.project.expect_no_changes(&place.database);
+    }
+}
+
+/// It stands before the other one by its name, and its change would be made of the view that goes.
+#[test]
+fn what_is_changed_of_one_that_is_taken_along_is_changed_of_the_new_one() {
+    let (name, before) = daily("");
+    let along =
+        |comment: &str| format!("query: SELECT total FROM team.daily, comment: {comment}, with: {{ fillfactor: 50 }}");
+    let place = Place::new(newest(), &views(&[("public.a", &along("one")), (name, &before)]));
+    let (name, after) = daily(", count(*) AS n");
+    place.declare(&views(&[("public.a", &along("two")), (name, &after)]));
+    place.project.apply(&place.database);
+    place.project.expect_no_changes(&place.database);
+    assert_eq!(
+        place.database.sql("SELECT obj_description('a'::regclass), reloptions FROM pg_class WHERE relname = 'a'"),
+        "two|{fillfactor=50}"
+    );
+}
+
+/// One that is left out of a plan is made anew as it is, with the indexes that it has.
+#[test]
+fn one_that_is_left_out_of_the_plan_stays_as_it_is() {
+    let (name, before) = daily("");
+    let place = Place::new(
+        newest(),
+        &views(&[(name, &before), ("m2", "query: SELECT platform FROM team.daily, indexes: { m2_p: [platform] }")]),
+    );
+    let (name, after) = daily(", count(*) AS n");
+    let other = "query: \"SELECT platform, total FROM team.daily\", indexes: { m2_t: [total] }";
+    place.declare(&views(&[(name, &after), ("m2", other)]));
+    place.run(&["apply", "--auto-approve", "--allow", "all", "--only", "matview/team.daily"]).expect(0);
+    assert_eq!(place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 'm2'"), "m2_p");
+    place.project.apply(&place.database);
+    place.project.expect_no_changes(&place.database);
+    assert_eq!(place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 'm2'"), "m2_t");
+}
+
+/// A part that WITH names is not the view of that name.
+#[test]
+fn a_part_of_a_query_is_no_other_view() {
+    let place = Place::new(
+        newest(),
+        &views(&[("daily", "query: SELECT day FROM sale"), ("report", "query: SELECT day FROM daily")]),
+    );
+    let with = "query: \"WITH report AS (SELECT * FROM sale) SELECT day, price FROM report\"";
+    place.declare(&views(&[("daily", with), ("report", "query: SELECT day FROM daily")]));
+    place.project.apply(&place.database);
+    place.project.expect_no_changes(&place.database);
+}
+
+#[test]
+fn what_holds_on_to_a_view_by_other_means_is_named() {
+    let (name, before) = daily(", max(day) AS last");
+    for (sql, new, words) in [
+        (
+            "CREATE VIEW v AS SELECT 'team.daily'::regclass AS x",
+            ", max(day) AS last, 1 AS n",
+            "view public.v depends on team.daily itself",
+        ),
+        (
+            "CREATE INDEX strange ON team.daily (last)",
+            "",
+            "would lose the column `last`, which its index `strange` needs",
+        ),
+    ] {
+        let place = Place::new(newest(), &views(&[(name, &before)]));
+        place.database.sql(sql);
+        let state = (place.relations(&["none"]), place.database.traces());
+        let (name, after) = daily(new);
+        place.declare(&views(&[(name, &after)]));
+        place.run(&["plan"]).expect_said(4, words);
+        place.run(&["apply", "--auto-approve", "--allow", "all"]).expect_said(4, words);
+        assert_eq!(state, (place.relations(&["none"]), place.database.traces()));
+    }
+}
