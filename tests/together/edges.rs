@@ -90,6 +90,12 @@ fn what_holds_on_to_a_view_by_other_means_is_named() {
             "view public.v depends on team.daily itself",
         ),
         (
+            "CREATE MATERIALIZED VIEW twin AS SELECT total FROM team.daily; \
+             CREATE MATERIALIZED VIEW team.twin AS SELECT total FROM team.daily",
+            ", max(day) AS last, 1 AS n",
+            "two views called `twin` would have to be made anew together",
+        ),
+        (
             "CREATE INDEX strange ON team.daily (last)",
             "",
             "would lose the column `last`, which its index `strange` needs",

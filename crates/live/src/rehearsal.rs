@@ -122,11 +122,10 @@ fn taking_part<'a>(members: &'a [Member<'a>], live: &Live) -> Vec<Member<'a>> {
 }
 
 /// Two of one name would meet where copies are.
-fn of_one_name<'a>(members: &[Member<'a>]) -> Option<&'a DeclaredMatview> {
-    let twin = |member: &&Member<'_>| {
-        members.iter().any(|other| other.name != member.name && other.name.name == member.name.name)
-    };
-    members.iter().filter(|member| member.declared.is_some()).find(twin)?.declared
+fn of_one_name<'a>(members: &'a [Member<'a>]) -> Option<&'a QualifiedName> {
+    let twin =
+        |name: &&QualifiedName| members.iter().any(|other| *other.name != **name && other.name.name == name.name);
+    members.iter().map(|member| member.name).find(twin)
 }
 
 /// All that takes part in a rehearsal.
@@ -210,10 +209,13 @@ impl<'a> Stage<'a> {
     }
 
     fn twins(&self) -> Option<Problem> {
-        let declared = of_one_name(self.members)?;
-        let message = format!("two views called `{}` would have to be made anew together", declared.view.name.name);
-        let problem = Problem::new(&declared.at, message).on_key();
-        Some(problem.hint("change one of them, apply with --only, then the other").refusal())
+        let name = of_one_name(self.members)?;
+        let message = format!("two views called `{}` would have to be made anew together", name.name);
+        let problem = match self.declared(name).or_else(|| self.first_declared()) {
+            Some(declared) => Problem::new(&declared.at, message).on_key(),
+            None => Problem::nowhere(message),
+        };
+        Some(problem.hint("change one with `apply --only` first, or rename one of them in a migration").refusal())
     }
 
     /// A copy would be found where a query means another relation of that name, along the search path.
