@@ -1,6 +1,10 @@
 //! What is easily confused: names that mean one thing where a view was printed and another where it is made, and changes
 //! that would be lost in a replacement.
 
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
 use super::Place;
 use crate::common::{newest, versions};
 
@@ -110,4 +114,38 @@ fn what_holds_on_to_a_view_by_other_means_is_named() {
         place.run(&["apply", "--auto-approve", "--allow", "all"]).expect_said(4, words);
         assert_eq!(state, (place.relations(&["none"]), place.database.traces()));
     }
+}
+
+/// All that a run left is taken away before any of it is built again, whichever it was built for.
+#[test]
+fn what_a_blocked_replacement_left_is_taken_away_first() {
+    let all = |new: &str| {
+        let (c, d) = (
+            format!("query: \"SELECT platform{new} FROM sale\""),
+            format!("query: \"SELECT platform, day{new} FROM sale\""),
+        );
+        views(&[("c", &c), ("d", &d), ("f", "query: SELECT c.platform FROM c JOIN d USING (platform) LIMIT 5")])
+    };
+    let place = Place::new(newest(), &all(""));
+    place.database.sql("CREATE MATERIALIZED VIEW g AS SELECT platform FROM d LIMIT 5");
+    place.declare(&all(", 7 AS n"));
+    place.project.write("reconcile.yaml", "version: 1\ndefaults: { retries: 0, lock_timeout: 100ms }\n");
+    let program = place.database.version.server().installation().program("psql").unwrap();
+    let reads = "BEGIN; SELECT 1 FROM f LIMIT 1; SELECT pg_sleep(60)";
+    let mut reader =
+        Command::new(program).args(["-X", "-q", "-d", &place.database.url(), "-c", reads]).spawn().unwrap();
+    let held = "SELECT count(*) > 0 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'f' AND l.pid <> pg_backend_pid()";
+    while place.database.sql(held) != "t" {
+        sleep(Duration::from_millis(20));
+    }
+    place.run(&["apply", "--auto-approve", "--allow", "all"]).expect(5);
+    let left = "SELECT count(*) FROM pg_matviews WHERE matviewname LIKE 'reconcile%'";
+    assert_eq!(place.database.sql(left), "4");
+    place
+        .database
+        .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; SELECT 1 FROM f%'");
+    reader.wait().unwrap();
+    place.project.apply(&place.database);
+    place.project.expect_no_changes(&place.database);
+    assert_eq!(place.database.sql(left), "0");
 }

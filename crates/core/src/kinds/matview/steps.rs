@@ -1,8 +1,6 @@
 //! What a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
 //! everything that takes long happens beside it, where nobody looks.
 
-use std::time::Duration;
-
 use super::{
     Matview, Query,
     compare::Alteration,
@@ -51,7 +49,13 @@ pub struct Repointed<'a> {
 
 /// All waiting with a lock in hand together. Who reads several of these in one statement may hold what we want and want
 /// what we hold: we give way before the server, after its `deadlock_timeout` of a second, ends one of both.
-const HELD: Duration = Duration::from_millis(800);
+const HELD_MS: u64 = 800;
+
+/// Milliseconds that each of so many further locks may be waited for; of many, all are hardly ever in somebody's hand.
+fn held_for(further: usize) -> u64 {
+    const LEAST: u64 = 20;
+    (HELD_MS / u64::try_from(further).unwrap_or(HELD_MS).max(1)).max(LEAST)
+}
 
 /// Collects the steps of one change.
 #[derive(Debug)]
@@ -110,15 +114,17 @@ impl Steps {
         // Readers of a plain view lock it first, and then what it reads: so do we, or each would wait for the other.
         let drop = |one: &Anew<'_>| (Sql::new("DROP MATERIALIZED VIEW ").name(&one.view.name), one.hazards.clone());
         let exclusive = repointed.iter().map(repoint).chain(anew.iter().rev().map(drop));
-        let mut limits = self.limits;
         if !repointed.is_empty() {
             self.look_up_in(&[]);
         }
-        for (sql, hazards) in exclusive {
+        let further = held_for(repointed.len() + anew.len() - 1);
+        for (position, (sql, hazards)) in exclusive.enumerate() {
             let hazards = hazards.into_iter().chain([Hazard::AccessExclusiveLock]).collect();
-            let step = Step::brief(sql, Some(Lock::AccessExclusiveLock), limits);
+            let mut step = self.brief(sql, Some(Lock::AccessExclusiveLock));
+            if position > 0 {
+                step.timeouts.lock_ms = step.timeouts.lock_ms.map(|ms| ms.min(further));
+            }
             self.add(Step { hazards, ..step });
-            limits = self.with_locks_held(repointed.len() + anew.len() - 1);
         }
         for one in anew {
             self.take_names(one);
@@ -176,12 +182,6 @@ impl Steps {
     /// before what it leaves without a schema.
     fn look_up_in(&mut self, search_path: &[Ident]) {
         self.unseen(Sql::new("SET LOCAL search_path = ").search_path(search_path));
-    }
-
-    /// How long each of so many further locks may be waited for.
-    fn with_locks_held(&self, further: usize) -> TimeLimits {
-        let each = HELD / u32::try_from(further).unwrap_or(u32::MAX).max(1);
-        TimeLimits { lock_timeout: self.limits.lock_timeout.min(each), ..self.limits }
     }
 
     /// What an interrupted replacement left: nobody reads it.

@@ -25,7 +25,7 @@ use crate::{
 
 impl<'a> Decider<'a> {
     pub(super) fn create(&mut self, declared: &'a DeclaredMatview) {
-        let mut steps = self.steps(&declared.view.name);
+        let mut steps = self.steps(&[&declared.view.name]);
         let grants = self.grants(&declared.view);
         let view = Matview { indexes: self.indexes(&declared.view.name), grants, ..declared.view.clone() };
         steps.create(&view, &self.live.matviews.roles.by_default(&view.name.schema));
@@ -45,9 +45,11 @@ impl<'a> Decider<'a> {
         let Some(group) = self.groups.iter().find(|group| group.has(&declared.view.name)) else { return };
         self.out.with_indexes.extend(group.members.iter().map(|member| member.name.clone()));
         let first = group.members.iter().find_map(|member| member.declared).unwrap_or(declared);
-        let mut steps = self.steps(&found.name);
+        let is_first = first.view.name == declared.view.name;
+        let names: Vec<_> = group.members.iter().map(|member| member.name).collect();
+        let mut steps = if is_first { self.steps(&names) } else { self.steps(&[]) };
         let mut reason = "differs in query".to_owned();
-        if first.view.name == declared.view.name {
+        if is_first {
             let anew: Vec<_> = group.members.iter().filter_map(|member| self.anew(member, group)).collect();
             steps.replace(&anew, &self.repointed(group, &found.owner));
             let others: Vec<_> = self.rebuilt(group);
@@ -59,7 +61,7 @@ impl<'a> Decider<'a> {
         }
         let view = self.replacement(declared, found);
         let mut records = self.records(declared, &view);
-        if first.view.name == declared.view.name {
+        if is_first {
             let kept = group.members.iter().filter(|member| member.declared.is_none());
             records.extend(kept.flat_map(|member| self.index_records(member.name)));
         }

@@ -204,8 +204,8 @@ impl<'a> Decider<'a> {
     fn keep(&mut self, declared: &'a DeclaredMatview, found: &'a Found, alterations: &[Alteration]) {
         let address = declared.view.address();
         let managed = self.live.registry.managed.contains_key(&address);
-        let leftover = !self.leftovers(&found.name).is_empty();
-        let mut steps = self.steps(&found.name);
+        let leftover = !self.leftovers(&[&found.name]).is_empty();
+        let mut steps = self.steps(&[&found.name]);
         steps.alter(&found.view(None), alterations);
         let applied = self.live.registry.matviews.get(&found.name);
         let refresh = applied.is_some_and(|applied| applied.refresh != declared.view.refresh);
@@ -235,23 +235,23 @@ impl<'a> Decider<'a> {
     }
 
     /// Starts with taking away what an interrupted run left.
-    fn steps(&mut self, view: &QualifiedName) -> Steps {
+    fn steps(&mut self, views: &[&QualifiedName]) -> Steps {
         let mut steps = Steps::new(self.setting.limits, &self.setting.session.search_path);
-        for leftover in self.leftovers(view) {
+        for leftover in self.leftovers(views) {
             steps.clean_up(&leftover.name);
             self.cleaned.insert(leftover.name.clone());
         }
         steps
     }
 
-    /// What an interrupted run left of a view's replacement, after those that it left reading that.
-    fn leftovers(&self, view: &QualifiedName) -> Vec<&'a Found> {
+    /// What an interrupted run left of the replacement of some views, after those that it left reading that.
+    fn leftovers(&self, views: &[&QualifiedName]) -> Vec<&'a Found> {
         let is_leftover = |found: &&Found| found.is_matview() && is_building_name(&found.name);
         let all: Vec<&'a Found> = self.live.matviews.found.values().filter(is_leftover).collect();
         // What was built for a view that is none of ours is found by what it reads.
         let is_of = |found: &Found| match self.built_for(found) {
-            Some(own) => own == view,
-            None => found.reads.contains(view),
+            Some(own) => views.contains(&own),
+            None => views.iter().any(|view| building_name(view) == found.name || found.reads.contains(view)),
         };
         let mut left: Vec<_> = all.iter().copied().filter(|found| is_of(found)).collect();
         loop {

@@ -58,7 +58,7 @@ impl<'a> Decider<'a> {
                     .chain(others)
                     .any(|other| *dependent == format!("materialized view {}", other.name.quoted()))
             };
-            let leftovers = self.leftovers(&found.name);
+            let leftovers = self.leftovers(&[&found.name]);
             let is_left = |dependent: &String| {
                 leftovers.iter().any(|left| *dependent == format!("materialized view {}", left.name.quoted()))
             };
@@ -71,7 +71,7 @@ impl<'a> Decider<'a> {
                 self.out.problems.push(Problem::nowhere(message).hint(hint).refusal());
                 continue;
             }
-            let mut steps = self.steps(&found.name);
+            let mut steps = self.steps(&[&found.name]);
             steps.drop(&found.view(self.relation(&found.name)));
             let indexes = self.live.registry.indexes_of(&found.name).map(|(address, _)| address.clone());
             let addresses = indexes.chain([Address::matview(&found.name)]);
