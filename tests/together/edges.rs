@@ -149,3 +149,26 @@ fn what_a_blocked_replacement_left_is_taken_away_first() {
     place.project.expect_no_changes(&place.database);
     assert_eq!(place.database.sql(left), "0");
 }
+
+/// A plain view stands between: it reads the new rows from the moment on at which all take their places, not before.
+#[test]
+fn what_reads_through_a_plain_view_is_said_to_be_of_before() {
+    let (name, before) = daily("");
+    let place = Place::new(newest(), &views(&[(name, &before)]));
+    place.database.sql("CREATE VIEW v AS SELECT platform, total FROM team.daily");
+    let over = ("over", "query: \"SELECT v.total AS then, d.total AS now FROM v JOIN team.daily d USING (platform)\"");
+    place.declare(&views(&[(name, &before), over]));
+    place.project.apply(&place.database);
+    let after = before.replace("sum(price)", "sum(price) * 1000");
+    place.declare(&views(&[(name, &after), over]));
+    let plan = place.run(&["plan"]).expect(0);
+    assert!(
+        plan.stdout.contains("note: matview/public.over: what it reads through public.v is of before this change"),
+        "{plan}"
+    );
+    place.project.apply(&place.database);
+    assert_eq!(place.database.sql("SELECT bool_or(\"then\" = now) FROM over"), "f");
+    place.run(&["refresh"]).expect(0);
+    assert_eq!(place.database.sql("SELECT bool_and(\"then\" = now) FROM over"), "t");
+    place.project.expect_no_changes(&place.database);
+}

@@ -13,7 +13,7 @@ use crate::{
             Matview, Query,
             canonical::{self, Printed},
             facts::Found,
-            generated::BUILDING,
+            generated::{BUILDING, is_building_name},
             steps::{Anew, Repointed},
             together::{Group, Member},
         },
@@ -52,6 +52,7 @@ impl<'a> Decider<'a> {
         if is_first {
             let anew: Vec<_> = group.members.iter().filter_map(|member| self.anew(member, group)).collect();
             steps.replace(&anew, &self.repointed(group, &found.owner));
+            self.of_before(group);
             let others: Vec<_> = self.rebuilt(group);
             if !others.is_empty() {
                 reason.push_str(&format!("; made anew with it: {}", others.join(", ")));
@@ -140,6 +141,24 @@ impl<'a> Decider<'a> {
             Some(Repointed { view, query: rehearsed.query.renamed(&names), hazards: rebuilt(&view.owner, owner) })
         };
         group.views.iter().filter_map(of).collect()
+    }
+
+    /// What reads a group through plain views is filled by what these were before.
+    fn of_before(&mut self, group: &Group<'_>) {
+        let found = &self.live.matviews.found;
+        let between: Vec<_> =
+            group.members.iter().filter_map(|member| found.get(member.name)).flat_map(|found| &found.read_by).collect();
+        let is_matview = |found: &&Found| found.is_matview() && !is_building_name(&found.name);
+        let stale = found.values().filter(is_matview).filter_map(|found| {
+            // The server prints names with their schemas.
+            let mentions = found.query().mentions(&[]);
+            let view = between.iter().find(|view| mentions(view))?;
+            let text =
+                format!("what it reads through {view} is of before this change until the next `reconcile refresh`");
+            Some(Note::new(Address::matview(&found.name), text))
+        });
+        let stale: Vec<_> = stale.collect();
+        self.out.notes.extend(stale);
     }
 
     /// What is made anew and was not asked for, in the server's words.
