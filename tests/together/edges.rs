@@ -172,3 +172,11 @@ fn what_reads_through_a_plain_view_is_said_to_be_of_before() {
     assert_eq!(place.database.sql("SELECT bool_and(\"then\" = now) FROM over"), "t");
     place.project.expect_no_changes(&place.database);
 }
+
+#[test]
+fn a_view_does_not_read_itself_through_another_one() {
+    let place = Place::new(newest(), &views(&[("daily", "query: SELECT day FROM sale")]));
+    place.database.sql("CREATE VIEW v AS SELECT day FROM daily");
+    place.declare(&views(&[("daily", "query: SELECT day FROM v UNION ALL SELECT day FROM sale")]));
+    place.run(&["plan"]).expect_said(1, "it would read itself: `public.v` in its query reads `public.daily`");
+}

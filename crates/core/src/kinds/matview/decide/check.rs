@@ -47,6 +47,7 @@ pub(super) fn declared(
     problems.extend(rights::wrong(declared, what, live));
     if matches!(what, What::Replace(_)) {
         problems.extend(undecided(declared, live));
+        problems.extend(reads_itself(declared, live, search_path));
     }
     let stands = match what {
         What::Keep(found, _) => found.tells_rows_apart,
@@ -115,6 +116,15 @@ pub(super) fn late(declared: &DeclaredMatview, new: &DeclaredMatview) -> Problem
     let message = format!("a view that takes its place with it reads `{}`, which is new and reads it", new.view.name);
     let problem = Problem::new(&declared.at, message).on_key().related(&new.at, "new").refusal();
     problem.hint("apply in two steps: first without what reads the new one")
+}
+
+/// The server takes a view that reads itself through a plain view, and would fill it from what it is to take the place of.
+fn reads_itself(declared: &DeclaredMatview, live: &Live, search_path: &[Ident]) -> Option<Problem> {
+    let name = &declared.view.name;
+    let mentions = declared.view.query.mentions(search_path);
+    let through = live.matviews.found.get(name)?.read_by.iter().find(|view| mentions(view))?;
+    let message = format!("it would read itself: `{through}` in its query reads `{name}`");
+    Some(Problem::new(&declared.query_at, message).on_text(0).hint("read what that view reads"))
 }
 
 /// The server fills no view from one that is not filled itself.
