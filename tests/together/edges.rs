@@ -180,3 +180,15 @@ fn a_view_does_not_read_itself_through_another_one() {
     place.declare(&views(&[("daily", "query: SELECT day FROM v UNION ALL SELECT day FROM sale")]));
     place.run(&["plan"]).expect_said(1, "it would read itself: `public.v` in its query reads `public.daily`");
 }
+
+/// Who read now is read, and the other way round.
+#[test]
+fn views_change_sides() {
+    let place =
+        Place::new(newest(), &views(&[("one", "query: SELECT day FROM sale"), ("two", "query: SELECT day FROM one")]));
+    let turned = views(&[("one", "query: SELECT day FROM two"), ("two", "query: \"SELECT day, price FROM sale\"")]);
+    place.declare(&turned);
+    place.project.apply(&place.database);
+    place.project.expect_no_changes(&place.database);
+    assert_eq!(place.database.sql("SELECT count(*) FROM one"), "300");
+}

@@ -7,6 +7,7 @@ use super::{
     dependents::Reader,
     facts::{Found, parameters},
     generated::{building_indexes, building_name, building_statistics},
+    order,
     regrant::{self, Regrant},
 };
 use crate::{
@@ -113,7 +114,7 @@ impl Steps {
         self.transaction = Some(1);
         // Readers of a plain view lock it first, and then what it reads: so do we, or each would wait for the other.
         let drop = |one: &Anew<'_>| (Sql::new("DROP MATERIALIZED VIEW ").name(&one.view.name), one.hazards.clone());
-        let exclusive = repointed.iter().map(repoint).chain(anew.iter().rev().map(drop));
+        let exclusive = repointed.iter().map(repoint).chain(readers_first(anew).into_iter().map(drop));
         if !repointed.is_empty() {
             self.look_up_in(&[]);
         }
@@ -347,6 +348,16 @@ impl Steps {
     fn long(&self, sql: Sql) -> Step {
         Step { lock: None, ..Step::online(sql, self.limits) }
     }
+}
+
+/// Those that stand, in an order in which they can go: what reads before what is read, whoever reads whom afterwards.
+fn readers_first<'a, 'b>(anew: &'b [Anew<'a>]) -> Vec<&'b Anew<'a>> {
+    let reads: Vec<_> = anew.iter().map(|one| (one.old.name.clone(), one.old.reads.clone())).collect();
+    // Only plain views can lead round in a circle; then the server says what holds whom.
+    let order = order::sorted(&reads).unwrap_or_default();
+    let mut sorted: Vec<_> = anew.iter().collect();
+    sorted.sort_by_key(|one| std::cmp::Reverse(order.iter().position(|name| *name == one.old.name)));
+    sorted
 }
 
 /// Has a plain view read what is built. It stays the object that it was, with all that hangs on it.
