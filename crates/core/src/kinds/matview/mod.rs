@@ -18,6 +18,7 @@ pub mod routine;
 pub mod spec;
 pub mod steps;
 pub mod together;
+mod tokens;
 
 use serde::{Deserialize, Serialize};
 

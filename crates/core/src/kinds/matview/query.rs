@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use squawk_lexer::TokenKind;
 
+use super::tokens::{Token, tokens};
 use crate::{
     fragment::{Fragment, FragmentError},
     name::{Ident, QualifiedName},
@@ -198,29 +199,19 @@ fn ends_relations(word: &str) -> bool {
 }
 
 fn words(text: &str) -> Vec<Word> {
-    let mut words = Vec::new();
-    let mut offset = 0;
-    for token in squawk_lexer::tokenize(text) {
-        let end = offset + token.len as usize;
-        let written = text.get(offset..end).unwrap_or_default();
-        offset = end;
-        words.push(match token.kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } | TokenKind::Eof => {
-                continue;
-            }
-            TokenKind::Ident => Word::Name { text: written.to_lowercase(), quoted: false },
-            TokenKind::QuotedIdent { .. } => {
-                let inside = written.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(written);
-                Word::Name { text: inside.replace("\"\"", "\""), quoted: true }
-            }
-            TokenKind::Dot => Word::Dot,
-            TokenKind::Comma => Word::Comma,
-            TokenKind::OpenParen => Word::Open,
-            TokenKind::CloseParen => Word::Close,
-            _ => Word::Other,
-        });
-    }
-    words
+    let word = |token: &Token<'_>| match token.kind {
+        TokenKind::Ident => Word::Name { text: token.text.to_lowercase(), quoted: false },
+        TokenKind::QuotedIdent { .. } => {
+            let inside = token.text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(token.text);
+            Word::Name { text: inside.replace("\"\"", "\""), quoted: true }
+        }
+        TokenKind::Dot => Word::Dot,
+        TokenKind::Comma => Word::Comma,
+        TokenKind::OpenParen => Word::Open,
+        TokenKind::CloseParen => Word::Close,
+        _ => Word::Other,
+    };
+    tokens(text).iter().map(word).collect()
 }
 
 fn begins_query(word: &str) -> bool {
@@ -229,43 +220,20 @@ fn begins_query(word: &str) -> bool {
 
 /// Where a part that WITH names begins to write, if one does.
 fn writes(text: &str) -> Option<usize> {
-    let mut before = [String::new(), String::new()];
-    let mut offset = 0;
-    for token in squawk_lexer::tokenize(text) {
-        let end = offset + token.len as usize;
-        match token.kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } | TokenKind::Eof => {}
-            _ => {
-                let word = text.get(offset..end).unwrap_or_default().to_lowercase();
-                let named = matches!(before[0].as_str(), "as" | "materialized") && before[1] == "(";
-                if named && matches!(word.as_str(), "insert" | "update" | "delete" | "merge") {
-                    return Some(offset);
-                }
-                before.swap(0, 1);
-                before[1] = word;
-            }
-        }
-        offset = end;
-    }
-    None
+    let is_one_of = |token: &Token<'_>, words: &[&str]| words.contains(&token.text.to_lowercase().as_str());
+    let tokens = tokens(text);
+    let begins = tokens.array_windows().find(|[named, open, word]: &&[Token<'_>; 3]| {
+        is_one_of(named, &["as", "materialized"])
+            && open.kind == TokenKind::OpenParen
+            && is_one_of(word, &["insert", "update", "delete", "merge"])
+    });
+    begins.map(|[_, _, word]| word.start)
 }
 
 /// The first word behind brackets and comments, in lower case, and where it stands.
 fn first_word(text: &str) -> Option<(usize, String)> {
-    let mut offset = 0;
-    for token in squawk_lexer::tokenize(text) {
-        let end = offset + token.len as usize;
-        match token.kind {
-            TokenKind::Whitespace
-            | TokenKind::LineComment
-            | TokenKind::BlockComment { .. }
-            | TokenKind::OpenParen
-            | TokenKind::Eof => {}
-            _ => return Some((offset, text.get(offset..end)?.to_lowercase())),
-        }
-        offset = end;
-    }
-    None
+    let first = tokens(text).into_iter().find(|token| token.kind != TokenKind::OpenParen)?;
+    Some((first.start, first.text.to_lowercase()))
 }
 
 /// The text up to the `;` that ends it, if one does.

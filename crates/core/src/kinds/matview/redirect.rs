@@ -3,7 +3,10 @@
 
 use squawk_lexer::TokenKind;
 
-use super::Query;
+use super::{
+    Query,
+    tokens::{Token, tokens},
+};
 use crate::{
     fragment::Fragment,
     name::{Ident, QualifiedName},
@@ -26,43 +29,6 @@ impl Redirected {
         let longer: isize = before.map(|(_, longer)| longer).sum();
         offset.saturating_add_signed(-longer)
     }
-}
-
-/// A word or sign of a query.
-struct Token<'a> {
-    start: usize,
-    text: &'a str,
-    kind: TokenKind,
-}
-
-impl Token<'_> {
-    /// The name that it is, if it is one.
-    fn is(&self, name: &Ident) -> bool {
-        match self.kind {
-            TokenKind::Ident => self.text.to_lowercase() == name.as_str(),
-            TokenKind::QuotedIdent { .. } => self.text == name.quoted() || self.unquoted() == name.as_str(),
-            _ => false,
-        }
-    }
-
-    fn unquoted(&self) -> String {
-        self.text.trim_start_matches('"').trim_end_matches('"').replace("\"\"", "\"")
-    }
-}
-
-/// All but spaces and comments.
-fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut start = 0;
-    for token in squawk_lexer::tokenize(text) {
-        let end = start + token.len as usize;
-        match token.kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } | TokenKind::Eof => {}
-            kind => tokens.push(Token { start, text: text.get(start..end).unwrap_or_default(), kind }),
-        }
-        start = end;
-    }
-    tokens
 }
 
 impl Query {
