@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reconcile_core::keywords;
+use reconcile_core::postgres::keywords;
 
 use crate::common::{Database, versions};
 

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use super::site::Site;
-use super::visitor::{EndOf, Visitor};
+use super::{
+    site::Site,
+    visitor::{EndOf, Visitor},
+};
 use crate::common::{Database, Project, newest};
 
 const LOCK_TIMEOUT: Duration = Duration::from_millis(250);

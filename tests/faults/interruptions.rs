@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use reconcile_scratch::{Options, Server, StopMode};
 
-use super::scenario::{Scenario, drop_database, moments};
-use super::site::Site;
+use super::{
+    scenario::{Scenario, drop_database, moments},
+    site::Site,
+};
 use crate::common::{Run, Version, newest, versions};
 
 /// What a client comes to when it loses its server: done before, incomplete, or not even begun.

@@ -3,9 +3,11 @@
 
 use std::thread::sleep;
 
-use super::interruptions::{rounds, start};
-use super::scenario::moments;
-use super::site::Site;
+use super::{
+    interruptions::{rounds, start},
+    scenario::moments,
+    site::Site,
+};
 use crate::common::{Database, Project, newest};
 
 const TABLE: &str = "CREATE TABLE t (id serial PRIMARY KEY, a integer); \

@@ -2,8 +2,10 @@
 
 use std::thread::{scope, sleep};
 
-use super::scenario::{Scenario, drop_database, moments};
-use super::site::Site;
+use super::{
+    scenario::{Scenario, drop_database, moments},
+    site::Site,
+};
 use crate::common::{Run, newest};
 
 /// The second one found it done, its plan overtaken, or the first one at work.

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use super::interruptions::{rounds, start};
-use super::scenario::moments;
-use super::site::Site;
-use super::visitor::EndOf;
+use super::{
+    interruptions::{rounds, start},
+    scenario::moments,
+    site::Site,
+    visitor::EndOf,
+};
 use crate::common::{Database, Project, newest, versions};
 
 const POLL: Duration = Duration::from_millis(10);

@@ -1,7 +1,9 @@
 //! Views that the database refreshes itself: a job and a procedure for each chain, and what shows when somebody meddles.
 
-use crate::common::cron::{JOBS, NAME, PG_CRON, Place};
-use crate::common::versions;
+use crate::common::{
+    cron::{JOBS, NAME, PG_CRON, Place},
+    versions,
+};
 
 use super::{RECORDS, TABLE};
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::cron::{self, NAME};
-use crate::common::{Database, Project, Run, newest, versions};
+use crate::common::{
+    Database, Project, Run,
+    cron::{self, NAME},
+    newest, versions,
+};
 
 /// Two rows a day; the summary fails as soon as one of them is 0.
 const TABLES: &str = "CREATE TABLE log (id serial, at timestamptz, n int);

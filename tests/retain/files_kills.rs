@@ -10,9 +10,11 @@ use std::time::Duration;
 use reconcile_scratch::StopMode;
 use serde_json::json;
 
-use super::Rule;
-use super::files::{hexadecimal, lines, manifest, unpacked};
-use super::kills::{Shop, chance, rounds};
+use super::{
+    Rule,
+    files::{hexadecimal, lines, manifest, unpacked},
+    kills::{Shop, chance, rounds},
+};
 
 const ROWS: &str = "SET TimeZone = 'UTC'; SELECT row_to_json(i) FROM item i";
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use reconcile_core::{
     address::Address,
-    name::QualifiedName,
     plan::{PlannedChange, Step},
+    postgres::name::QualifiedName,
 };
 use reconcile_live::LiveError;
 
 use crate::{
-    onlooker::{Blocker, Progress},
+    monitor::{Blocker, Progress},
     registry::{Outcome, RunId},
 };
 

@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use crate::{
     event::{Event, Report, Stopped},
-    lane::{Lane, Shared},
     options::ApplyOptions,
     registry::interrupted,
+    worker::{Shared, Worker},
 };
 
 /// Executes a plan. The session must hold the lock of [`crate::lock`], and the registry be there
@@ -39,29 +39,29 @@ pub async fn apply(
     let shared = Shared::new(options, plan, run, of, stop, observer);
     let phases = plan.phases();
     let wide = phases.iter().map(|phase| phase.lists.len()).max().unwrap_or(1);
-    let mut lanes = Vec::new();
+    let mut workers = Vec::new();
     let mut others = Vec::new();
     for _ in 1..wide.min(usize::try_from(options.parallel.get()).unwrap_or(usize::MAX)) {
         others.push(session.another().await?);
     }
-    lanes.push(Lane::main(session, &shared).await?);
+    workers.push(Worker::main(session, &shared).await?);
     for other in &mut others {
-        lanes.push(Lane::beside(other, &shared).await?);
+        workers.push(Worker::beside(other, &shared).await?);
     }
     let mut done = Vec::new();
     let mut stopped = None;
     for phase in phases {
-        let (completed, ended) = run_phase(&mut lanes, phase).await;
+        let (completed, ended) = run_phase(&mut workers, phase).await;
         done.extend(completed);
         if ended.is_some() {
             stopped = ended;
             break;
         }
     }
-    if let (None, Some(main)) = (&stopped, lanes.first_mut()) {
+    if let (None, Some(main)) = (&stopped, workers.first_mut()) {
         stopped = main.records(&plan.records).await.err();
     }
-    drop(lanes);
+    drop(workers);
     drop(shared);
     let outcome = stopped.as_ref().map_or(crate::registry::Outcome::Done, Stopped::outcome);
     let ended = registry.end(session, run, outcome).await;
@@ -76,18 +76,18 @@ pub async fn apply(
 
 /// Runs the lists of a phase until all are done or one has failed; then the others end their present step.
 async fn run_phase(
-    lanes: &mut [Lane<'_, '_>],
+    workers: &mut [Worker<'_, '_>],
     phase: Phase<'_>,
 ) -> (Vec<reconcile_core::address::Address>, Option<Stopped>) {
     let lists = RefCell::new(VecDeque::from(phase.lists));
     let done = RefCell::new(Vec::new());
     let stopped = RefCell::new(None);
-    join_all(lanes.iter_mut().map(|lane| async {
+    join_all(workers.iter_mut().map(|worker| async {
         loop {
             let Some(list) = lists.borrow_mut().pop_front() else { return };
             for changes in together(&list) {
-                if let Err(why) = run_changes(lane, changes).await {
-                    lane.shared.halt();
+                if let Err(why) = run_changes(worker, changes).await {
+                    worker.shared.halt();
                     stopped.borrow_mut().get_or_insert(why);
                     return;
                 }
@@ -105,13 +105,13 @@ fn together<'a, 'p>(changes: &'a [Placed<'p>]) -> impl Iterator<Item = &'a [Plac
     changes.chunk_by(alike).flat_map(|changes| changes.chunks(500))
 }
 
-async fn run_changes(lane: &mut Lane<'_, '_>, changes: &[Placed<'_>]) -> Result<(), Stopped> {
+async fn run_changes(worker: &mut Worker<'_, '_>, changes: &[Placed<'_>]) -> Result<(), Stopped> {
     match changes {
-        [placed] => lane.change(*placed).await,
+        [placed] => worker.change(*placed).await,
         // Nothing to execute: only the registry takes note.
         noted => {
             let records: Vec<Record> = noted.iter().flat_map(|placed| placed.change.records.iter().cloned()).collect();
-            lane.records(&records).await
+            worker.records(&records).await
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Executes a plan: one applier at a time, step by step, with history before and after each, and without leaving
 //! remnants. Decides nothing: the plan has done that.
 
+mod cleanup;
 pub mod event;
 pub mod execute;
-mod lane;
+pub mod failure;
 pub mod lock;
-pub mod onlooker;
+pub mod monitor;
 pub mod options;
-mod patience;
 pub mod pooler;
-pub mod refusal;
 pub mod registry;
-mod remnant;
+mod wait;
+mod worker;

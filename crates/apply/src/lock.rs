@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 const KEY: i64 = 0x7265_636f_6e63_696c;
 
 /// Shared by the further connections of an applier.
-const LANES: i64 = KEY + 1;
+const WORKERS: i64 = KEY + 1;
 
 /// How often the lock is tried.
 const POLL: Duration = Duration::from_millis(200);
@@ -35,8 +35,8 @@ pub async fn acquire(session: &mut Session, patience: Duration) -> Result<Result
     let until = Instant::now() + patience;
     loop {
         if asked(session, &format!("pg_try_advisory_lock({KEY})")).await? {
-            if asked(session, &format!("pg_try_advisory_lock({LANES})")).await? {
-                asked(session, &format!("pg_advisory_unlock({LANES})")).await?;
+            if asked(session, &format!("pg_try_advisory_lock({WORKERS})")).await? {
+                asked(session, &format!("pg_advisory_unlock({WORKERS})")).await?;
                 return Ok(Ok(()));
             }
             asked(session, &format!("pg_advisory_unlock({KEY})")).await?;
@@ -55,7 +55,7 @@ pub async fn acquire(session: &mut Session, patience: Duration) -> Result<Result
 /// # Errors
 /// The connection or the server fails.
 pub async fn take_part(session: &mut Session) -> Result<(), LiveError> {
-    if asked(session, &format!("pg_try_advisory_lock_shared({LANES})")).await? {
+    if asked(session, &format!("pg_try_advisory_lock_shared({WORKERS})")).await? {
         return Ok(());
     }
     Err(LiveError::Connection("another program holds the advisory lock of the builds".to_owned()))
@@ -79,7 +79,7 @@ async fn holder(session: &mut Session) -> Result<Option<Holder>, LiveError> {
         "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.backend_start::text, 'an unknown time') \
          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted \
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.objsubid = 1 \
-         AND l.classid = ({KEY} >> 32)::oid AND l.objid IN (({KEY} & 4294967295)::oid, ({LANES} & 4294967295)::oid) \
+         AND l.classid = ({KEY} >> 32)::oid AND l.objid IN (({KEY} & 4294967295)::oid, ({WORKERS} & 4294967295)::oid) \
          AND a.pid <> pg_backend_pid() ORDER BY l.objid LIMIT 1"
     );
     let Some(row) = session.row(&sql).await? else { return Ok(None) };

@@ -1,18 +1,18 @@
 //! The command line of reconcile: reads arguments, calls the crates, shows what they say, ends with the exit codes
 //! of the contract. Contains no SQL and makes no decision.
 
-mod aim;
 mod args;
-mod carry_out;
 mod commands;
 mod error;
-mod gone;
+mod maintenance;
+mod options;
+mod plan_mode;
 mod progress;
 mod project;
 mod render;
-mod surroundings;
+mod row_progress;
 mod terminal;
-mod upkeep;
+mod workflow;
 
 use std::process::ExitCode;
 

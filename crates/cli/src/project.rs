@@ -7,9 +7,9 @@ use reconcile_core::scope::Filter;
 use reconcile_live::{Session, Target};
 
 use crate::{
-    aim::{self, Aim},
     args::Global,
     error::Failure,
+    plan_mode::{self, PlanMode},
 };
 
 /// A project and a connection to its database.
@@ -58,7 +58,7 @@ pub(crate) async fn connect(global: &Global) -> Result<Connected, Failure> {
 /// Adds the mistakes that only the database shows in what is intact of the files.
 async fn with_those_of_the_database(mut problems: Problems, session: Option<Session>) -> Failure {
     let (Some(mut session), Some(intact)) = (session, problems.intact.take()) else { return problems.into() };
-    match aim::plan(&mut session, &intact, &Aim::Declared(Filter::default())).await {
+    match plan_mode::plan(&mut session, &intact, &PlanMode::Declared(Filter::default())).await {
         Err(Failure::Problems(more)) => problems.and(more.problems).into(),
         // What is intact is fine, or cannot be looked at: the mistakes of the files come first.
         Ok(_) | Err(Failure::Said { .. }) => problems.into(),

@@ -13,7 +13,7 @@ use reconcile_core::{
         index::spec::{IndexSpec, lower},
         retention::{self, spec::RuleSpec},
     },
-    name::{Ident, QualifiedName},
+    postgres::name::{Ident, QualifiedName},
     problem::Problem,
     source::{FileId, Source},
 };

@@ -12,7 +12,7 @@ use reconcile_core::{
         index::spec::IndexSpec,
         matview::spec::{Written, lower},
     },
-    name::QualifiedName,
+    postgres::name::QualifiedName,
     problem::Problem,
     source::{FileId, Source},
 };

@@ -3,19 +3,18 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use jiff::{SpanRelativeTo, fmt::friendly::SpanParser};
 use reconcile_core::{
     hazard::{Approval, Hazard},
     kinds::schedule::Scheduler,
-    name::Ident,
+    postgres::{
+        duration::{self, DurationError},
+        name::Ident,
+    },
     problem::{Problem, closest},
     source::Source,
 };
 
 use crate::shape::{AllowSpec, DatabaseSpec, DefaultsSpec, Entries, FileSpec, SafetySpec, TargetSpec};
-
-/// PostgreSQL's timeouts are 32-bit numbers of milliseconds.
-const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// How reconcile works in this project, the chosen target's settings included.
 #[derive(Clone, Debug)]
@@ -222,39 +221,15 @@ impl Settings {
     }
 }
 
-/// Reads `2s`, `20 ms`, `1 min`, `6h`; a day is 24 hours. The text is not repeated: it may come from a variable.
+/// A duration longer than nothing, or what is wrong and what to do. The text is not repeated: it may come from a variable.
 fn timeout(text: &str) -> Result<Duration, (&'static str, &'static str)> {
-    const FORM: &str = "write a number and a unit: `500ms`, `2s`, `1 min`, `6h`";
-    let span = SpanParser::new().parse_span(text.trim()).map_err(|_| ("this is no duration", FORM))?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| ("this is no duration", FORM))?;
-    match Duration::try_from(duration) {
-        Ok(duration) if duration < Duration::from_millis(1) => {
+    match duration::parse(text) {
+        Ok(Duration::ZERO) | Err(DurationError::TooFine) => {
             Err(("this would mean to wait for ever", "the least is `1ms`"))
         }
-        Ok(duration) if duration > MAX_TIMEOUT => Err(("PostgreSQL keeps no time this long", "the most is `24 days`")),
         Ok(duration) => Ok(duration),
-        Err(_) => Err(("a duration cannot be negative", FORM)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_durations_as_people_write_them() {
-        for (text, milliseconds) in [
-            ("2s", 2_000),
-            ("20ms", 20),
-            ("6h", 21_600_000),
-            ("1 min", 60_000),
-            ("1h 30m", 5_400_000),
-            ("1d", 86_400_000),
-        ] {
-            assert_eq!(timeout(text), Ok(Duration::from_millis(milliseconds)), "{text}");
-        }
-        for text in ["", "2", "0s", "-2s", "1us", "25 days", "1 month", "soon", "2s ago", "999999999999999h"] {
-            assert!(timeout(text).is_err(), "{text}");
-        }
+        Err(DurationError::Unreadable) => Err(("this is no duration", duration::FORM)),
+        Err(DurationError::Negative) => Err(("a duration cannot be negative", duration::FORM)),
+        Err(DurationError::TooLong) => Err(("PostgreSQL keeps no time this long", "the most is `24 days`")),
     }
 }

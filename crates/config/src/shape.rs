@@ -7,10 +7,10 @@ use reconcile_core::{
     kinds::{
         index::spec::IndexSpec,
         matview::spec::{RefreshSpec, RightsSpec},
-        parameters::ParameterSpec,
         retention::spec::RuleSpec,
         schedule::Scheduler,
     },
+    postgres::parameters::ParameterSpec,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{

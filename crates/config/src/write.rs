@@ -5,13 +5,14 @@ mod emit;
 
 use reconcile_core::{
     desired::{DeclaredIndex, DesiredRelation},
-    fragment::Fragment,
-    kinds::index::{
-        DEFAULT_METHOD, Index, Key, Nulls, Order, Parameters, PathName, Term,
-        spec::{ColumnSpec, IndexSpec, lower},
+    kinds::{
+        index::{
+            DEFAULT_METHOD, Index, Key, Nulls, Order, PathName, Term,
+            spec::{ColumnSpec, IndexSpec, lower},
+        },
+        matview::Matview,
     },
-    kinds::matview::Matview,
-    name::Ident,
+    postgres::{fragment::Fragment, name::Ident, parameters::Parameters},
     source::{FileId, Source},
 };
 

@@ -6,12 +6,15 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use reconcile_config::{LoadOptions, load, write::schema_yaml};
 use reconcile_core::{
     desired::{DeclaredIndex, DeclaredMatview, Desired, DesiredRelation},
-    fragment::Fragment,
     kinds::{
-        index::{Definition, Index, Key, Nulls, Order, Parameters, PathName, Term, spec::Lowered},
+        index::{Definition, Index, Key, Nulls, Order, PathName, Term, spec::Lowered},
         matview::{Matview, Query},
     },
-    name::{Ident, QualifiedName},
+    postgres::{
+        fragment::Fragment,
+        name::{Ident, QualifiedName},
+        parameters::Parameters,
+    },
     source::{FileId, Source},
 };
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kinds::schedule::{Task, job_name},
-    name::{Ident, NameError, QualifiedName, split_parts},
+    postgres::name::{Ident, NameError, QualifiedName, split_parts},
 };
 
 /// The address of one object. A new kind adds a variant.

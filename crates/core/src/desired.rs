@@ -8,7 +8,7 @@ use crate::{
         retention::Rule,
         schedule::Scheduler,
     },
-    name::QualifiedName,
+    postgres::name::QualifiedName,
     source::Source,
 };
 

@@ -3,18 +3,14 @@
 
 pub mod address;
 pub mod desired;
-pub mod diff;
 pub mod digest;
-pub mod fragment;
 pub mod hazard;
-pub mod inverse;
-pub mod keywords;
 pub mod kinds;
 pub mod live;
-pub mod lock;
-pub mod name;
 pub mod plan;
+pub mod planner;
+pub mod postgres;
 pub mod problem;
+pub mod rollback;
 pub mod scope;
 pub mod source;
-pub mod sql;

@@ -10,15 +10,17 @@ use crate::{
     digest::Digest,
     kinds::{
         index::Index,
-        matview::{Matview, facts::Views},
+        matview::{Matview, catalog::Views},
         retention::{
             Rule,
-            facts::{Estimate, Table},
+            catalog::{Estimate, Table},
         },
-        routine,
-        schedule::{Schedule, facts::Cron},
+        schedule::{Schedule, catalog::Cron},
     },
-    name::{Ident, QualifiedName},
+    postgres::{
+        name::{Ident, QualifiedName},
+        routine,
+    },
 };
 
 /// Which database a plan belongs to.

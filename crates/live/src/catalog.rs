@@ -12,17 +12,19 @@ use reconcile_core::{
             PathName,
             catalog::{self, CATALOG_SQL, Column, Columns, IndexRow, NAMES_FROM, Names, OpClass},
         },
-        matview::{Matview, facts::Views},
+        matview::{Matview, catalog::Views},
         retention::Rule,
         schedule::Schedule,
     },
     live::{Live, LiveIndex, Managed, Registry, Relation, RelationKind, Retention, Vocabulary},
-    name::{Ident, QualifiedName},
-    sql::Sql,
+    postgres::{
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
 };
 use sea_orm::sqlx::{self, Row as _, postgres::PgRow, postgres::types::Oid};
 
-use crate::{LiveError, ReadOptions, Session, hello::Hello, matview, session::Rows};
+use crate::{LiveError, ReadOptions, Session, matview, session::Rows, snapshot::ServerFacts};
 
 /// `server_version_num` of the first server with `pg_index.indnullsnotdistinct`.
 const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
@@ -34,10 +36,10 @@ const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
 pub async fn read(
     session: &mut Session,
     desired: &Desired,
-    hello: &Hello,
+    facts: &ServerFacts,
     options: &ReadOptions,
 ) -> Result<(Live, Names), LiveError> {
-    let readable = hello.registry_exists && hello.registry_readable;
+    let readable = facts.registry_exists && facts.registry_readable;
     let registry =
         readable.then(|| QualifiedName::new(options.registry_schema.clone(), Ident::from_server("resource")));
     let asked = asked(desired.relations.iter().map(|relation| &relation.name), registry.as_ref());
@@ -62,11 +64,11 @@ pub async fn read(
     let names = names(&results.next().unwrap_or_default(), &results.next().unwrap_or_default())?;
     let relations = relations(&relation_rows, index_rows, &names)?;
     let live = Live {
-        database: hello.database.clone(),
+        database: facts.database.clone(),
         relations,
         registry: Registry {
-            exists: hello.registry_exists,
-            unreadable: hello.registry_exists && !readable,
+            exists: facts.registry_exists,
+            unreadable: facts.registry_exists && !readable,
             managed,
             matviews: declared.matviews,
             rules: declared.rules,
@@ -74,15 +76,15 @@ pub async fn read(
         },
         taken: HashMap::new(),
         vocabulary: Vocabulary {
-            methods: hello.methods.clone(),
-            tablespaces: hello.tablespaces.clone(),
-            default_tablespace: hello.default_tablespace.clone(),
+            methods: facts.methods.clone(),
+            tablespaces: facts.tablespaces.clone(),
+            default_tablespace: facts.default_tablespace.clone(),
             ..Vocabulary::default()
         },
         recorded: std::collections::HashSet::new(),
         matviews: Views { found: matview::decoded(&found)?, roles: matview::roles(&roles)?, ..Views::default() },
         retention: Retention::default(),
-        cron: hello.cron.clone(),
+        cron: facts.cron.clone(),
     };
     Ok((live, names))
 }

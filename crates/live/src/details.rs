@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use reconcile_core::{
     desired::Desired,
     kinds::{
-        index::{generated::part_names, settle},
+        index::{canonical, names::part_names},
         retention::decide as rules,
     },
     live::{Live, Relation, Taken},
-    name::{Ident, QualifiedName},
-    sql::Sql,
+    postgres::{
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
 };
 use sea_orm::sqlx::Row as _;
 use sea_schema::postgres::{def::ColumnInfo, parser::parse_column_query_result, query::ColumnQueryResult};
@@ -24,7 +26,7 @@ use crate::{LiveError, Session, catalog, session::Rows};
 /// The connection or a query fails.
 pub async fn complete(session: &mut Session, desired: &Desired, live: &mut Live) -> Result<(), LiveError> {
     let mut batch = Vec::new();
-    let unsettled = settle::unsettled(desired, live);
+    let unsettled = canonical::unsettled(desired, live);
     let is_view = |name: &QualifiedName| desired.matview(name).is_some();
     let absent = || desired.relations.iter().filter(|relation| !live.relations.contains_key(&relation.name));
     let on_new_views = absent().filter(|relation| is_view(&relation.name));

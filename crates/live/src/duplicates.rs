@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use reconcile_core::{kinds::index::Index, name::Ident, sql::Sql};
+use reconcile_core::{
+    kinds::index::Index,
+    postgres::{name::Ident, sql::Sql},
+};
 use sea_orm::sqlx::Row as _;
 
 use crate::{LiveError, Session, settings};

@@ -9,7 +9,6 @@ pub mod duplicates;
 pub mod error;
 pub mod explain;
 mod held;
-pub mod hello;
 pub mod matview;
 pub mod planner;
 pub mod probe;
@@ -19,6 +18,7 @@ pub mod retention;
 pub mod server;
 pub mod session;
 pub mod settings;
+pub mod snapshot;
 
 pub use connect::Target;
 pub use error::LiveError;
@@ -28,9 +28,9 @@ use crate::server::Server;
 
 use reconcile_core::{
     desired::Desired,
-    kinds::index::settle::{self, Canonical},
+    kinds::index::canonical::{self, Canonical},
     live::Live,
-    name::Ident,
+    postgres::name::Ident,
     problem::Problem,
     scope::Bounds,
 };
@@ -78,14 +78,14 @@ async fn read_all(
     bounds: Bounds<'_>,
     options: &ReadOptions,
 ) -> Result<Picture, LiveError> {
-    let hello = hello::begin(session, options, desired.relations.len()).await?;
-    let (mut live, names) = catalog::read(session, desired, &hello, options).await?;
-    live.recorded = settle::recorded(desired, &live);
+    let facts = snapshot::begin(session, options, desired.relations.len()).await?;
+    let (mut live, names) = catalog::read(session, desired, &facts, options).await?;
+    live.recorded = canonical::recorded(desired, &live);
     retention::read(session, desired, &mut live, options).await?;
     details::complete(session, desired, &mut live).await?;
     session.batch("COMMIT").await?;
-    let server = Server { hello: &hello, names: &names, options };
-    let mut problems = matview::print(session, desired, &mut live, &hello, options).await?;
+    let server = Server { facts: &facts, names: &names, options };
+    let mut problems = matview::print(session, desired, &mut live, &facts, options).await?;
     problems.extend(rehearsal::rehearse(session, desired, &mut live, bounds, &server).await?);
     let resolved = resolve::canonical(session, desired, &live, bounds, &server).await?;
     problems.extend(resolved.problems);

@@ -8,24 +8,26 @@ use reconcile_core::{
     kinds::matview::{
         Query,
         canonical::{Printed, unsettled},
-        facts::{self, Found, Roles},
-        generated::is_building_name,
+        catalog::{self as facts, Found, Roles},
+        names::is_building_name,
         order,
     },
     live::Live,
-    name::{Ident, QualifiedName},
+    postgres::{
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
     problem::Problem,
-    sql::Sql,
 };
 use sea_orm::sqlx::Row as _;
 
 use crate::{
     LiveError, ReadOptions, Session,
     error::ServerError,
-    hello::Hello,
     probe,
     session::{Rows, objects},
     settings,
+    snapshot::ServerFacts,
 };
 
 /// Printing and parsing again settles after this many trips, or it never does.
@@ -110,14 +112,14 @@ pub async fn print(
     session: &mut Session,
     desired: &Desired,
     live: &mut Live,
-    hello: &Hello,
+    facts: &ServerFacts,
     options: &ReadOptions,
 ) -> Result<Vec<Problem>, LiveError> {
     let open = unsettled(desired, live);
     if open.is_empty() {
         return Ok(Vec::new());
     }
-    if hello.read_only || !hello.temporary {
+    if facts.read_only || !facts.temporary {
         live.matviews.unasked = true;
         return Ok(Vec::new());
     }

@@ -2,11 +2,13 @@
 //! planner prints alike under EXPLAIN means the same. Coarser than `probe`: it folds constants and inlines functions.
 
 use reconcile_core::{
-    fragment::Fragment,
     kinds::index::{Definition, Index, Key, PathName, Term, catalog::Names, compare::same_shape},
     live::Relation,
-    name::{Ident, split_parts},
-    sql::Sql,
+    postgres::{
+        fragment::Fragment,
+        name::{Ident, split_parts},
+        sql::Sql,
+    },
 };
 use sea_orm::sqlx::Row as _;
 

@@ -8,8 +8,10 @@ use reconcile_core::{
         index::{BuildMode, Definition, Index},
         matview::dependents::TypedColumn,
     },
-    name::{Ident, QualifiedName},
-    sql::Sql,
+    postgres::{
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
 };
 
 use crate::{LiveError, Session, catalog, error::ServerError, server::Server, settings};

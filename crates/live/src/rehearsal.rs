@@ -9,17 +9,19 @@ use reconcile_core::{
     kinds::matview::{
         Query,
         canonical::Printed,
+        catalog as facts,
         dependents::{self, Dependent, TypedColumn},
-        facts,
-        generated::building_name,
-        redirect::Redirected,
-        together::{self, Member},
+        group::{self, Member},
+        names::building_name,
+        rename_references::Redirected,
     },
     live::Live,
-    name::{Ident, QualifiedName},
+    postgres::{
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
     problem::Problem,
     scope::Bounds,
-    sql::Sql,
 };
 use sea_orm::sqlx::Row as _;
 
@@ -46,7 +48,7 @@ pub(crate) async fn rehearse(
     server: &Server<'_>,
 ) -> Result<Vec<Problem>, LiveError> {
     let admitted = desired.matviews.iter().filter(|declared| bounds.filter.admits(&declared.view.address()));
-    let replaced = admitted.filter(|declared| together::is_replaced(declared, live));
+    let replaced = admitted.filter(|declared| group::is_replaced(declared, live));
     let replaced: Vec<_> = replaced.map(|declared| &declared.view.name).collect();
     if live.matviews.unasked || replaced.is_empty() && live.matviews.postponed.is_empty() {
         return Ok(Vec::new());
@@ -56,9 +58,9 @@ pub(crate) async fn rehearse(
     }
     let path = &server.options.search_path;
     // Those that read each other in a circle are named by the plan.
-    let Some(members) = together::moving(desired, live, bounds, path) else { return Ok(Vec::new()) };
+    let Some(members) = group::moving(desired, live, bounds, path) else { return Ok(Vec::new()) };
     let taking_part = taking_part(&members, live);
-    let alone = together::groups(&members, live).iter().all(together::Group::is_alone);
+    let alone = group::groups(&members, live).iter().all(group::Group::is_alone);
     // New ones can be made without, and are what they are only then.
     if taking_part.is_empty() || alone && of_one_name(&taking_part).is_some() {
         return Ok(Vec::new());
@@ -70,7 +72,7 @@ pub(crate) async fn rehearse(
         Ok(rehearsed) => (rehearsed, Vec::new()),
         Err(problem) => (HashMap::new(), vec![*problem]),
     };
-    let names = together::final_names(&members);
+    let names = group::final_names(&members);
     let postponed = live.matviews.postponed.clone();
     let printed = rehearsed.iter().filter(|(name, _)| postponed.contains(name)).map(|(name, rehearsed)| {
         (name.clone(), Printed { query: rehearsed.query.renamed(&names), ..rehearsed.clone() })
@@ -108,7 +110,7 @@ async fn read_dependents(
 
 /// Those that take each other's place, those that mean nothing yet, and what these read.
 fn taking_part<'a>(members: &'a [Member<'a>], live: &Live) -> Vec<Member<'a>> {
-    let groups = together::groups(members, live);
+    let groups = group::groups(members, live);
     let grouped = groups.iter().filter(|group| !group.is_alone()).flat_map(|group| group.members.iter().copied());
     let postponed = members.iter().filter(|member| live.matviews.postponed.contains(member.name));
     let mut open: Vec<_> = grouped.chain(postponed).collect();

@@ -4,17 +4,17 @@ use reconcile_core::{
     desired::{DeclaredIndex, DeclaredMatview, Desired, DesiredRelation},
     kinds::{
         index::{
-            Definition, FragmentPlace, Index, check,
+            Definition, FragmentPlace, Index,
+            canonical::{self, Canonical},
+            check,
             compare::same_shape,
-            settle::{self, Canonical},
         },
-        matview::{dependents::TypedColumn, together},
+        matview::{dependents::TypedColumn, group},
     },
     live::{Live, Relation},
-    name::Ident,
+    postgres::{name::Ident, sql::Sql},
     problem::Problem,
     scope::Bounds,
-    sql::Sql,
 };
 use sea_orm::sqlx::Row as _;
 
@@ -48,14 +48,14 @@ pub async fn canonical(
     server: &Server<'_>,
 ) -> Result<Resolved, LiveError> {
     let made = views_to_be(desired, live, bounds, &server.options.search_path);
-    let unsettled: Vec<_> = settle::unsettled(desired, live)
+    let unsettled: Vec<_> = canonical::unsettled(desired, live)
         .into_iter()
         .filter(|(_, relation)| !made.iter().any(|(view, _)| view.name == relation.name))
         .filter(|(declared, relation)| check::index(declared, relation, live).is_empty())
         .collect();
     let mut judged = if unsettled.is_empty() {
         Judged::default()
-    } else if server.hello.read_only || !server.hello.temporary {
+    } else if server.facts.read_only || !server.facts.temporary {
         explained(session, &unsettled, server).await?
     } else {
         probed(session, &unsettled, server).await?
@@ -132,7 +132,7 @@ fn columns(relation: &Relation) -> Vec<&str> {
 type ViewToBe<'a> = (&'a DesiredRelation, &'a [TypedColumn]);
 
 fn views_to_be<'a>(desired: &'a Desired, live: &'a Live, bounds: Bounds<'_>, path: &[Ident]) -> Vec<ViewToBe<'a>> {
-    let members = together::moving(desired, live, bounds, path).unwrap_or_default();
+    let members = group::moving(desired, live, bounds, path).unwrap_or_default();
     let declared = members.iter().filter_map(|member| member.declared);
     let view = |declared: &'a DeclaredMatview| {
         let printed = live.matviews.printed.get(&declared.view.name)?;

@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 
 use reconcile_core::{
     desired::{DeclaredRule, Desired},
-    kinds::retention::{
-        Clock, Rule,
-        batch::Selection,
-        decide::{estimate, tables},
-        facts::{self, Estimate, Table},
-    },
-    kinds::schedule::{
-        Scheduler,
-        facts::{JOBS, Job},
+    kinds::{
+        retention::{
+            Clock, Rule,
+            batch::Selection,
+            catalog::{self as facts, Estimate, Table},
+            decide::{estimate, tables},
+        },
+        schedule::{
+            Scheduler,
+            catalog::{JOBS, Job},
+        },
     },
     live::Live,
-    name::{Ident, QualifiedName},
+    postgres::{
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
     problem::Problem,
-    sql::Sql,
 };
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
 

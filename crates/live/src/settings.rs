@@ -1,7 +1,7 @@
 //! What a session of ours assumes: settings that decide how the server reads and prints, or how long we may stand in
 //! others' way.
 
-use reconcile_core::{name::Ident, sql::Sql};
+use reconcile_core::postgres::{name::Ident, sql::Sql};
 
 use crate::{LiveError, Session};
 

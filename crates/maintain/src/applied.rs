@@ -3,7 +3,7 @@
 use reconcile_apply::registry::Registry;
 use reconcile_core::{
     kinds::{Object, matview::Matview, retention::Rule},
-    name::QualifiedName,
+    postgres::name::QualifiedName,
     problem::closest,
 };
 use reconcile_live::{LiveError, Session};

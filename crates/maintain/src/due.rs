@@ -3,7 +3,10 @@
 
 use cronexpr::MakeTimestamp;
 use reconcile_apply::registry::Registry;
-use reconcile_core::kinds::{matview::Matview, retention::Rule, schedule::crontab};
+use reconcile_core::{
+    kinds::{matview::Matview, retention::Rule},
+    postgres::cron::crontab,
+};
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 

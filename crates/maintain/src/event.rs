@@ -1,9 +1,9 @@
 //! What a run tells while it works, and what it came to.
 
-use reconcile_core::name::QualifiedName;
+use reconcile_core::postgres::name::QualifiedName;
 use serde::{Serialize, Serializer};
 
-use crate::site::Ended;
+use crate::context::Ended;
 
 /// What happens to one table or view in a run: a line of the printed table, and a row of the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

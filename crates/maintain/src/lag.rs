@@ -3,13 +3,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use reconcile_core::kinds::retention::refuse::Refused;
+use reconcile_core::kinds::retention::preflight::Refused;
 use sea_orm::sqlx::Row as _;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    context::{Ended, RunContext},
     event::Event,
-    site::{Ended, Site},
 };
 
 /// Between two looks.
@@ -29,11 +29,11 @@ impl Lag {
     }
 
     /// A role that does not see replicas would never wait for them.
-    pub(crate) async fn check(&self, site: &mut Site<'_>) -> Result<(), Ended> {
+    pub(crate) async fn check(&self, context: &mut RunContext<'_>) -> Result<(), Ended> {
         if self.most.is_none() {
             return Ok(());
         }
-        let row = site.session.row("SELECT pg_has_role('pg_read_all_stats', 'USAGE')").await?;
+        let row = context.session.row("SELECT pg_has_role('pg_read_all_stats', 'USAGE')").await?;
         if row.map(|row| row.try_get(0)).transpose().map_err(reconcile_live::LiveError::from)? == Some(true) {
             return Ok(());
         }
@@ -46,8 +46,8 @@ impl Lag {
     /// Returns when no replica is too far behind, or `over` says why to wait no longer.
     pub(crate) async fn wait(
         &mut self,
-        site: &mut Site<'_>,
-        over: impl Fn(&Site<'_>) -> Result<(), Ended>,
+        context: &mut RunContext<'_>,
+        over: impl Fn(&RunContext<'_>) -> Result<(), Ended>,
     ) -> Result<(), Ended> {
         let Some(most) = self.most else { return Ok(()) };
         if self.looked.is_some_and(|looked| looked.elapsed() < POLL) {
@@ -55,25 +55,25 @@ impl Lag {
         }
         let mut told = false;
         loop {
-            let behind = self.behind(site).await?;
+            let behind = self.behind(context).await?;
             self.looked = Some(Instant::now());
             if behind <= most {
                 return Ok(());
             }
             if !told {
-                (site.tell)(Event::Waits(format!("a replica is {} ms behind", behind.as_millis())));
+                (context.tell)(Event::Waits(format!("a replica is {} ms behind", behind.as_millis())));
                 told = true;
             }
-            over(site)?;
+            over(context)?;
             sleep(POLL).await;
         }
     }
 
-    async fn behind(&mut self, site: &mut Site<'_>) -> Result<Duration, Ended> {
+    async fn behind(&mut self, context: &mut RunContext<'_>) -> Result<Duration, Ended> {
         let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8, \
             min(pg_wal_lsn_diff(replay_lsn, '0/0'))::int8, \
             coalesce((extract(epoch FROM max(replay_lag)) * 1000)::int8, 0) FROM pg_stat_replication";
-        let Some(row) = site.session.row(sql).await? else { return Ok(Duration::ZERO) };
+        let Some(row) = context.session.row(sql).await? else { return Ok(Duration::ZERO) };
         let read = || -> Result<(i64, Option<i64>, i64), reconcile_live::LiveError> {
             Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
         };

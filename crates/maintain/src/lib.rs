@@ -3,19 +3,19 @@
 //! What a rule means, and every statement that it runs, is for `core` to say; how it is shown is left to `cli`.
 
 pub mod applied;
+mod batch_size;
+mod context;
 pub mod due;
 pub mod event;
 mod files;
 mod lag;
-mod line;
 mod lock;
-mod pace;
 pub mod preview;
+mod record;
 pub mod refresh;
 mod refreshed;
 pub mod restore;
 pub mod retain;
-mod site;
 mod stoppable;
 mod vacuum;
 mod walk;
@@ -23,7 +23,7 @@ mod walk;
 use std::{path::PathBuf, time::Duration};
 
 use reconcile_apply::registry::Registry;
-use reconcile_core::name::Ident;
+use reconcile_core::postgres::name::Ident;
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 

@@ -5,16 +5,16 @@ use reconcile_core::{
         Rule,
         batch::{self, Selection},
     },
-    sql::Sql,
+    postgres::sql::Sql,
 };
 use reconcile_live::{LiveError, Session, settings};
 use tokio::time::Instant;
 
 use crate::{
     Options,
+    context::{self, Ended, number, text},
     event::{Outcome, Report, Step, Verdict},
     retain::beyond,
-    site::{self, Ended, number, text},
 };
 
 /// Counts what rules would do now.
@@ -55,8 +55,8 @@ async fn counted(session: &mut Session, rules: &[Rule]) -> Result<Report, LiveEr
 }
 
 async fn rule_steps(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec<Step>, Ended> {
-    let scene = site::scene(session, rule).await?;
-    let cut_off = site::cut_off(session, rule, &scene, now).await?;
+    let scene = context::scene(session, rule).await?;
+    let cut_off = context::cut_off(session, rule, &scene, now).await?;
     let selection = Selection::expired(rule, &cut_off);
     let mut steps = Vec::new();
     for (child, link) in &scene.children {
@@ -69,7 +69,7 @@ async fn rule_steps(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec
         None => None,
     };
     if let Some(message) = beyond(rule, own.rows_affected, total) {
-        return Err(Ended::Beyond(reconcile_core::kinds::retention::refuse::Refused {
+        return Err(Ended::Beyond(reconcile_core::kinds::retention::preflight::Refused {
             message,
             hint: "if that is right, raise the rule's `limits`, and apply it".to_owned(),
         }));

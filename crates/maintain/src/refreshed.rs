@@ -1,26 +1,26 @@
 //! What a rule has refreshed before its rows go: no row goes that one of those views has not seen.
 
-use reconcile_core::kinds::retention::{Rule, refuse::Refused};
+use reconcile_core::kinds::retention::{Rule, preflight::Refused};
 
 use crate::{
     applied::{self, AppliedError},
+    context::{Ended, RunContext},
     event::{Outcome, Report, Step, Verdict},
     refresh::refresh,
-    site::{Ended, Site},
 };
 
 /// Refreshes the views of a rule, and adds what came of it to `steps`. An error: one of them is not up to date.
-pub(crate) async fn before(site: &mut Site<'_>, rule: &Rule, steps: &mut Vec<Step>) -> Result<(), Ended> {
+pub(crate) async fn before(context: &mut RunContext<'_>, rule: &Rule, steps: &mut Vec<Step>) -> Result<(), Ended> {
     if rule.after_refresh.is_empty() {
         return Ok(());
     }
     let names: Vec<_> = rule.after_refresh.iter().map(ToString::to_string).collect();
-    let views = applied::views(site.session, &site.options.registry, &names).await.map_err(unknown)?;
-    let report = refresh(site.session, &views, site.options, site.stop.clone(), site.tell).await?;
+    let views = applied::views(context.session, &context.options.registry, &names).await.map_err(unknown)?;
+    let report = refresh(context.session, &views, context.options, context.stop.clone(), context.tell).await?;
     let held = held(&report);
     steps.extend(report.steps);
     // The connection is set up for refreshes now.
-    site.prepare().await?;
+    context.prepare().await?;
     held.map_or(Ok(()), Err)
 }
 

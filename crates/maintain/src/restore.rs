@@ -4,8 +4,8 @@
 use reconcile_core::kinds::retention::{
     CutOff, Rule,
     batch::{Fate, Selection},
-    facts::Table,
-    refuse::{Refused, deletable, keeps},
+    catalog::Table,
+    preflight::{Refused, deletable, keeps},
     scene::Scene,
 };
 use reconcile_live::{LiveError, Session};
@@ -14,12 +14,11 @@ use tokio::sync::watch;
 
 use crate::{
     Options,
+    context::{Ended, RunContext, number},
     event::{Event, Report, Step, Verdict},
-    files,
-    line::{Heading, Line},
-    lock,
+    files, lock,
+    record::{Heading, Line},
     retain::approaches,
-    site::{Ended, Site, number},
     walk::Walk,
 };
 
@@ -46,33 +45,33 @@ pub async fn restore(
     stop: watch::Receiver<bool>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, LiveError> {
-    let mut site = Site { session, options, stop, tell, files: None };
-    site.prepare().await?;
-    let run = number(site.session, &options.registry.next_number("retention_run")).await?;
+    let mut context = RunContext { session, options, stop, tell, files: None };
+    context.prepare().await?;
+    let run = number(context.session, &options.registry.next_number("retention_run")).await?;
     let table = rule.table.to_string();
     let heading = Heading { run: i64::try_from(run).unwrap_or(i64::MAX), rule: &table };
-    let (done, verdict) = match only(&mut site, rule, bounds, heading).await {
+    let (done, verdict) = match only(&mut context, rule, bounds, heading).await {
         Ok(restored) => restored,
         Err(ended) => {
             let refused = Step::of(&rule.table, ACTION.to_owned()).ended(&ended);
-            drop(Line::begin(&mut site, heading, refused.clone()).await);
+            drop(Line::begin(&mut context, heading, refused.clone()).await);
             (refused, ended.verdict())
         }
     };
-    (site.tell)(Event::Over(&done));
+    (context.tell)(Event::Over(&done));
     Ok(Report { steps: vec![done], verdict })
 }
 
 /// Runs as the only one on the table. An error: nothing was begun.
 async fn only(
-    site: &mut Site<'_>,
+    context: &mut RunContext<'_>,
     rule: &Rule,
     bounds: Bounds<'_>,
     heading: Heading<'_>,
 ) -> Result<(Step, Verdict), Ended> {
-    let scene = site.scene(rule).await?;
+    let scene = context.scene(rule).await?;
     if let Some(folder) = rule.folder() {
-        return Err(files::way_back(&site.options.root, folder, &scene.table).into());
+        return Err(files::way_back(&context.options.root, folder, &scene.table).into());
     }
     let Some(archive) = &scene.archive else {
         return Err(Ended::Failed(Refused {
@@ -82,44 +81,44 @@ async fn only(
     };
     deletable(archive, false)?;
     keeps(archive, &scene.table)?;
-    let from = bound(site, rule, &scene, bounds.from).await?;
-    let to = bound(site, rule, &scene, bounds.to).await?;
-    if let Err(holder) = lock::acquire(site.session, scene.table.oid).await? {
+    let from = bound(context, rule, &scene, bounds.from).await?;
+    let to = bound(context, rule, &scene, bounds.to).await?;
+    if let Err(holder) = lock::acquire(context.session, scene.table.oid).await? {
         return Err(Ended::overlap(&holder));
     }
-    let result = moved_back(site, rule, &scene, archive, &Selection::between(rule, &from, &to), heading).await;
-    drop(lock::release(site.session, scene.table.oid).await);
+    let result = moved_back(context, rule, &scene, archive, &Selection::between(rule, &from, &to), heading).await;
+    drop(lock::release(context.session, scene.table.oid).await);
     result
 }
 
 async fn moved_back(
-    site: &mut Site<'_>,
+    context: &mut RunContext<'_>,
     rule: &Rule,
     scene: &Scene,
     archive: &Table,
     selection: &Selection<'_>,
     heading: Heading<'_>,
 ) -> Result<(Step, Verdict), Ended> {
-    site.session.batch(&site.options.registry.retention_orphans(heading.rule)).await?;
-    let approaches = approaches(site, rule, selection, archive).await?;
-    let line = Line::begin(site, heading, Step::of(&rule.table, ACTION.to_owned())).await?;
+    context.session.batch(&context.options.registry.retention_orphans(heading.rule)).await?;
+    let approaches = approaches(context, rule, selection, archive).await?;
+    let line = Line::begin(context, heading, Step::of(&rule.table, ACTION.to_owned())).await?;
     let rows = approaches.iter().map(|approach| approach.rows).sum();
-    (site.tell)(Event::Begins { step: &line.step, rows });
+    (context.tell)(Event::Begins { step: &line.step, rows });
     let columns = Scene::moved(archive, &scene.table);
     let fate = Fate::Move { to: &scene.table.name, columns: &columns };
-    let mut walk = Walk::new(site, &rule.batch, selection, scene.clock, fate, Vec::new(), line);
+    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, Vec::new(), line);
     let ended = walk.all(&approaches).await.err();
     let line = walk.line;
-    Ok((line.close(site, ended.as_ref()).await, ended.map_or(Verdict::Done, |ended| ended.verdict())))
+    Ok((line.close(context, ended.as_ref()).await, ended.map_or(Verdict::Done, |ended| ended.verdict())))
 }
 
 /// What a text means for the rule's column, in a form that means the same everywhere.
-async fn bound(site: &mut Site<'_>, rule: &Rule, scene: &Scene, written: &str) -> Result<CutOff, Ended> {
+async fn bound(context: &mut RunContext<'_>, rule: &Rule, scene: &Scene, written: &str) -> Result<CutOff, Ended> {
     let sql = format!("BEGIN; {}; COMMIT", CutOff::new(scene.clock, written).read(rule));
-    let row = match site.session.row(&sql).await {
+    let row = match context.session.row(&sql).await {
         Ok(row) => row,
         Err(error) => {
-            drop(site.session.batch("ROLLBACK").await);
+            drop(context.session.batch("ROLLBACK").await);
             return Err(error.into());
         }
     };

@@ -3,8 +3,8 @@
 use reconcile_core::kinds::retention::{
     Rule,
     batch::{self, Fate, Selection},
-    facts::Table,
-    refuse::Refused,
+    catalog::Table,
+    preflight::Refused,
     scene::Scene,
 };
 use reconcile_live::{LiveError, Session};
@@ -12,11 +12,11 @@ use tokio::sync::watch;
 
 use crate::{
     Options,
+    context::{Ended, RunContext, number, text},
     event::{Event, Report, Step, Verdict},
-    files,
-    line::{Heading, Line},
-    lock, refreshed,
-    site::{Ended, Site, number, text},
+    files, lock,
+    record::{Heading, Line},
+    refreshed,
     vacuum::vacuum,
     walk::{self, Approach, Family, Walk},
 };
@@ -40,17 +40,17 @@ pub async fn retain(
     stop: watch::Receiver<bool>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, LiveError> {
-    let mut site = Site { session, options, stop, tell, files: None };
-    site.prepare().await?;
-    let now = text(site.session, "SELECT now()::text").await?;
-    let run = number(site.session, &options.registry.next_number("retention_run")).await?;
+    let mut context = RunContext { session, options, stop, tell, files: None };
+    context.prepare().await?;
+    let now = text(context.session, "SELECT now()::text").await?;
+    let run = number(context.session, &options.registry.next_number("retention_run")).await?;
     let mut run = Run { number: i64::try_from(run).unwrap_or(i64::MAX), now: &now, steps: Vec::new() };
     let mut verdict = Verdict::Done;
     for rule in rules {
-        let result = if *site.stop.borrow() {
+        let result = if *context.stop.borrow() {
             Err(Ended::Stopped("it was interrupted before it began".to_owned()))
         } else {
-            run.rule(&mut site, rule).await
+            run.rule(&mut context, rule).await
         };
         let ended = match result {
             Ok(one) => {
@@ -60,7 +60,7 @@ pub async fn retain(
             Err(ended) => ended,
         };
         verdict = verdict.min(ended.verdict());
-        run.not_begun(&mut site, rule, &ended).await;
+        run.not_begun(&mut context, rule, &ended).await;
         if matches!(ended, Ended::Lost(_)) {
             break;
         }
@@ -70,63 +70,63 @@ pub async fn retain(
 
 impl Run<'_> {
     /// Notes a rule of which nothing was begun, as far as that can still be written.
-    async fn not_begun(&mut self, site: &mut Site<'_>, rule: &Rule, ended: &Ended) {
+    async fn not_begun(&mut self, context: &mut RunContext<'_>, rule: &Rule, ended: &Ended) {
         let step = Step::of(&rule.table, rule.label()).ended(ended);
         let table = rule.table.to_string();
         let heading = Heading { run: self.number, rule: &table };
-        drop(Line::begin(site, heading, step.clone()).await);
-        self.over(site, step);
+        drop(Line::begin(context, heading, step.clone()).await);
+        self.over(context, step);
     }
 
-    fn over(&mut self, site: &mut Site<'_>, step: Step) {
-        (site.tell)(Event::Over(&step));
+    fn over(&mut self, context: &mut RunContext<'_>, step: Step) {
+        (context.tell)(Event::Over(&step));
         self.steps.push(step);
     }
 
     /// Runs a rule as the only one who does. An error: nothing of it was begun.
-    async fn rule(&mut self, site: &mut Site<'_>, rule: &Rule) -> Result<Verdict, Ended> {
-        let scene = site.scene(rule).await?;
-        if let Err(holder) = lock::acquire(site.session, scene.table.oid).await? {
+    async fn rule(&mut self, context: &mut RunContext<'_>, rule: &Rule) -> Result<Verdict, Ended> {
+        let scene = context.scene(rule).await?;
+        if let Err(holder) = lock::acquire(context.session, scene.table.oid).await? {
             return Err(Ended::overlap(&holder));
         }
-        let result = self.locked(site, rule, &scene).await;
-        site.files = None;
+        let result = self.locked(context, rule, &scene).await;
+        context.files = None;
         // A connection that is gone has given it free.
-        drop(lock::release(site.session, scene.table.oid).await);
+        drop(lock::release(context.session, scene.table.oid).await);
         result
     }
 
-    async fn locked(&mut self, site: &mut Site<'_>, rule: &Rule, scene: &Scene) -> Result<Verdict, Ended> {
+    async fn locked(&mut self, context: &mut RunContext<'_>, rule: &Rule, scene: &Scene) -> Result<Verdict, Ended> {
         let table = rule.table.to_string();
         let heading = Heading { run: self.number, rule: &table };
-        site.session.batch(&site.options.registry.retention_orphans(&table)).await?;
-        let (registry, root) = (&site.options.registry, &site.options.root);
-        site.files = files::open(site.session, registry, root, rule, &scene.table, self.number).await?;
-        let cut_off = site.cut_off(rule, scene, self.now).await?;
+        context.session.batch(&context.options.registry.retention_orphans(&table)).await?;
+        let (registry, root) = (&context.options.registry, &context.options.root);
+        context.files = files::open(context.session, registry, root, rule, &scene.table, self.number).await?;
+        let cut_off = context.cut_off(rule, scene, self.now).await?;
         let selection = Selection::expired(rule, &cut_off);
-        let counted = within_limits(site, rule, &selection).await?;
+        let counted = within_limits(context, rule, &selection).await?;
         // The cut-off is older than the views then: of what goes, they have seen every row.
-        refreshed::before(site, rule, &mut self.steps).await?;
-        let approaches = approaches(site, rule, &selection, &scene.table).await?;
+        refreshed::before(context, rule, &mut self.steps).await?;
+        let approaches = approaches(context, rule, &selection, &scene.table).await?;
         let mut families = Vec::new();
         for (child, link) in &scene.children {
             let step = Step::of(&child.name, rule.child_label());
-            let line = Line::begin(site, heading, step).await?;
+            let line = Line::begin(context, heading, step).await?;
             families.push(Family::new(child, link, line, &rule.batch));
         }
         // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
         // lines waits for the disk, and with it for all batches before it.
         let step = Step::of(&rule.table, rule.label());
-        let line = Line::begin_after(site, "SET synchronous_commit = off; ", heading, step).await?;
+        let line = Line::begin_after(context, "SET synchronous_commit = off; ", heading, step).await?;
         let rows = counted.unwrap_or_else(|| approaches.iter().map(|approach| approach.rows).sum());
-        (site.tell)(Event::Begins { step: &line.step, rows });
+        (context.tell)(Event::Begins { step: &line.step, rows });
         let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive)).unwrap_or_default();
         let fate = match &scene.archive {
             Some(archive) => Fate::Move { to: &archive.name, columns: &columns },
-            None if site.files.is_some() => Fate::HandOver { columns: &scene.table.columns },
+            None if context.files.is_some() => Fate::HandOver { columns: &scene.table.columns },
             None => Fate::Delete,
         };
-        let mut walk = Walk::new(site, &rule.batch, &selection, scene.clock, fate, families, line);
+        let mut walk = Walk::new(context, &rule.batch, &selection, scene.clock, fate, families, line);
         let mut ended = walk.all(&approaches).await.err();
         if let Some(Ended::Stopped(message)) = &mut ended {
             let left = rows.saturating_sub(walk.line.step.rows_affected);
@@ -135,22 +135,22 @@ impl Run<'_> {
         }
         let lines: Vec<_> = walk.families.into_iter().map(|family| family.line).chain([walk.line]).collect();
         // A connection that is gone needs it no more.
-        drop(site.session.batch("RESET synchronous_commit").await);
-        let sealed = site.seal().await;
+        drop(context.session.batch("RESET synchronous_commit").await);
+        let sealed = context.seal().await;
         ended = ended.or(sealed.err());
-        let touched = self.close(site, lines, ended.as_ref()).await;
-        self.vacuum(site, rule, scene, heading, &touched, ended.as_ref()).await;
-        let vacuumed = if rule.vacuum && *site.stop.borrow() { Verdict::Incomplete } else { Verdict::Done };
+        let touched = self.close(context, lines, ended.as_ref()).await;
+        self.vacuum(context, rule, scene, heading, &touched, ended.as_ref()).await;
+        let vacuumed = if rule.vacuum && *context.stop.borrow() { Verdict::Incomplete } else { Verdict::Done };
         Ok(ended.map_or(vacuumed, |ended| ended.verdict()))
     }
 
     /// Closes the lines, children first; gives which of them had rows.
-    async fn close(&mut self, site: &mut Site<'_>, lines: Vec<Line>, ended: Option<&Ended>) -> Vec<bool> {
+    async fn close(&mut self, context: &mut RunContext<'_>, lines: Vec<Line>, ended: Option<&Ended>) -> Vec<bool> {
         let mut touched = Vec::new();
         for line in lines {
-            let step = line.close(site, ended).await;
+            let step = line.close(context, ended).await;
             touched.push(step.rows_affected > 0);
-            self.over(site, step);
+            self.over(context, step);
         }
         touched
     }
@@ -158,7 +158,7 @@ impl Run<'_> {
     /// After what went, unless somebody wants the run to end.
     async fn vacuum(
         &mut self,
-        site: &mut Site<'_>,
+        context: &mut RunContext<'_>,
         rule: &Rule,
         scene: &Scene,
         heading: Heading<'_>,
@@ -173,11 +173,11 @@ impl Run<'_> {
         let touched_tables = tables.zip(touched).filter(|(_, touched)| **touched).map(|(table, _)| table);
         let archive = scene.archive.as_ref().filter(|_| touched.last() == Some(&true));
         for table in touched_tables.chain(archive) {
-            if *site.stop.borrow() {
+            if *context.stop.borrow() {
                 return;
             }
-            match vacuum(site, heading, table).await {
-                Ok(step) => self.over(site, step),
+            match vacuum(context, heading, table).await {
+                Ok(step) => self.over(context, step),
                 Err(_) => return,
             }
         }
@@ -186,27 +186,31 @@ impl Run<'_> {
 
 /// How each part of a table is walked.
 pub(crate) async fn approaches(
-    site: &mut Site<'_>,
+    context: &mut RunContext<'_>,
     rule: &Rule,
     selection: &Selection<'_>,
     table: &Table,
 ) -> Result<Vec<Approach>, LiveError> {
     let mut approaches = Vec::new();
     for part in table.leaves() {
-        approaches.push(walk::approach(site, selection, &rule.column, part).await?);
+        approaches.push(walk::approach(context, selection, &rule.column, part).await?);
     }
     Ok(approaches)
 }
 
 /// Counts, where the rule has limits, and holds the count against them.
-async fn within_limits(site: &mut Site<'_>, rule: &Rule, selection: &Selection<'_>) -> Result<Option<u64>, Ended> {
+async fn within_limits(
+    context: &mut RunContext<'_>,
+    rule: &Rule,
+    selection: &Selection<'_>,
+) -> Result<Option<u64>, Ended> {
     let limits = &rule.limits;
     if limits.max_rows.is_none() && limits.max_fraction.is_none() {
         return Ok(None);
     }
-    let rows = number(site.session, selection.count(&rule.table).as_str()).await?;
+    let rows = number(context.session, selection.count(&rule.table).as_str()).await?;
     let total = match limits.max_fraction {
-        Some(_) => Some(number(site.session, batch::total(&rule.table).as_str()).await?),
+        Some(_) => Some(number(context.session, batch::total(&rule.table).as_str()).await?),
         None => None,
     };
     match beyond(rule, rows, total) {

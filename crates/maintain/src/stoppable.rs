@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reconcile_apply::onlooker::Onlooker;
+use reconcile_apply::monitor::Monitor;
 use reconcile_live::{LiveError, Session};
 use tokio::{sync::watch, time::sleep};
 
-use crate::site::number;
+use crate::context::number;
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -23,8 +23,8 @@ pub(crate) async fn stoppable(session: &mut Session, stop: &watch::Receiver<bool
             () = sleep(POLL) => {}
         }
         if *stop.borrow() && !cancelled {
-            let mut onlooker = Onlooker::of(i32::try_from(pid).unwrap_or(0), target.clone());
-            cancelled = onlooker.cancel().await.is_ok();
+            let mut monitor = Monitor::of(i32::try_from(pid).unwrap_or(0), target.clone());
+            cancelled = monitor.cancel().await.is_ok();
         }
     }
 }

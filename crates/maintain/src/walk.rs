@@ -8,21 +8,21 @@ use reconcile_core::{
     kinds::retention::{
         Batch, Clock, CutOff,
         batch::{self, Fate, INDEX_ADVANTAGE, Link, Selection},
-        facts::{Part, Table},
+        catalog::{Part, Table},
         range::{Range, Tid},
     },
-    name::{Ident, QualifiedName},
+    postgres::name::{Ident, QualifiedName},
 };
 use reconcile_live::LiveError;
 use sea_orm::sqlx::Row as _;
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    batch_size::BatchSize,
+    context::{Counts, Ended, RunContext, number},
     event::Event,
     lag::Lag,
-    line::{Heading, Line},
-    pace::Pace,
-    site::{Counts, Ended, Site, number},
+    record::{Heading, Line},
 };
 
 /// How often a table is walked, where rows stayed because somebody changed them at that moment.
@@ -42,12 +42,12 @@ pub(crate) struct Family {
     pub(crate) link: Link,
     pub(crate) leaves: Vec<QualifiedName>,
     pub(crate) line: Line,
-    pub(crate) pace: Pace,
+    pub(crate) batch_size: BatchSize,
 }
 
 /// A run over one table.
 pub(crate) struct Walk<'a, 's> {
-    site: &'a mut Site<'s>,
+    context: &'a mut RunContext<'s>,
     settings: &'a Batch,
     selection: &'a Selection<'a>,
     clock: Clock,
@@ -57,7 +57,7 @@ pub(crate) struct Walk<'a, 's> {
     pub(crate) families: Vec<Family>,
     /// The line of the table itself.
     pub(crate) line: Line,
-    pace: Pace,
+    batch_size: BatchSize,
     lag: Lag,
     began: Instant,
     first: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Walk<'a, 's> {
 /// Asks the planner how it would read a part of a table: by an index, or all of it. In the order of the index, as
 /// batches read; a bitmap would let it read in the order of the heap, and so take an index where the heap is cheaper.
 pub(crate) async fn approach(
-    site: &mut Site<'_>,
+    context: &mut RunContext<'_>,
     selection: &Selection<'_>,
     column: &Ident,
     part: &Part,
@@ -77,11 +77,11 @@ pub(crate) async fn approach(
         "BEGIN; SET LOCAL enable_bitmapscan = off; {explain}; SET LOCAL enable_indexscan = off; \
          SET LOCAL enable_indexonlyscan = off; {explain}; COMMIT"
     );
-    let results = match site.session.batch(&batch).await {
+    let results = match context.session.batch(&batch).await {
         Ok(results) => results,
         Err(error) => {
             // A broken connection rolls back by itself.
-            drop(site.session.batch("ROLLBACK").await);
+            drop(context.session.batch("ROLLBACK").await);
             return Err(error);
         }
     };
@@ -99,13 +99,13 @@ pub(crate) async fn approach(
 impl Family {
     pub(crate) fn new(child: &Table, link: &Link, begun: Line, settings: &Batch) -> Self {
         let leaves = child.leaves().map(|part| part.name.clone()).collect();
-        Self { link: link.clone(), leaves, line: begun, pace: Pace::new(settings) }
+        Self { link: link.clone(), leaves, line: begun, batch_size: BatchSize::new(settings) }
     }
 }
 
 impl<'a, 's> Walk<'a, 's> {
     pub(crate) fn new(
-        site: &'a mut Site<'s>,
+        context: &'a mut RunContext<'s>,
         settings: &'a Batch,
         selection: &'a Selection<'a>,
         clock: Clock,
@@ -114,14 +114,14 @@ impl<'a, 's> Walk<'a, 's> {
         line: Line,
     ) -> Self {
         let links = families.iter().map(|family| family.link.clone()).collect();
-        let (pace, lag) = (Pace::new(settings), Lag::new(settings.max_lag_ms));
+        let (batch_size, lag) = (BatchSize::new(settings), Lag::new(settings.max_lag_ms));
         let began = Instant::now();
-        Self { site, settings, selection, clock, fate, links, families, line, pace, lag, began, first: true }
+        Self { context, settings, selection, clock, fate, links, families, line, batch_size, lag, began, first: true }
     }
 
     /// Walks all parts of the table. Where it ends early, the lines say how far it got.
     pub(crate) async fn all(&mut self, approaches: &[Approach]) -> Result<(), Ended> {
-        self.lag.check(self.site).await?;
+        self.lag.check(self.context).await?;
         for approach in approaches {
             let mut ordered = approach.ordered && self.links.is_empty();
             for _ in 0..PASSES {
@@ -139,8 +139,8 @@ impl<'a, 's> Walk<'a, 's> {
 
     /// What is left, for a sentence, and whether it grows from run to run (TRAPS 27).
     pub(crate) async fn backlog(&mut self, heading: Heading<'_>, left: u64) -> String {
-        let query = self.site.options.registry.retention_backlog(heading.rule, heading.run);
-        let before = match self.site.session.row(&query).await {
+        let query = self.context.options.registry.retention_backlog(heading.rule, heading.run);
+        let before = match self.context.session.row(&query).await {
             Ok(Some(row)) => row.try_get::<Option<i64>, _>(0).ok().flatten().map(i64::unsigned_abs),
             Ok(None) | Err(_) => None,
         };
@@ -156,18 +156,18 @@ impl<'a, 's> Walk<'a, 's> {
 
     /// From the first block to the last that is there now. Gives how many rows were found and stayed.
     async fn heap(&mut self, leaf: &QualifiedName) -> Result<u64, Ended> {
-        let blocks = number(self.site.session, batch::blocks(leaf).as_str()).await?;
+        let blocks = number(self.context.session, batch::blocks(leaf).as_str()).await?;
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         let (mut from, mut left) = (Tid::start_of(0), 0);
         while from.block < blocks {
             self.pause().await?;
-            let to = Tid::start_of(from.block.saturating_add(self.pace.blocks).min(blocks));
-            let rows = self.pace.rows;
+            let to = Tid::start_of(from.block.saturating_add(self.batch_size.blocks).min(blocks));
+            let rows = self.batch_size.rows;
             let counts = self.next(leaf, from, to).await?;
             left += counts.found.saturating_sub(counts.gone);
             let next = if counts.found < u64::from(rows) { to } else { place(&counts)?.behind() };
             let used = next.block.saturating_sub(from.block).max(1);
-            self.pace.learn(counts.found, used, counts.took);
+            self.batch_size.learn(counts.found, used, counts.took);
             from = next;
         }
         Ok(left)
@@ -180,8 +180,8 @@ impl<'a, 's> Walk<'a, 's> {
         }
         let range = Range::Heap { from, to };
         // One row less than it may be, so that nothing of the stretch can be left.
-        if self.pace.is_even()
-            && let Some(counts) = self.stretch(leaf, &range, self.pace.rows - 1).await?
+        if self.batch_size.is_even()
+            && let Some(counts) = self.stretch(leaf, &range, self.batch_size.rows - 1).await?
         {
             return Ok(counts);
         }
@@ -191,9 +191,9 @@ impl<'a, 's> Walk<'a, 's> {
     /// All rows of a range, if they are no more than that.
     async fn stretch(&mut self, leaf: &QualifiedName, range: &Range, most: u32) -> Result<Option<Counts>, Ended> {
         let sql = self.selection.stretch(leaf, range, self.fate);
-        let counts = self.site.batch(&sql, most, &mut self.line).await?;
+        let counts = self.context.batch(&sql, most, &mut self.line).await?;
         if counts.is_some() {
-            (self.site.tell)(Event::Gone(self.line.step.rows_affected));
+            (self.context.tell)(Event::Gone(self.line.step.rows_affected));
         }
         Ok(counts)
     }
@@ -205,7 +205,7 @@ impl<'a, 's> Walk<'a, 's> {
             self.pause().await?;
             let (counts, next) = self.onward(leaf, from).await?;
             left += counts.found.saturating_sub(counts.gone);
-            self.pace.learn(counts.found, 1, counts.took);
+            self.batch_size.learn(counts.found, 1, counts.took);
             if next.is_none() {
                 return Ok(left);
             }
@@ -216,10 +216,10 @@ impl<'a, 's> Walk<'a, 's> {
     /// The next rows in the order of the column, and where those behind them begin. The first batch of all looks at its
     /// rows one by one, as those do where more rows have the same time than a batch may take.
     async fn onward(&mut self, leaf: &QualifiedName, from: Option<CutOff>) -> Result<(Counts, Option<CutOff>), Ended> {
-        let rows = self.pace.rows;
-        if self.pace.is_even() {
+        let rows = self.batch_size.rows;
+        if self.batch_size.is_even() {
             let rest = Range::Order { from: from.clone(), to: None };
-            let to = self.site.session.row(self.selection.behind(leaf, &rest, rows).as_str()).await?;
+            let to = self.context.session.row(self.selection.behind(leaf, &rest, rows).as_str()).await?;
             let to = to.map(|row| row.try_get(0)).transpose().map_err(LiveError::from)?;
             let to = to.map(|to: String| CutOff::new(self.clock, to));
             if to.is_none() || to != from {
@@ -237,16 +237,16 @@ impl<'a, 's> Walk<'a, 's> {
 
     /// A batch of the table itself.
     async fn own(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, Ended> {
-        let sql = self.selection.batch(leaf, range, self.pace.rows, &self.links, self.fate);
-        let counts = self.site.batch(&sql, self.pace.rows, &mut self.line).await?;
-        (self.site.tell)(Event::Gone(self.line.step.rows_affected));
+        let sql = self.selection.batch(leaf, range, self.batch_size.rows, &self.links, self.fate);
+        let counts = self.context.batch(&sql, self.batch_size.rows, &mut self.line).await?;
+        (self.context.tell)(Event::Gone(self.line.step.rows_affected));
         counts.ok_or_else(beyond_itself)
     }
 
     /// The next rows of a stretch: what points at them goes first, in batches of its own. Found counts rows that stay
     /// because something has come to point at them meanwhile.
     async fn with_children(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, Ended> {
-        let (began, rows) = (Instant::now(), self.pace.rows);
+        let (began, rows) = (Instant::now(), self.batch_size.rows);
         let (found, last) = self.extent(leaf, &Range::Heap { from, to }, rows).await?;
         if found == 0 {
             return Ok(Counts { found, last, gone: 0, took: began.elapsed() });
@@ -266,10 +266,10 @@ impl<'a, 's> Walk<'a, 's> {
         for child_leaf in self.families[family].leaves.clone() {
             loop {
                 let one = &mut self.families[family];
-                let rows = one.pace.rows;
+                let rows = one.batch_size.rows;
                 let sql = self.selection.children(leaf, range, &one.link, &child_leaf, rows);
-                let counts = self.site.batch(&sql, rows, &mut one.line).await?.ok_or_else(beyond_itself)?;
-                one.pace.learn(counts.found, 1, counts.took);
+                let counts = self.context.batch(&sql, rows, &mut one.line).await?.ok_or_else(beyond_itself)?;
+                one.batch_size.learn(counts.found, 1, counts.took);
                 if counts.found < u64::from(rows) || counts.gone == 0 {
                     break;
                 }
@@ -285,7 +285,7 @@ impl<'a, 's> Walk<'a, 's> {
         range: &Range,
         rows: u32,
     ) -> Result<(u64, Option<String>), LiveError> {
-        let row = self.site.session.row(self.selection.extent(leaf, range, rows).as_str()).await?;
+        let row = self.context.session.row(self.selection.extent(leaf, range, rows).as_str()).await?;
         let row = row.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))?;
         Ok((u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0), row.try_get(1)?))
     }
@@ -293,8 +293,8 @@ impl<'a, 's> Walk<'a, 's> {
     /// Between two batches: whether to go on, and when.
     async fn pause(&mut self) -> Result<(), Ended> {
         let (began, most) = (self.began, self.settings.max_runtime_ms.map(Duration::from_millis));
-        let over = |site: &Site<'_>| {
-            if *site.stop.borrow() {
+        let over = |context: &RunContext<'_>| {
+            if *context.stop.borrow() {
                 return Err(Ended::Stopped("it was interrupted".to_owned()));
             }
             match most {
@@ -304,14 +304,14 @@ impl<'a, 's> Walk<'a, 's> {
                 Some(_) | None => Ok(()),
             }
         };
-        over(self.site)?;
+        over(self.context)?;
         if !std::mem::take(&mut self.first) && !self.settings.sleep().is_zero() {
-            let mut stop = self.site.stop.clone();
+            let mut stop = self.context.stop.clone();
             // Somebody who wants it to end does not wait for its sleep.
             drop(timeout(self.settings.sleep(), stop.wait_for(|stop| *stop)).await);
-            over(self.site)?;
+            over(self.context)?;
         }
-        self.lag.wait(self.site, over).await
+        self.lag.wait(self.context, over).await
     }
 }
 

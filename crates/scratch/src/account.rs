@@ -9,8 +9,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::{fs, io};
 
-use crate::ScratchError;
-use crate::command::{clean, text_of};
+use crate::{
+    ScratchError,
+    command::{clean, text_of},
+};
 
 /// Tried in this order when the caller is root; the first is made by the distributions' packages.
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];

@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
-use crate::account::account;
-use crate::command::{clean, on_path, run};
-use crate::provider::installations;
-use crate::{Installation, ScratchError};
+use crate::{
+    Installation, ScratchError,
+    account::account,
+    command::{clean, on_path, run},
+    provider::installations,
+};
 
 const APT_GET: &str = "apt-get";
 

@@ -5,8 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use crate::ScratchError;
-use crate::account::account;
+use crate::{ScratchError, account::account};
 
 /// What root's servers need is not put in root's home: the user they run as could not read it there.
 const FOR_ROOT: &str = "/var/cache/reconcile-postgres";

@@ -13,9 +13,11 @@ use std::{env, process};
 
 use tempfile::TempDir;
 
-use crate::ScratchError;
-use crate::account::{Account, account};
-use crate::command::clean;
+use crate::{
+    ScratchError,
+    account::{Account, account},
+    command::clean,
+};
 
 /// What the names of all servers' directories start with.
 const PREFIX: &str = "reconcile-pg-";

@@ -7,9 +7,11 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::command::{clean, on_path, run, text_of};
-use crate::provider::{entries, numbers};
-use crate::{Installation, ScratchError, cache};
+use crate::{
+    Installation, ScratchError, cache,
+    command::{clean, on_path, run, text_of},
+    provider::{entries, numbers},
+};
 
 const NPM: &str = "npm";
 

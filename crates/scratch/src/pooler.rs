@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::account::account;
-use crate::command::{executable, on_path};
-use crate::server::url;
-use crate::{ScratchError, Server};
+use crate::{
+    ScratchError, Server,
+    account::account,
+    command::{executable, on_path},
+    server::url,
+};
 
 /// Where distributions put it, which is not in everybody's PATH.
 const SYSTEM_PROGRAMS: &str = "/usr/sbin";

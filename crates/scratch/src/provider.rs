@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use crate::account::account;
-use crate::command::{clean, executable, on_path, text_of};
-use crate::{ScratchError, apt, npm};
+use crate::{
+    ScratchError,
+    account::account,
+    apt,
+    command::{clean, executable, on_path, text_of},
+    npm,
+};
 
 /// Older ones are passed over: they are no longer maintained, and the product does not support them.
 const OLDEST_MAJOR: u32 = 14;

@@ -9,11 +9,13 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::account::account;
-use crate::command::{clean, run};
-use crate::home::{Home, sweep};
-use crate::template::{copy, template};
-use crate::{Installation, Options, ScratchError};
+use crate::{
+    Installation, Options, ScratchError,
+    account::account,
+    command::{clean, run},
+    home::{Home, sweep},
+    template::{copy, template},
+};
 
 /// Far more than either takes, even on a busy machine after a crash.
 const PATIENCE: Duration = Duration::from_mins(1);

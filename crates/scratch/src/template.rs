@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::account::account;
-use crate::command::run;
-use crate::{Installation, ScratchError, cache};
+use crate::{Installation, ScratchError, account::account, cache, command::run};
 
 /// The template of this exact version and user. Errors if initdb does.
 pub(crate) fn template(installation: &Installation) -> Result<PathBuf, ScratchError> {

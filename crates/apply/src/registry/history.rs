@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reconcile_core::{address::Address, inverse::Begun};
+use reconcile_core::{address::Address, rollback::Begun};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     EntityTrait, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,

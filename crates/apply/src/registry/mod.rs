@@ -15,9 +15,8 @@ pub mod tables;
 pub mod times;
 
 use reconcile_core::{
-    name::Ident,
     plan::{Plan, PlannedChange, Record, Step},
-    sql::Sql,
+    postgres::{name::Ident, sql::Sql},
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::{

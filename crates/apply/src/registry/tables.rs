@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconcile_core::{kinds::routine, sql::Sql};
+use reconcile_core::postgres::{routine, sql::Sql};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     DbBackend, Schema,

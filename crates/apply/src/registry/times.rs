@@ -1,7 +1,7 @@
 //! The queries for what tells which rules and views are due: of each the declaration, and in seconds of its own clock,
 //! now and when it last ran to its end, or was applied if that is later; and whether it holds anything yet.
 
-use reconcile_core::sql::Sql;
+use reconcile_core::postgres::sql::Sql;
 
 use super::Registry;
 

@@ -5,16 +5,16 @@ use reconcile_apply::registry::RunId;
 use crate::{
     args::{Global, HistoryArgs},
     error::{Exit, Failure},
+    options,
     project::{self, Connected},
     render::history,
-    surroundings,
     terminal::Terminal,
 };
 
 /// Prints what was applied, the latest first.
 pub(crate) async fn run(global: &Global, args: &HistoryArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
-    let registry = surroundings::registry(&project);
+    let registry = options::registry(&project);
     let only = args.run.map(RunId);
     let runs = if registry.exists(&mut session).await? { registry.runs(&mut session, only).await? } else { Vec::new() };
     let Some(only) = only else {

@@ -10,23 +10,23 @@ use reconcile_core::{
     desired::{DeclaredIndex, DesiredRelation},
     kinds::{
         index::{Index, spec::Lowered},
-        matview::{Matview, facts::Found},
+        matview::{Matview, catalog::Found},
     },
     live::{IndexState, Relation, RelationKind},
-    name::{Ident, NameError, QualifiedName},
+    postgres::name::{Ident, NameError, QualifiedName},
     source::{FileId, Source},
 };
 use reconcile_live::{
     ReadOptions, Session,
     catalog::{self, Selection},
-    hello, matview,
+    matview, snapshot,
 };
 
 use crate::{
     args::{Global, ImportArgs},
     commands::init::write_new,
     error::{Exit, Failure},
-    project, surroundings,
+    options, project,
     terminal::Terminal,
 };
 
@@ -46,7 +46,7 @@ struct Contents {
 /// Reads every index and every materialized view of the selected relations and writes a file per schema.
 pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load_if_any(global)?;
-    let options = surroundings::read_options(&project);
+    let options = options::read_options(&project);
     let mut session = Session::connect(&project::target(global, &project)?).await?;
     let files = files(read(&mut session, args, &options).await?, args);
     session.close().await;
@@ -86,7 +86,7 @@ async fn read(session: &mut Session, args: &ImportArgs, options: &ReadOptions) -
         schemas: schemas.map_err(named)?,
         relations: relations.map_err(named)?,
     };
-    hello::begin(session, options, usize::MAX).await?;
+    snapshot::begin(session, options, usize::MAX).await?;
     let mut live = catalog::read_all(session, &selection).await?;
     if let Some(missing) = selection.relations.iter().find(|name| !live.contains_key(name)) {
         return Err(Failure::other(format!("there is no table or materialized view `{missing}`")));

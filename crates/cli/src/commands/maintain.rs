@@ -13,11 +13,11 @@ use tokio::sync::watch;
 
 use crate::{
     args::Global,
-    carry_out::interrupts,
     error::{Exit, Failure},
+    maintenance::{begun, exit, failure, not_due, options, ours_alone, show, teller},
     project::{self, Connected},
     terminal::Terminal,
-    upkeep::{begun, exit, failure, not_due, options, ours_alone, show, teller},
+    workflow::interrupts,
 };
 
 /// Runs what is due, tells of what is not, and prints what came of it.

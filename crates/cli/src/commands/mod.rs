@@ -16,28 +16,28 @@ use clap::CommandFactory as _;
 use reconcile_apply::registry::RunId;
 
 use crate::{
-    aim::Aim,
     args::{ApprovalArgs, Args, CompletionsArgs, DestroyArgs, ForgetArgs, Global, ParallelArgs, RollbackArgs},
-    carry_out::towards,
     error::{Exit, Failure},
+    plan_mode::PlanMode,
     terminal::Terminal,
+    workflow::towards,
 };
 
 /// `rollback`: plans and applies what was before a run.
 pub(crate) async fn rollback(global: &Global, args: &RollbackArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    towards(Aim::Before(RunId(args.run)), global, &args.approval, &args.parallel, terminal).await
+    towards(PlanMode::Before(RunId(args.run)), global, &args.approval, &args.parallel, terminal).await
 }
 
 /// `forget`: objects are no longer managed, and stay as they are.
 pub(crate) async fn forget(global: &Global, args: &ForgetArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     // The command itself says what is to happen.
     let approval = ApprovalArgs { auto_approve: true, allow: Vec::new() };
-    towards(Aim::Released(args.addresses.clone()), global, &approval, &ParallelArgs::default(), terminal).await
+    towards(PlanMode::Released(args.addresses.clone()), global, &approval, &ParallelArgs::default(), terminal).await
 }
 
 /// `destroy`: everything that is managed goes, then what reconcile keeps about itself.
 pub(crate) async fn destroy(global: &Global, args: &DestroyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    towards(Aim::Nothing, global, &args.approval, &ParallelArgs::default(), terminal).await
+    towards(PlanMode::Nothing, global, &args.approval, &ParallelArgs::default(), terminal).await
 }
 
 /// Prints the JSON Schema of the files.

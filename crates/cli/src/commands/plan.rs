@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 use reconcile_core::{plan::Plan, scope::Filter};
 
 use crate::{
-    aim::{self, Aim},
     args::{FilterArgs, Format, FormatArgs, Global, PlanArgs},
     error::{Exit, Failure},
+    plan_mode::{self, PlanMode},
     project, render,
     terminal::Terminal,
 };
@@ -15,7 +15,8 @@ use crate::{
 /// Plans and prints, and saves where asked to.
 pub(crate) async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut connected = project::connect(global).await?;
-    let plan = aim::plan(&mut connected.session, &connected.project, &Aim::Declared(filter(&args.filter))).await?;
+    let plan =
+        plan_mode::plan(&mut connected.session, &connected.project, &PlanMode::Declared(filter(&args.filter))).await?;
     let round_trips = connected.session.round_trips();
     // The server notices; a good-bye would cost one more round trip.
     drop(connected.session);

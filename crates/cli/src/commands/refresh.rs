@@ -11,11 +11,11 @@ use tokio::sync::watch;
 
 use crate::{
     args::{Global, RefreshArgs},
-    carry_out::interrupts,
     error::{Exit, Failure},
+    maintenance::{begun, conclude, failure, not_due, options, ours_alone, teller},
     project::{self, Connected},
     terminal::Terminal,
-    upkeep::{begun, conclude, failure, not_due, options, ours_alone, teller},
+    workflow::interrupts,
 };
 
 /// Refreshes the applied views, or some of them, and prints what came of it.

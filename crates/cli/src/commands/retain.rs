@@ -12,12 +12,12 @@ use tokio::sync::watch;
 
 use crate::{
     args::{Global, RetainArgs},
-    carry_out::interrupts,
     error::{Exit, Failure},
+    maintenance::{begun, conclude, failure, options, ours_alone, over, teller},
     project::{self, Connected},
     render::printable,
     terminal::Terminal,
-    upkeep::{begun, conclude, failure, options, ours_alone, over, teller},
+    workflow::interrupts,
 };
 
 /// Runs, counts or restores, and prints what came of it.

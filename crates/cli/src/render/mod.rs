@@ -8,7 +8,7 @@ mod table;
 pub(crate) mod text;
 
 use reconcile_core::{
-    kinds::{Object, retention::facts::Estimate},
+    kinds::{Object, retention::catalog::Estimate},
     plan::{Plan, PlannedChange, RelationSize, Summary},
 };
 use similar::{ChangeTag, TextDiff};

@@ -1,6 +1,6 @@
 //! A plan as a script for psql: the statements, with the settings that they rely on.
 
-use reconcile_core::{plan::Plan, sql::Sql};
+use reconcile_core::{plan::Plan, postgres::sql::Sql};
 
 use super::{printable, summary_line};
 

@@ -2,9 +2,7 @@
 
 pub mod index;
 pub mod matview;
-pub mod parameters;
 pub mod retention;
-pub mod routine;
 pub mod schedule;
 
 use serde::{Deserialize, Serialize};

@@ -11,9 +11,9 @@ use crate::{
     address::Address,
     digest::Digest,
     hazard::{Approval, HazardSet},
-    kinds::{Object, retention::facts::Estimate},
+    kinds::{Object, retention::catalog::Estimate},
     live::DatabaseId,
-    name::{Ident, QualifiedName},
+    postgres::name::{Ident, QualifiedName},
 };
 
 pub use phases::{Phase, Placed};

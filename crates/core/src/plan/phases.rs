@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Action, Plan, PlannedChange, Step};
-use crate::name::QualifiedName;
+use crate::postgres::name::QualifiedName;
 
 /// A change and the number of its first step, from 1.
 #[derive(Clone, Copy, Debug)]

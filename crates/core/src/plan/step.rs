@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{hazard::HazardSet, lock::Lock, name::QualifiedName, sql::Sql};
+use crate::{
+    hazard::HazardSet,
+    postgres::{lock::Lock, name::QualifiedName, sql::Sql},
+};
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reconcile_core::{kinds::retention::refuse::Refused, name::QualifiedName};
+use reconcile_core::{kinds::retention::preflight::Refused, postgres::name::QualifiedName};
 
 /// How long a lock on a file is waited for. Its holder writes a manifest, or is a run that has lost its connection.
 const PATIENCE: Duration = Duration::from_secs(10);

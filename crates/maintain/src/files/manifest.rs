@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use reconcile_core::kinds::retention::refuse::Refused;
+use reconcile_core::kinds::retention::preflight::Refused;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -17,14 +17,14 @@ use reconcile_apply::registry::{
     archive_file::{self, Begun},
 };
 use reconcile_core::{
-    kinds::retention::{Rule, facts::Table, lines, refuse::Refused},
-    name::{Ident, QualifiedName},
+    kinds::retention::{Rule, catalog::Table, lines, preflight::Refused},
+    postgres::name::{Ident, QualifiedName},
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
 use serde_json::{Value, json};
 
-use crate::site::{Broken, number};
+use crate::context::{Broken, number};
 use data::{Content, DataFile};
 use folder::{Folder, trouble};
 use manifest::Entry;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use reconcile_apply::registry::{Registry, archive_file::Model};
-use reconcile_core::kinds::retention::refuse::Refused;
+use reconcile_core::kinds::retention::preflight::Refused;
 use reconcile_live::{LiveError, Session};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     folder::{self, Folder, trouble},
     manifest::{self, Entry},
 };
-use crate::site::Broken;
+use crate::context::Broken;
 
 /// SQLSTATE `undefined_table`.
 const NO_TABLE: &str = "42P01";

@@ -8,19 +8,19 @@ use std::collections::BTreeSet;
 use reconcile_apply::registry::refresh_run::Noted;
 use reconcile_core::{
     kinds::{
-        matview::{Matview, facts::Found, order},
-        retention::refuse::Refused,
+        matview::{Matview, catalog::Found, order},
+        retention::preflight::Refused,
     },
-    name::QualifiedName,
+    postgres::name::QualifiedName,
 };
 use reconcile_live::{LiveError, Session, matview::facts_of, settings};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     Options,
+    context::{Ended, number},
     event::{Event, Outcome, Report, Step, Subject, Verdict},
     lock,
-    site::{Ended, number},
 };
 
 /// Refreshes views on a connection that is known to be ours alone. `stop` ends it, and what runs.

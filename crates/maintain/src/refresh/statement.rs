@@ -1,13 +1,13 @@
 //! The statement that refreshes a view: with its time limits, again where somebody was in the way, cancelled where the
 //! user wants to stop.
 
-use reconcile_apply::refusal::{Refusal, backoff, kind};
+use reconcile_apply::failure::{FailureKind, backoff, kind};
 use reconcile_core::{
     kinds::{
-        matview::{Matview, facts::Found},
-        retention::refuse::Refused,
+        matview::{Matview, catalog::Found},
+        retention::preflight::Refused,
     },
-    sql::Sql,
+    postgres::sql::Sql,
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
@@ -15,8 +15,8 @@ use tokio::time::sleep;
 
 use super::Run;
 use crate::{
+    context::{Ended, number},
     event::Event,
-    site::{Ended, number},
     stoppable::stoppable,
 };
 
@@ -55,15 +55,15 @@ impl Run<'_> {
             };
             match kind(&error) {
                 _ if *self.stop.borrow() => break Err(Ended::Stopped("it was interrupted".to_owned())),
-                Refusal::Lock if attempt < self.options.retries => {
+                FailureKind::Lock if attempt < self.options.retries => {
                     attempt += 1;
                     let pause = backoff(attempt);
                     (self.tell)(Event::Waits(format!("{error}; attempt {} in {} ms", attempt + 1, pause.as_millis())));
                     sleep(pause).await;
                 }
-                Refusal::Lock => break Err(Ended::Blocked(error.to_string())),
-                Refusal::Time => break Err(too_long(timeout, &error)),
-                Refusal::Lost | Refusal::Other => break Err(error.into()),
+                FailureKind::Lock => break Err(Ended::Blocked(error.to_string())),
+                FailureKind::Time => break Err(too_long(timeout, &error)),
+                FailureKind::Lost | FailureKind::Other => break Err(error.into()),
             }
         };
         drop(self.session.batch("SET lock_timeout = 0; SET statement_timeout = 0").await);

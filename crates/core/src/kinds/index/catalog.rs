@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Definition, Index, Key, Nulls, Order, Parameters, PathName, Term};
+use super::{Definition, Index, Key, Nulls, Order, PathName, Term};
 use crate::{
-    fragment::Fragment,
     live::{IndexState, LiveIndex},
-    name::{Ident, QualifiedName},
+    postgres::{
+        fragment::Fragment,
+        name::{Ident, QualifiedName},
+        parameters::Parameters,
+    },
 };
 
 /// The queries: relations, indexes and the names of their classes and collations, in this order.
@@ -103,7 +106,7 @@ pub struct OpClass {
     pub stores_other: bool,
 }
 
-/// What the rows of indexes refer to by number.
+/// Decision the rows of indexes refer to by number.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Operator classes.

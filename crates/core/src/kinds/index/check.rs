@@ -1,11 +1,11 @@
-//! Whether a declared index can exist where it is declared, as far as names tell. What its expressions mean is
+//! Whether a declared index can exist where it is declared, as far as names tell. Decision its expressions mean is
 //! left to the server.
 
-use super::{ColumnPlace, Term, generated::part_names};
+use super::{ColumnPlace, Term, names::part_names};
 use crate::{
     desired::{DeclaredIndex, DesiredRelation},
     live::{Live, Relation, RelationKind},
-    name::{Ident, QualifiedName},
+    postgres::name::{Ident, QualifiedName},
     problem::Problem,
     source::Source,
 };
@@ -53,7 +53,7 @@ pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<
     problems
 }
 
-/// What is wrong with how it is to be stored, whatever it is on.
+/// Decision is wrong with how it is to be stored, whatever it is on.
 pub(crate) fn storage(declared: &DeclaredIndex, live: &Live) -> Vec<Problem> {
     let (definition, at) = (&declared.index.definition, &declared.at);
     let mut problems = Vec::new();

@@ -1,7 +1,7 @@
 //! The rows that keep a unique index from being built.
 
 use super::{Index, Term};
-use crate::{name::Ident, sql::Sql};
+use crate::postgres::{name::Ident, sql::Sql};
 
 /// How many keys are shown.
 const SHOWN: i64 = 5;

@@ -1,18 +1,16 @@
 //! An index: what it is, on both sides of the comparison. How it is written in YAML is in `spec`, how it is read
 //! from the catalogs in `catalog`, when two are the same in `compare`, what a change executes in `steps`.
 
+pub mod canonical;
 pub mod catalog;
 pub mod check;
 pub mod compare;
 pub mod decide;
 mod duplicates;
-pub mod generated;
-pub mod settle;
+pub mod names;
 pub mod spec;
 pub mod steps;
 mod write;
-
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +18,11 @@ pub use write::BuildMode;
 
 use crate::{
     address::Address,
-    fragment::Fragment,
-    name::{Ident, QualifiedName},
+    postgres::{
+        fragment::Fragment,
+        name::{Ident, QualifiedName},
+        parameters::Parameters,
+    },
 };
 
 /// Keys and included columns that one index can have (`INDEX_MAX_KEYS`).
@@ -37,7 +38,7 @@ pub struct Index {
     pub table: QualifiedName,
     /// Its name, in the schema of the relation.
     pub name: Ident,
-    /// What it indexes and how. A difference here needs a new index.
+    /// Decision it indexes and how. A difference here needs a new index.
     #[serde(flatten)]
     pub definition: Definition,
     /// Storage parameters; `None` where they are not declared, and then not compared.
@@ -50,9 +51,6 @@ pub struct Index {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
-
-/// Storage or operator class parameters by name.
-pub type Parameters = BTreeMap<Ident, String>;
 
 /// The part of an index that decides what it can answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,7 +76,7 @@ pub struct Definition {
 /// One key of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
-    /// What is indexed.
+    /// Decision is indexed.
     #[serde(flatten)]
     pub term: Term,
     /// `None`: the one that the column's type has anyway.
@@ -88,7 +86,7 @@ pub struct Key {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opclass: Option<PathName>,
     /// Parameters of the operator class.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     pub opclass_parameters: Parameters,
     /// Which way it is sorted.
     #[serde(default, skip_serializing_if = "Order::is_default")]

@@ -12,11 +12,13 @@ use serde::{
     },
 };
 
-use super::{DEFAULT_METHOD, Definition, Index, Key, MAX_COLUMNS, Nulls, Order, Parameters, PathName, Term};
+use super::{DEFAULT_METHOD, Definition, Index, Key, MAX_COLUMNS, Nulls, Order, PathName, Term};
 use crate::{
-    fragment::Fragment,
-    kinds::parameters::{At, ParameterSpec, checked, lower_parameters},
-    name::{Ident, QualifiedName, split_parts},
+    postgres::{
+        fragment::Fragment,
+        name::{Ident, QualifiedName, split_parts},
+        parameters::{At, ParameterSpec, Parameters, checked, lower_parameters},
+    },
     problem::Problem,
     source::Source,
 };
@@ -104,7 +106,7 @@ pub struct FullColumnSpec {
     pub collation: Option<String>,
 }
 
-/// What an index of the YAML means, and whether it is protected.
+/// Decision an index of the YAML means, and whether it is protected.
 #[derive(Clone, Debug)]
 pub struct Lowered {
     /// The index.
@@ -234,7 +236,7 @@ fn lower_text_column(text: &str, at: At<'_>, problems: &mut Vec<Problem>) -> Opt
     let column = if rest.starts_with('"') {
         split_parts(rest).and_then(|mut parts| match parts.len() {
             1 => Ok(parts.remove(0)),
-            _ => Err(crate::name::NameError::TooManyParts(rest.to_owned())),
+            _ => Err(crate::postgres::name::NameError::TooManyParts(rest.to_owned())),
         })
     } else {
         Ident::new(rest)

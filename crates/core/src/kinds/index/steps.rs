@@ -1,4 +1,4 @@
-//! What a change of an index executes. Every way through here leaves a valid index at every moment, and no
+//! Decision a change of an index executes. Every way through here leaves a valid index at every moment, and no
 //! reader or writer waiting longer than the lock timeout.
 
 use std::collections::BTreeMap;
@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use super::{
     BuildMode, Definition, Index,
     compare::Alteration,
-    generated::{building_name, partition_index_name, retired_name},
+    names::{building_name, partition_index_name, retired_name},
 };
 use crate::{
     hazard::{Hazard, HazardSet},
     live::{IndexState, Live, LiveIndex, Relation, RelationKind},
-    lock::Lock,
-    name::{Ident, QualifiedName},
     plan::{Effect, Step, TimeLimits, Timeouts, Unfinished},
-    sql::Sql,
+    postgres::{
+        lock::Lock,
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
 };
 
 /// Collects the steps of one change.
@@ -35,7 +37,7 @@ impl<'a> Steps<'a> {
         Self { live, limits, canonical, collected: Vec::new(), taken_in: Vec::new() }
     }
 
-    /// What was collected, and the indexes that were there already and become parts.
+    /// Decision was collected, and the indexes that were there already and become parts.
     #[must_use]
     pub fn finish(self) -> (Vec<Step>, Vec<QualifiedName>) {
         (self.collected, self.taken_in)

@@ -1,8 +1,9 @@
 //! An index as SQL: the statement that makes it, and the same over several lines for people to compare.
 
-use super::{Definition, Index, Key, Nulls, Parameters, Term};
-use crate::{
+use super::{Definition, Index, Key, Nulls, Term};
+use crate::postgres::{
     name::{Ident, QualifiedName},
+    parameters::Parameters,
     sql::Sql,
 };
 

@@ -1,14 +1,14 @@
 //! Which declared materialized views are known to be what is live, and what the server made of the others.
 
-use super::{Query, dependents::TypedColumn, facts::Found};
+use super::{Query, catalog::Found, dependents::TypedColumn};
 use crate::{
     desired::{DeclaredMatview, Desired},
     digest::Digest,
     live::Live,
-    name::Ident,
+    postgres::name::Ident,
 };
 
-/// What the server makes of a query.
+/// Decision the server makes of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {
     /// In its own words; the live one's, where both mean the same. Of a copy that reads copies, these under the names that

@@ -1,9 +1,9 @@
-//! What lies between a live materialized view and a declared one, but for its query: all of it changes in place.
+//! Decision lies between a live materialized view and a declared one, but for its query: all of it changes in place.
 
-use super::{Matview, regrant::Regrant};
+use super::{Matview, grant_diff::GrantChange};
 use crate::{
-    kinds::index::{Parameters, compare::parameters_between},
-    name::Ident,
+    kinds::index::compare::parameters_between,
+    postgres::{name::Ident, parameters::Parameters},
 };
 
 /// A property that changes in place.
@@ -21,7 +21,7 @@ pub enum Alteration {
     /// The comment; empty removes it.
     Comment(String),
     /// Rights of others than the owner.
-    Grants(Vec<Regrant>),
+    Grants(Vec<GrantChange>),
 }
 
 impl Alteration {
@@ -37,7 +37,7 @@ impl Alteration {
     }
 }
 
-/// The alterations that make the live view the declared one, but for rights. What is not declared is no difference.
+/// The alterations that make the live view the declared one, but for rights. Decision is not declared is no difference.
 #[must_use]
 pub fn alterations(live: &Matview, declared: &Matview, default_tablespace: &str) -> Vec<Alteration> {
     let parameters = declared.with.as_ref().and_then(|with| parameters_between(live.with.as_ref(), with));

@@ -1,13 +1,16 @@
-//! What depends on materialized views that are to be made anew, as rows of `dependents.sql` tell it. What is done about it
+//! Decision depends on materialized views that are to be made anew, as rows of `dependents.sql` tell it. Decision is done about it
 //! is decided in `decide`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Query, facts::parameters};
+use super::{Query, catalog::parameters};
 use crate::{
-    kinds::{index::Parameters, retention::facts::parts},
-    name::{Ident, QualifiedName},
-    sql::Sql,
+    kinds::retention::catalog::parts,
+    postgres::{
+        name::{Ident, QualifiedName},
+        parameters::Parameters,
+        sql::Sql,
+    },
 };
 
 const DEPENDENTS_SQL: &str = include_str!("dependents.sql");
@@ -19,7 +22,7 @@ pub struct Dependent {
     pub what: String,
     /// The views that it depends on.
     pub uses: Vec<Use>,
-    /// What it is, where it is a view that can be made anew; `None`: it is something else.
+    /// Decision it is, where it is a view that can be made anew; `None`: it is something else.
     pub relation: Option<Reader>,
 }
 

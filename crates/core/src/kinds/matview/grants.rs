@@ -1,13 +1,13 @@
-//! Who may do what with a materialized view: as it is declared, and as the catalogs tell it. What is declared is the
+//! Who may do what with a materialized view: as it is declared, and as the catalogs tell it. Decision is declared is the
 //! whole set of rights on the view of others than its owner; rights on columns, and the owner's, are left alone. The
-//! statements between both are in `regrant`.
+//! statements between both are in `grant_change`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::Found;
-use crate::{name::Ident, sql::Sql};
+use super::catalog::Found;
+use crate::postgres::{name::Ident, sql::Sql};
 
 /// How everyone is called where roles are.
 pub const PUBLIC: &str = "PUBLIC";
@@ -59,13 +59,13 @@ pub enum Privilege {
 #[serde(transparent)]
 pub struct Grants(pub BTreeMap<Ident, Rights>);
 
-/// What one role may do.
+/// Decision one role may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rights {
-    /// What it may do, and not hand on.
+    /// Decision it may do, and not hand on.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub privileges: BTreeSet<Privilege>,
-    /// What it may do and hand on.
+    /// Decision it may do and hand on.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grantable: BTreeSet<Privilege>,
 }
@@ -106,7 +106,7 @@ impl Privilege {
 }
 
 impl Grants {
-    /// What others than the owner hold, from whomever they have it.
+    /// Decision others than the owner hold, from whomever they have it.
     #[must_use]
     pub fn held(found: &Found) -> Self {
         let mut held = Self::default();

@@ -4,21 +4,20 @@
 //! in `routine`. Indexes on it are indexes like any other, but where it is made anew.
 
 pub mod canonical;
+pub mod catalog;
 pub mod compare;
 pub mod decide;
 pub mod dependents;
-pub mod facts;
-pub mod generated;
+pub mod grant_diff;
 pub mod grants;
+pub mod group;
+pub mod names;
 pub mod order;
 pub mod query;
-pub mod redirect;
-pub mod regrant;
+pub mod rename_references;
 pub mod routine;
 pub mod spec;
 pub mod steps;
-pub mod together;
-mod tokens;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +26,12 @@ pub use query::Query;
 
 use crate::{
     address::Address,
-    kinds::index::{Index, Parameters},
-    name::{Ident, QualifiedName},
-    sql::Sql,
+    kinds::index::Index,
+    postgres::{
+        name::{Ident, QualifiedName},
+        parameters::Parameters,
+        sql::Sql,
+    },
 };
 
 /// A materialized view. From YAML its query is as written; from the catalogs it is as the server prints it.
@@ -37,7 +39,7 @@ use crate::{
 pub struct Matview {
     /// Its name.
     pub name: QualifiedName,
-    /// What it holds the rows of.
+    /// Decision it holds the rows of.
     pub query: Query,
     /// Whether it is filled when it is made.
     #[serde(default = "filled", skip_serializing_if = "Clone::clone")]

@@ -4,7 +4,7 @@ use super::Query;
 use crate::{
     desired::DeclaredMatview,
     live::Live,
-    name::{Ident, QualifiedName},
+    postgres::name::{Ident, QualifiedName},
     problem::Problem,
 };
 
@@ -44,7 +44,7 @@ fn circle(held: &[&(QualifiedName, Vec<QualifiedName>)]) -> Vec<QualifiedName> {
     path
 }
 
-/// What tells whether a query reads a materialized view, by its words: directly, or through plain views that stand.
+/// Decision tells whether a query reads a materialized view, by its words: directly, or through plain views that stand.
 pub fn mentions<'a>(
     query: &Query,
     live: &'a Live,
@@ -57,7 +57,7 @@ pub fn mentions<'a>(
     }
 }
 
-/// What each declared view reads of the others.
+/// Decision each declared view reads of the others.
 #[must_use]
 pub fn reads(
     declared: &[DeclaredMatview],
@@ -72,7 +72,7 @@ pub fn reads(
     declared.iter().map(|view| (view.view.name.clone(), of(view))).collect()
 }
 
-/// What is said of views that read each other.
+/// Decision is said of views that read each other.
 #[must_use]
 pub fn problem(circle: &[QualifiedName], declared: &[DeclaredMatview]) -> Problem {
     let names: Vec<_> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();

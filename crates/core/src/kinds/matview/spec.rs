@@ -11,12 +11,12 @@ use super::{
     grants::{Grants, PUBLIC, Privilege, Rights},
 };
 use crate::{
-    kinds::{
+    postgres::{
+        cron::crontab,
+        duration::milliseconds,
+        name::{Ident, QualifiedName},
         parameters::{ParameterSpec, checked, lower_parameters},
-        retention::spec::milliseconds,
-        schedule::crontab,
     },
-    name::{Ident, QualifiedName},
     problem::Problem,
     source::Source,
 };
@@ -39,7 +39,7 @@ pub struct RefreshSpec {
     pub timeout: Option<String>,
 }
 
-/// What a role may do: a right, a list of them, or a map.
+/// Decision a role may do: a right, a list of them, or a map.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RightsSpec {
@@ -51,7 +51,7 @@ pub enum RightsSpec {
     Full(FullRightsSpec),
 }
 
-/// What a role may do, and whether it may hand that on.
+/// Decision a role may do, and whether it may hand that on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FullRightsSpec {

@@ -1,23 +1,25 @@
-//! What a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
+//! Decision a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
 //! everything that takes long happens beside it, where nobody looks.
 
 use super::{
     Matview, Query,
+    catalog::{Found, parameters},
     compare::Alteration,
     dependents::Reader,
-    facts::{Found, parameters},
-    generated::{building_indexes, building_name, building_statistics},
+    grant_diff::{self, GrantChange},
+    names::{building_indexes, building_name, building_statistics},
     order,
-    regrant::{self, Regrant},
 };
 use crate::{
     hazard::{Hazard, HazardSet},
     kinds::index::{BuildMode, Index},
     live::Relation,
-    lock::Lock,
-    name::{Ident, QualifiedName},
     plan::{Step, TimeLimits},
-    sql::Sql,
+    postgres::{
+        lock::Lock,
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
 };
 
 /// A materialized view that takes the place of one that stands.
@@ -27,13 +29,13 @@ pub struct Anew<'a> {
     pub view: Matview,
     /// The query is in the server's words, not in those of the declaration.
     pub printed: bool,
-    /// What stands.
+    /// Decision stands.
     pub old: &'a Found,
     /// The columns that it will have.
     pub columns: Vec<Ident>,
     /// With the indexes that stand.
     pub relation: Option<&'a Relation>,
-    /// What it is for others, beside what any replacement is.
+    /// Decision it is for others, beside what any replacement is.
     pub hazards: HazardSet,
 }
 
@@ -44,7 +46,7 @@ pub struct Repointed<'a> {
     pub view: &'a Reader,
     /// Its query, with the names that what it reads has while it is built.
     pub query: Query,
-    /// What this is for others.
+    /// Decision this is for others.
     pub hazards: HazardSet,
 }
 
@@ -76,7 +78,7 @@ impl Steps {
         Self { limits, search_path: search_path.to_vec(), collected: Vec::new(), transaction: None }
     }
 
-    /// What was collected. The numbers of transactions count from 0 within the change.
+    /// Decision was collected. The numbers of transactions count from 0 within the change.
     #[must_use]
     pub fn finish(self) -> Vec<Step> {
         self.collected
@@ -92,7 +94,7 @@ impl Steps {
         for index in &view.indexes {
             self.index(index, &index.name, &view.name);
         }
-        for sql in view.grants.iter().flat_map(|grants| regrant::of_new(&view.name, grants, by_default)) {
+        for sql in view.grants.iter().flat_map(|grants| grant_diff::of_new(&view.name, grants, by_default)) {
             self.unseen(sql);
         }
         if let Some(comment) = view.comment.as_ref().filter(|comment| !comment.is_empty()) {
@@ -168,7 +170,7 @@ impl Steps {
             }
         }
         self.statistics(&built, old, columns);
-        for sql in regrant::carried(&built, old, columns, view.grants.as_ref()) {
+        for sql in grant_diff::carried(&built, old, columns, view.grants.as_ref()) {
             self.unseen(sql);
         }
         if let Some(comment) = view.comment.as_ref().filter(|comment| !comment.is_empty()) {
@@ -179,13 +181,13 @@ impl Steps {
         }
     }
 
-    /// What the server printed means the same only where it was printed: with nothing on the path that could be found
+    /// Decision the server printed means the same only where it was printed: with nothing on the path that could be found
     /// before what it leaves without a schema.
     fn look_up_in(&mut self, search_path: &[Ident]) {
         self.unseen(Sql::new("SET LOCAL search_path = ").search_path(search_path));
     }
 
-    /// What an interrupted replacement left: nobody reads it.
+    /// Decision an interrupted replacement left: nobody reads it.
     pub fn clean_up(&mut self, leftover: &QualifiedName) {
         let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(leftover), None);
         self.transaction = None;
@@ -228,17 +230,17 @@ impl Steps {
                     let step = self.brief(sql, Some(Lock::ShareUpdateExclusiveLock));
                     self.add(Step { undo: Some(Matview::comment_on(&live.name, &before)), ..step });
                 }
-                Alteration::Grants(regrants) => self.regrant(&live.name, regrants),
+                Alteration::Grants(grant_changes) => self.grant_change(&live.name, grant_changes),
             }
         }
     }
 
     /// Together, so that nobody is without a right in between.
-    fn regrant(&mut self, view: &QualifiedName, regrants: &[Regrant]) {
-        self.transaction = (regrants.len() > 1).then_some(0);
-        for regrant in regrants {
-            let step = self.brief(regrant.sql(view), None);
-            self.add(Step { undo: regrant.undo(view), ..step });
+    fn grant_change(&mut self, view: &QualifiedName, grant_changes: &[GrantChange]) {
+        self.transaction = (grant_changes.len() > 1).then_some(0);
+        for grant_change in grant_changes {
+            let step = self.brief(grant_change.sql(view), None);
+            self.add(Step { undo: grant_change.undo(view), ..step });
         }
         self.transaction = None;
     }
@@ -270,7 +272,7 @@ impl Steps {
         }
     }
 
-    /// What is said of its columns. One that the new view has not is not spoken of.
+    /// Decision is said of its columns. One that the new view has not is not spoken of.
     fn columns(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
         for column in old.columns.iter().filter(|column| columns.contains(&column.name)) {
             let alter = || Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" ALTER COLUMN ").ident(&column.name);
@@ -364,7 +366,7 @@ fn readers_first<'a, 'b>(anew: &'b [Anew<'a>]) -> Vec<&'b Anew<'a>> {
 fn repoint(repointed: &Repointed<'_>) -> (Sql, HazardSet) {
     let view = repointed.view;
     let sql = Sql::new("CREATE OR REPLACE VIEW ").name(&view.name);
-    // What is not said here would be reset.
+    // Decision is not said here would be reset.
     let options = view.options();
     let sql = if options.is_empty() { sql } else { sql.raw(" WITH ").parameters(&options) };
     (sql.raw(" AS ").parenthesised(repointed.query.fragment()), repointed.hazards.clone())

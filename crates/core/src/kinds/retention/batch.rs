@@ -3,8 +3,8 @@
 //!
 //! Every name of ours inside a statement starts with `reconcile_`, so that a rule's `where` does not meet it.
 
-use super::{Clock, CutOff, Rule, facts::Column, lines, range::Range};
-use crate::{
+use super::{Clock, CutOff, Rule, catalog::Column, lines, range::Range};
+use crate::postgres::{
     name::{Ident, QualifiedName},
     sql::Sql,
 };

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Child, Clock, Rule,
-    facts::{OnDelete, Table},
+    catalog::{OnDelete, Table},
 };
 use crate::{
     address::Address,
     desired::{DeclaredRule, Desired},
     kinds::matview::order,
     live::Live,
-    name::{Ident, QualifiedName},
     plan::Note,
+    postgres::name::{Ident, QualifiedName},
     problem::Problem,
     scope::Filter,
     source::Source,

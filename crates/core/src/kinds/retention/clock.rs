@@ -2,7 +2,7 @@
 //! for once, and stands in every statement as a literal of the column's type.
 
 use super::Rule;
-use crate::sql::Sql;
+use crate::postgres::sql::Sql;
 
 /// The kind of clock that a column tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

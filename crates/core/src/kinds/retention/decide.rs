@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Rule, check,
-    facts::{Estimate, Table},
-    refuse::Refused,
+    Rule,
+    catalog::{Estimate, Table},
+    check,
+    preflight::Refused,
     routine::{preview, preview_name, procedure, procedure_name},
 };
 use crate::{
@@ -13,18 +14,17 @@ use crate::{
     desired::{DeclaredRule, Desired},
     digest::Digest,
     hazard::{Hazard, HazardSet},
-    kinds::{
-        Object,
-        routine::{self, Routine},
-        schedule::Scheduler,
-    },
+    kinds::{Object, schedule::Scheduler},
     live::Live,
-    lock::Lock,
-    name::{Ident, QualifiedName},
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, SessionSettings, Step, TimeLimits},
+    postgres::{
+        lock::Lock,
+        name::{Ident, QualifiedName},
+        routine::{self, Routine},
+        sql::Sql,
+    },
     problem::Problem,
     scope::{Filter, Release},
-    sql::Sql,
 };
 
 /// How the project is set up.

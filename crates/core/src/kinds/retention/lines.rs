@@ -3,8 +3,8 @@
 //! every other type as its text, in a JSON string, which its input function reads. Only a JSON `null` comes back as
 //! NULL, and white space between the parts of a `json` value as a blank.
 
-use super::facts::{Column, Table};
-use crate::{name::Ident, sql::Sql};
+use super::catalog::{Column, Table};
+use crate::postgres::{name::Ident, sql::Sql};
 
 /// Types whose JSON is not their text, or is closer to what others read. Types of extensions bring casts to JSON that
 /// `json_populate_record` does not take back, so they are not looked for.

@@ -3,14 +3,13 @@
 //! the statements that move rows are in `batch`.
 
 pub mod batch;
+pub mod catalog;
 pub mod check;
 pub mod clock;
 pub mod decide;
-pub mod facts;
 pub mod lines;
-pub mod period;
+pub mod preflight;
 pub mod range;
-pub mod refuse;
 pub mod routine;
 pub mod scene;
 pub mod spec;
@@ -20,12 +19,14 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use clock::{Clock, CutOff};
-pub use period::Period;
 
 use crate::{
     address::Address,
-    fragment::Fragment,
-    name::{Ident, QualifiedName},
+    postgres::{
+        fragment::Fragment,
+        name::{Ident, QualifiedName},
+        period::Period,
+    },
 };
 
 /// A rule, in canonical form: defaults filled in.

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{Clock, CutOff, Rule};
-use crate::sql::Sql;
+use crate::postgres::sql::Sql;
 
 /// The place of a row: block, and number within the block from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

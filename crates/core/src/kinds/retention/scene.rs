@@ -4,9 +4,9 @@
 use super::{
     Clock,
     batch::Link,
-    facts::{Column, Table},
+    catalog::{Column, Table},
 };
-use crate::name::{Ident, QualifiedName};
+use crate::postgres::name::{Ident, QualifiedName};
 
 /// Everything that a run of a rule touches.
 #[derive(Clone, Debug)]

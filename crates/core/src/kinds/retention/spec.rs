@@ -4,11 +4,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Action, Batch, Child, Limits, Period, Rule};
+use super::{Action, Batch, Child, Limits, Rule};
 use crate::{
-    fragment::Fragment,
-    kinds::schedule,
-    name::{Ident, QualifiedName},
+    postgres::{
+        cron::crontab,
+        duration::milliseconds,
+        fragment::Fragment,
+        name::{Ident, QualifiedName},
+        period::Period,
+    },
     problem::Problem,
     source::Source,
 };
@@ -255,28 +259,11 @@ impl Reader<'_> {
 
     /// Five fields of what cron understands; what they mean is left to whoever schedules.
     fn schedule(&mut self, text: &str) {
-        if schedule::crontab(text).is_err() {
+        if crontab(text).is_err() {
             let problem = Problem::new(&self.at.key("schedule"), "this is no schedule");
             self.problems.push(problem.hint("minute, hour, day, month, day of the week, as in `0 2 * * *`"));
         }
     }
-}
-
-/// Reads `20ms`, `10s`, `5 min`, `1h`.
-pub(crate) fn milliseconds(text: &str) -> Result<u64, String> {
-    let error = || format!("`{text}` is no duration; write a number and a unit: `500ms`, `2s`, `1 min`, `6h`");
-    let trimmed = text.trim();
-    let digits = trimmed.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
-    let (count, unit) = trimmed.split_at(digits);
-    let count: u64 = count.parse().map_err(|_| error())?;
-    let factor: u64 = match unit.trim() {
-        "ms" => 1,
-        "s" | "sec" | "second" | "seconds" => 1000,
-        "m" | "min" | "minute" | "minutes" => 60_000,
-        "h" | "hour" | "hours" => 3_600_000,
-        _ => return Err(error()),
-    };
-    count.checked_mul(factor).filter(|ms| i32::try_from(*ms).is_ok()).ok_or_else(error)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{
     desired::{DeclaredMatview, Desired},
     kinds::matview::{canonical, order},
     live::Live,
-    name::{Ident, QualifiedName},
+    postgres::name::{Ident, QualifiedName},
     scope::{Filter, Release},
     source::{FileId, Source},
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Schedule, Task,
-    facts::{Cron, Job},
+    catalog::{Cron, Job},
     wanted::{All, Wanted},
 };
 use crate::{
@@ -12,18 +12,17 @@ use crate::{
     desired::Desired,
     digest::Digest,
     hazard::HazardSet,
-    kinds::{
-        Object,
-        retention::decide::Setting,
-        routine::{self, Found},
-    },
+    kinds::{Object, retention::decide::Setting},
     live::Live,
-    name::{Ident, QualifiedName},
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step, TimeLimits},
+    postgres::{
+        name::{Ident, QualifiedName},
+        routine::{self, Found},
+        sql::Sql,
+    },
     problem::Problem,
     scope::{Filter, Release},
     source::Source,
-    sql::Sql,
 };
 
 /// What was decided about all jobs.

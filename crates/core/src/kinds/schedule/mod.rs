@@ -2,14 +2,13 @@
 //! something that has a schedule: which ones there are to be is in `wanted` and `chains`, how live ones are read in
 //! `facts`, and what becomes of them in `decide`.
 
+pub mod catalog;
 mod chains;
 pub mod decide;
-pub mod facts;
 mod wanted;
 
 use std::{fmt, str::FromStr};
 
-use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions, parse_crontab_with};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +18,10 @@ use super::{
 };
 use crate::{
     address::Address,
-    name::{Ident, QualifiedName},
-    sql::Sql,
+    postgres::{
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
 };
 
 /// Who runs what is due: retention, refreshes, partitions.
@@ -119,20 +120,6 @@ impl Schedule {
 
 fn call(procedure: &QualifiedName) -> Sql {
     Sql::new("CALL ").name(procedure).raw("()")
-}
-
-/// Reads a schedule that everyone who keeps time understands alike: five fields, no time zone, no last or nearest day.
-///
-/// # Errors
-/// It is none.
-pub fn crontab(text: &str) -> Result<Crontab, String> {
-    let plain = |field: &str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-".contains(c));
-    if text.split_whitespace().count() != 5 || !text.split_whitespace().all(plain) {
-        return Err("five plain fields are wanted".to_owned());
-    }
-    let mut options = ParseOptions::default();
-    options.fallback_timezone_option = FallbackTimezoneOption::UTC;
-    parse_crontab_with(text, options).map_err(|error| error.to_string())
 }
 
 /// What `cron.job` calls the job of a task.

@@ -3,19 +3,18 @@
 
 use super::{
     Schedule, Scheduler,
+    catalog::Cron,
     chains::{Chain, InForce},
-    facts::Cron,
 };
 use crate::{
     desired::{DeclaredMatview, DeclaredRule, Desired},
     kinds::{
         matview::{self, Matview},
         retention::{self, decide::Setting},
-        routine::Routine,
     },
     live::Live,
-    name::Ident,
     plan::Note,
+    postgres::{name::Ident, routine::Routine},
     problem::Problem,
     scope::{Filter, Release},
     source::Source,

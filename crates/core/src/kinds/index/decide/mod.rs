@@ -1,35 +1,36 @@
-//! What happens to each index of one relation: the declared ones, the managed ones, the others under `prune`.
+//! Decision happens to each index of one relation: the declared ones, the managed ones, the others under `prune`.
 //! The statements that make it happen are in `steps`.
 
-mod names;
+mod renames;
 mod undeclared;
 
 use std::collections::BTreeSet;
 
 use super::{
-    Definition, Index, check,
+    Definition, Index,
+    canonical::{self, Canonical},
+    check,
     compare::{self, Alteration, Verdict},
-    generated::{building_name, retired_name},
-    settle::{self, Canonical},
+    names::{building_name, retired_name},
 };
 use crate::{
     address::Address,
     desired::{DeclaredIndex, DesiredRelation},
     live::{IndexState, Live, LiveIndex, Relation},
-    name::Ident,
     plan::Note,
+    postgres::name::Ident,
     problem::Problem,
     scope::Bounds,
 };
 
-/// What was decided about one relation.
+/// Decision was decided about one relation.
 #[derive(Debug, Default)]
 pub struct Decisions<'a> {
     /// In no particular order.
     pub changes: Vec<Change<'a>>,
     /// Managed and unchanged, but with an outdated registry entry.
     pub outdated: Vec<(&'a DeclaredIndex, &'a LiveIndex)>,
-    /// What changes nothing and is worth knowing.
+    /// Decision changes nothing and is worth knowing.
     pub notes: Vec<Note>,
     /// Indexes of declared relations that nobody declared, and that stay as they are.
     pub left_alone: usize,
@@ -42,19 +43,19 @@ pub struct Decisions<'a> {
 pub struct Change<'a> {
     /// The object.
     pub address: Address,
-    /// What carries it; `None` where that is gone as well.
+    /// Decision carries it; `None` where that is gone as well.
     pub relation: Option<&'a Relation>,
     /// Why.
     pub reason: String,
-    /// What happens.
-    pub what: What<'a>,
-    /// What interrupted runs left beside it, to be dropped.
+    /// Decision happens.
+    pub what: Decision<'a>,
+    /// Decision interrupted runs left beside it, to be dropped.
     pub leftovers: Vec<&'a LiveIndex>,
 }
 
-/// What happens to an index.
+/// Decision happens to an index.
 #[derive(Debug)]
-pub enum What<'a> {
+pub enum Decision<'a> {
     /// Build it.
     Create(Wanted<'a>),
     /// Change properties in place.
@@ -157,7 +158,7 @@ impl<'a> Decider<'a> {
     fn wanted(&mut self, declared: &'a [DeclaredIndex], canonical: &'a Canonical) -> Vec<Wanted<'a>> {
         let mut all = Vec::with_capacity(declared.len());
         for declared in declared {
-            if let Some(definition) = settle::settled(declared, self.relation, self.live) {
+            if let Some(definition) = canonical::settled(declared, self.relation, self.live) {
                 all.push(Wanted { declared, definition });
                 continue;
             }
@@ -203,7 +204,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// What remains to be changed in place once a live index has the declared name.
+    /// Decision remains to be changed in place once a live index has the declared name.
     fn alterations(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Vec<Alteration> {
         match self.verdict(wanted, live) {
             Verdict::Alter(alterations) => alterations,
@@ -227,7 +228,7 @@ impl<'a> Decider<'a> {
             Verdict::Same => self.same(wanted, own),
             Verdict::Alter(alterations) => {
                 let reason = "a property that changes in place differs".to_owned();
-                self.change(wanted, reason, What::Alter(wanted, own, alterations));
+                self.change(wanted, reason, Decision::Alter(wanted, own, alterations));
             }
             Verdict::Replace(differences) => self.replace(wanted, own, &differences),
         }
@@ -236,9 +237,9 @@ impl<'a> Decider<'a> {
     fn same(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
         if !self.leftovers(&wanted.declared.index).is_empty() {
             let reason = "an interrupted run left something beside it".to_owned();
-            self.change(wanted, reason, What::CleanUp(wanted, own));
+            self.change(wanted, reason, Decision::CleanUp(wanted, own));
         } else if !self.is_managed(&wanted.declared.index.address()) {
-            self.change(wanted, "it exists as declared".to_owned(), What::Adopt(wanted, own));
+            self.change(wanted, "it exists as declared".to_owned(), Decision::Adopt(wanted, own));
         } else if !self.live.recorded.contains(&own.oid) {
             self.out.outdated.push((wanted.declared, own));
         }
@@ -260,53 +261,53 @@ impl<'a> Decider<'a> {
         if let Some(ready) = ready.filter(|ready| self.is_ours(ready)) {
             self.used.insert(&ready.index.name);
             let reason = format!("it takes the name `{}`", wanted.declared.index.name);
-            self.push(ready.index.address(), reason, What::Forget(Some(ready)));
+            self.push(ready.index.address(), reason, Decision::Forget(Some(ready)));
         }
-        self.change(wanted, format!("differs in {differences}"), What::Replace(wanted, own, ready));
+        self.change(wanted, format!("differs in {differences}"), Decision::Replace(wanted, own, ready));
     }
 
     fn invalid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: &Verdict) {
         match (self.relation.is_partitioned(), verdict) {
             (true, Verdict::Same | Verdict::Alter(_)) if !self.live.has_foreign_partition(self.relation) => {
                 let reason = "partitions are missing from it".to_owned();
-                self.change(wanted, reason, What::Complete(wanted, own));
+                self.change(wanted, reason, Decision::Complete(wanted, own));
             }
             // Its parts may serve queries: a new one is built beside it before they go.
             (true, Verdict::Same | Verdict::Alter(_)) => self.replace(wanted, own, &["its partitions"]),
             (true, Verdict::Replace(differences)) => self.replace(wanted, own, differences),
             (false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
                 let reason = "it is INVALID: a build was interrupted or failed".to_owned();
-                self.change(wanted, reason, What::Rebuild(wanted, own));
+                self.change(wanted, reason, Decision::Rebuild(wanted, own));
             }
         }
     }
 
-    fn change(&mut self, wanted: Wanted<'a>, reason: String, what: What<'a>) {
+    fn change(&mut self, wanted: Wanted<'a>, reason: String, what: Decision<'a>) {
         self.push(wanted.declared.index.address(), reason, what);
     }
 
-    fn push(&mut self, address: Address, reason: String, what: What<'a>) {
+    fn push(&mut self, address: Address, reason: String, what: Decision<'a>) {
         let leftovers = match &what {
-            What::Replace(wanted, _, Some(_)) => {
+            Decision::Replace(wanted, _, Some(_)) => {
                 let retired = retired_name(&wanted.declared.index);
                 self.relation.indexes.get(&retired).into_iter().collect()
             }
-            What::Drop(live) => self.leftovers(&live.index),
-            What::Create(wanted)
-            | What::Alter(wanted, ..)
-            | What::Replace(wanted, _, None)
-            | What::Rename(wanted, ..)
-            | What::Exchange(wanted, ..)
-            | What::Adopt(wanted, _)
-            | What::Rebuild(wanted, _)
-            | What::Complete(wanted, _)
-            | What::CleanUp(wanted, _) => self.leftovers(&wanted.declared.index),
-            What::Forget(_) => Vec::new(),
+            Decision::Drop(live) => self.leftovers(&live.index),
+            Decision::Create(wanted)
+            | Decision::Alter(wanted, ..)
+            | Decision::Replace(wanted, _, None)
+            | Decision::Rename(wanted, ..)
+            | Decision::Exchange(wanted, ..)
+            | Decision::Adopt(wanted, _)
+            | Decision::Rebuild(wanted, _)
+            | Decision::Complete(wanted, _)
+            | Decision::CleanUp(wanted, _) => self.leftovers(&wanted.declared.index),
+            Decision::Forget(_) => Vec::new(),
         };
         self.out.changes.push(Change { address, relation: Some(self.relation), reason, what, leftovers });
     }
 
-    /// What an interrupted replacement of this index left: names that only reconcile gives.
+    /// Decision an interrupted replacement of this index left: names that only reconcile gives.
     fn leftovers(&self, index: &Index) -> Vec<&'a LiveIndex> {
         if !self.has_leftovers {
             return Vec::new();
@@ -344,7 +345,7 @@ fn is_leftover(live: &LiveIndex) -> bool {
     name.starts_with("reconcile_new_") || name.starts_with("reconcile_old_")
 }
 
-/// What decides about an index instead of its declaration.
+/// Decision decides about an index instead of its declaration.
 fn owner(live: &LiveIndex) -> Option<String> {
     match (&live.constraint, live.attached_to) {
         (Some(constraint), _) => Some(format!("constraint `{constraint}`")),

@@ -1,6 +1,6 @@
-//! What happens to live indexes that nobody declares: the managed ones are dropped, the others only under `prune`.
+//! Decision happens to live indexes that nobody declares: the managed ones are dropped, the others only under `prune`.
 
-use super::{Decider, What, is_leftover};
+use super::{Decider, Decision, is_leftover};
 use crate::{
     address::Address,
     live::{IndexState, LiveIndex},
@@ -18,7 +18,7 @@ impl<'a> Decider<'a> {
             }
             match self.relation.indexes.get(name) {
                 Some(live) if !live.is_owned_elsewhere() => self.drop_managed(address, live),
-                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), What::Forget(None)),
+                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), Decision::Forget(None)),
             }
         }
     }
@@ -32,7 +32,7 @@ impl<'a> Decider<'a> {
             );
             return;
         }
-        self.push(address.clone(), "it is no longer declared".to_owned(), What::Drop(live));
+        self.push(address.clone(), "it is no longer declared".to_owned(), Decision::Drop(live));
     }
 
     pub(super) fn prune(&mut self) {
@@ -52,7 +52,7 @@ impl<'a> Decider<'a> {
                     self.out.notes.push(Note::new(address, text));
                 }
                 (IndexState::Valid | IndexState::Invalid, None) => {
-                    self.push(address, "it is not declared, and `prune` is set".to_owned(), What::Drop(live));
+                    self.push(address, "it is not declared, and `prune` is set".to_owned(), Decision::Drop(live));
                 }
             }
         }

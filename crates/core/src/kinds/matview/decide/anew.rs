@@ -12,15 +12,15 @@ use crate::{
         matview::{
             Matview, Query,
             canonical::{self, Printed},
-            facts::Found,
-            generated::{BUILDING, is_building_name},
+            catalog::Found,
+            group::{Group, Member},
+            names::{BUILDING, is_building_name},
             steps::{Anew, Repointed},
-            together::{Group, Member},
         },
     },
     live::LiveIndex,
-    name::{Ident, QualifiedName},
     plan::{Action, Note, Record},
+    postgres::name::{Ident, QualifiedName},
 };
 
 impl<'a> Decider<'a> {
@@ -91,7 +91,7 @@ impl<'a> Decider<'a> {
         self.out.notes.push(Note { of_role: true, ..Note::new(Address::matview(name), text) });
     }
 
-    /// What takes the place of the view that stands, whose properties it keeps where they are not declared.
+    /// Decision takes the place of the view that stands, whose properties it keeps where they are not declared.
     fn replacement(&self, declared: &DeclaredMatview, found: &Found) -> Matview {
         let before = found.view(self.relation(&found.name));
         Matview {
@@ -116,7 +116,7 @@ impl<'a> Decider<'a> {
             (Some(_) | None, _) => old.columns.iter().map(|column| column.name.clone()).collect(),
         };
         let (query, printed) = match self.live.matviews.rehearsed.get(member.name) {
-            // What reads none of the others is made of the words that were written.
+            // Decision reads none of the others is made of the words that were written.
             Some(rehearsed) if member.reads.iter().any(|read| group.has(read)) => {
                 (rehearsed.query.renamed(&group.names(self.moving)), true)
             }
@@ -143,7 +143,7 @@ impl<'a> Decider<'a> {
         group.views.iter().filter_map(of).collect()
     }
 
-    /// What reads a group through plain views is filled by what these were before.
+    /// Decision reads a group through plain views is filled by what these were before.
     fn of_before(&mut self, group: &Group<'_>) {
         let found = &self.live.matviews.found;
         let between: Vec<_> =
@@ -161,7 +161,7 @@ impl<'a> Decider<'a> {
         self.out.notes.extend(stale);
     }
 
-    /// What is made anew and was not asked for, in the server's words.
+    /// Decision is made anew and was not asked for, in the server's words.
     fn rebuilt(&self, group: &Group<'_>) -> Vec<String> {
         let is_kept =
             |name: &QualifiedName| group.members.iter().any(|member| member.name == name && member.declared.is_none());
@@ -243,7 +243,7 @@ impl<'a> Decider<'a> {
         lost.collect()
     }
 
-    /// What the registry is told of a view that is made anew, and of the indexes on it.
+    /// Decision the registry is told of a view that is made anew, and of the indexes on it.
     fn records(&self, declared: &DeclaredMatview, view: &Matview) -> Vec<Record> {
         // Where it was not printed, the next run with a change finds out and writes it down.
         let query: &Query = self.printed(&view.name).map_or(&view.query, |printed| &printed.query);
@@ -252,7 +252,7 @@ impl<'a> Decider<'a> {
         records
     }
 
-    /// What the registry is told of the indexes of a view that is made anew.
+    /// Decision the registry is told of the indexes of a view that is made anew.
     fn index_records(&self, name: &QualifiedName) -> Vec<Record> {
         let indexes = self.admitted_indexes(name).map(|declared| {
             let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.index.name));

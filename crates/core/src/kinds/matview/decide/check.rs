@@ -1,21 +1,21 @@
 //! Whether a declared materialized view can be made what is declared, as far as names tell.
 
-use super::{What, canonical, order, rights};
+use super::{Decision, canonical, order, rights};
 use crate::{
     desired::{DeclaredMatview, Desired},
     kinds::{
         index::{Index, Term, check as of_index},
-        matview::{canonical::Printed, together::Group},
+        matview::{canonical::Printed, group::Group},
     },
     live::Live,
-    name::{Ident, QualifiedName},
+    postgres::name::{Ident, QualifiedName},
     problem::Problem,
 };
 
 /// Everything that is wrong with it.
 pub(super) fn declared(
     declared: &DeclaredMatview,
-    what: &What<'_>,
+    what: &Decision<'_>,
     desired: &Desired,
     live: &Live,
     search_path: &[Ident],
@@ -34,7 +34,7 @@ pub(super) fn declared(
     let columns = live.matviews.printed.get(&view.name).map(Printed::column_names);
     let columns = columns.as_deref();
     match what {
-        What::Create | What::Replace(_) => {
+        Decision::Create | Decision::Replace(_) => {
             for index in indexes {
                 problems
                     .extend(columns.into_iter().flat_map(|known| of_index::unknown_columns(index, &view.name, known)));
@@ -42,19 +42,19 @@ pub(super) fn declared(
                 problems.extend(of_index::taken(index, live));
             }
         }
-        What::Keep(..) => {}
+        Decision::Keep(..) => {}
     }
     problems.extend(rights::wrong(declared, what, live));
-    if matches!(what, What::Replace(_)) {
+    if matches!(what, Decision::Replace(_)) {
         problems.extend(undecided(declared, live));
         problems.extend(reads_itself(declared, live, search_path));
     }
     let stands = match what {
-        What::Keep(found, _) => found.tells_rows_apart,
-        What::Create | What::Replace(_) => false,
+        Decision::Keep(found, _) => found.tells_rows_apart,
+        Decision::Create | Decision::Replace(_) => false,
     };
     let among_declared = indexes.iter().any(|declared| tells_rows_apart(&declared.index));
-    if matches!(what, What::Create | What::Replace(_)) {
+    if matches!(what, Decision::Create | Decision::Replace(_)) {
         problems.extend(reads_nothing(declared, desired, live, search_path));
     }
     let concurrently = view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently);
@@ -64,7 +64,7 @@ pub(super) fn declared(
     problems
 }
 
-/// What depends on a group and cannot take its place with it.
+/// Decision depends on a group and cannot take its place with it.
 pub(super) fn group(declared: &DeclaredMatview, group: &Group<'_>, live: &Live) -> Vec<Problem> {
     let at = |message: String| Problem::new(&declared.query_at, message).on_text(0).refusal();
     let mut problems: Vec<_> = group.others.iter().map(|other| cannot_stay(at, &other.what)).collect();

@@ -1,5 +1,5 @@
-//! What happens to materialized views: the declared ones in the order in which they read each other, then those that
-//! are managed and no longer declared, the other way round. What is wrong with them is in `check`.
+//! Decision happens to materialized views: the declared ones in the order in which they read each other, then those that
+//! are managed and no longer declared, the other way round. Decision is wrong with them is in `check`.
 
 mod anew;
 mod check;
@@ -11,31 +11,31 @@ use std::collections::BTreeSet;
 use super::{
     Grants, Matview,
     canonical::{self, Printed},
+    catalog::Found,
     compare::{self, Alteration},
-    facts::Found,
-    generated::{building_name, is_building_name},
+    group::{self, Group, Member},
+    names::{building_name, is_building_name},
     order,
     steps::Steps,
-    together::{self, Group, Member},
 };
 use crate::{
     address::Address,
     desired::{DeclaredIndex, DeclaredMatview, Desired},
     digest::Digest,
-    kinds::{Object, index::settle::Canonical, retention::decide::Setting},
+    kinds::{Object, index::canonical::Canonical, retention::decide::Setting},
     live::{Live, LiveIndex, Relation},
-    name::QualifiedName,
     plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step},
+    postgres::name::QualifiedName,
     problem::Problem,
     scope::Bounds,
 };
 
-/// What was decided about all materialized views.
+/// Decision was decided about all materialized views.
 #[derive(Debug, Default)]
 pub struct Decisions {
     /// In the order of execution. The numbers of transactions count from 0 within each change.
     pub changes: Vec<PlannedChange>,
-    /// What changes nothing and is worth knowing.
+    /// Decision changes nothing and is worth knowing.
     pub notes: Vec<Note>,
     /// Managed and unchanged, but with an outdated entry in the registry.
     pub records: Vec<Record>,
@@ -55,12 +55,12 @@ pub fn decide(
     setting: Setting<'_>,
 ) -> Decisions {
     let path = &setting.session.search_path;
-    let moving = together::moving(desired, live, bounds, path).unwrap_or_default();
-    let groups = together::groups(&moving, live);
+    let moving = group::moving(desired, live, bounds, path).unwrap_or_default();
+    let groups = group::groups(&moving, live);
     let (out, cleaned) = (Decisions::default(), BTreeSet::new());
     let mut decider =
         Decider { desired, live, canonical, bounds, setting, moving: &moving, groups: &groups, cleaned, out };
-    // What nobody wants any more must not hold up what it reads.
+    // Decision nobody wants any more must not hold up what it reads.
     let (before, after) = decider.going();
     decider.drop_all(&before, &after);
     match order::sorted(&order::reads(&desired.matviews, live, path)) {
@@ -68,7 +68,7 @@ pub fn decide(
             let declared: Vec<_> = names.iter().filter_map(|name| desired.matview(name)).collect();
             let (first, then): (Vec<_>, Vec<_>) =
                 declared.into_iter().partition(|declared| decider.comes_first(declared));
-            // What is changed of one that takes its place with others has to be changed of the new one.
+            // Decision is changed of one that takes its place with others has to be changed of the new one.
             let (last, then): (Vec<_>, Vec<_>) =
                 then.into_iter().partition(|declared| decider.is_taken_along(declared));
             for declared in first.into_iter().chain(then).chain(last) {
@@ -94,11 +94,11 @@ pub fn decide(
 struct Decider<'a> {
     desired: &'a Desired,
     live: &'a Live,
-    /// What the declared indexes mean.
+    /// Decision the declared indexes mean.
     canonical: &'a Canonical,
     bounds: Bounds<'a>,
     setting: Setting<'a>,
-    /// What is made, or made anew.
+    /// Decision is made, or made anew.
     moving: &'a [Member<'a>],
     /// Those of it that take each other's place at once.
     groups: &'a [Group<'a>],
@@ -107,8 +107,8 @@ struct Decider<'a> {
     out: Decisions,
 }
 
-/// What happens to one that is declared.
-enum What<'a> {
+/// Decision happens to one that is declared.
+enum Decision<'a> {
     Create,
     Replace(&'a Found),
     /// Properties that change in place, if any do.
@@ -126,7 +126,7 @@ impl<'a> Decider<'a> {
             return;
         }
         let what = match found {
-            None => What::Create,
+            None => Decision::Create,
             Some(found) if !found.is_matview() => {
                 let message = format!("`{name}` is a {}", found.what());
                 let problem = Problem::new(&declared.at, message).on_key();
@@ -137,23 +137,23 @@ impl<'a> Decider<'a> {
             Some(found) => self.compared(declared, found),
         };
         let mut problems = check::declared(declared, &what, self.desired, self.live, &self.setting.session.search_path);
-        if matches!(what, What::Replace(_)) {
+        if matches!(what, Decision::Replace(_)) {
             problems.extend(self.together(declared));
             let unfit = self.unfit_indexes(name);
             problems.extend(unfit.iter().map(|(index, column)| check::unfit(declared, index, column)));
         }
         if !problems.is_empty() {
             self.out.problems.extend(problems);
-            if !matches!(what, What::Keep(..)) {
+            if !matches!(what, Decision::Keep(..)) {
                 self.out.with_indexes.insert(name.clone());
             }
             return;
         }
         self.out.notes.extend(found.and_then(|found| rights::of_owner(declared, found)));
         match what {
-            What::Create => self.create(declared),
-            What::Replace(found) => self.replace(declared, found),
-            What::Keep(found, alterations) => self.keep(declared, found, &alterations),
+            Decision::Create => self.create(declared),
+            Decision::Replace(found) => self.replace(declared, found),
+            Decision::Keep(found, alterations) => self.keep(declared, found, &alterations),
         }
     }
 
@@ -175,7 +175,7 @@ impl<'a> Decider<'a> {
         !self.live.matviews.found.contains_key(&declared.view.name)
     }
 
-    /// What forbids a replacement for the sake of others; said once, at the first declared view of a group.
+    /// Decision forbids a replacement for the sake of others; said once, at the first declared view of a group.
     fn together(&self, declared: &DeclaredMatview) -> Vec<Problem> {
         let Some(group) = self.groups.iter().find(|group| group.has(&declared.view.name)) else { return Vec::new() };
         let first = group.members.iter().find_map(|member| member.declared);
@@ -191,14 +191,14 @@ impl<'a> Decider<'a> {
         problems
     }
 
-    fn compared(&self, declared: &DeclaredMatview, found: &'a Found) -> What<'a> {
+    fn compared(&self, declared: &DeclaredMatview, found: &'a Found) -> Decision<'a> {
         if canonical::differs(declared, found, self.live) {
-            return What::Replace(found);
+            return Decision::Replace(found);
         }
         let default_tablespace = &self.live.vocabulary.default_tablespace;
         let mut alterations = compare::alterations(&found.view(None), &declared.view, default_tablespace);
-        alterations.extend(self.regrants(found, &declared.view));
-        What::Keep(found, alterations)
+        alterations.extend(self.grant_changes(found, &declared.view));
+        Decision::Keep(found, alterations)
     }
 
     fn keep(&mut self, declared: &'a DeclaredMatview, found: &'a Found, alterations: &[Alteration]) {
@@ -244,11 +244,11 @@ impl<'a> Decider<'a> {
         steps
     }
 
-    /// What an interrupted run left of the replacement of some views, after those that it left reading that.
+    /// Decision an interrupted run left of the replacement of some views, after those that it left reading that.
     fn leftovers(&self, views: &[&QualifiedName]) -> Vec<&'a Found> {
         let is_leftover = |found: &&Found| found.is_matview() && is_building_name(&found.name);
         let all: Vec<&'a Found> = self.live.matviews.found.values().filter(is_leftover).collect();
-        // What was built for a view that is none of ours is found by what it reads.
+        // Decision was built for a view that is none of ours is found by what it reads.
         let is_of = |found: &Found| match self.built_for(found) {
             Some(own) => views.contains(&own),
             None => views.iter().any(|view| building_name(view) == found.name || found.reads.contains(view)),
@@ -341,7 +341,7 @@ impl<'a> Decider<'a> {
         self.relation(name).map(|relation| relation.indexes.values().collect())
     }
 
-    /// What hangs on a view and is not possible on what takes its place.
+    /// Decision hangs on a view and is not possible on what takes its place.
     fn lost(&self, found: &Found) -> Vec<String> {
         self.printed(&found.name).map(|printed| found.loses(&printed.column_names())).unwrap_or_default()
     }

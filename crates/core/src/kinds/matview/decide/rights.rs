@@ -1,20 +1,19 @@
-//! What the declared rights on a materialized view come to: which of them change, and what is wrong with them.
+//! Decision the declared rights on a materialized view come to: which of them change, and what is wrong with them.
 
-use super::{Decider, What};
+use super::{Decider, Decision};
 use crate::{
     desired::DeclaredMatview,
     kinds::matview::{
         Grants, Matview,
+        catalog::Found,
         compare::Alteration,
-        facts::Found,
+        grant_diff::{self, Hindrance},
         grants::{self, PUBLIC, Privilege},
-        regrant::{self, Hindrance},
     },
     live::Live,
-    name::Ident,
     plan::Note,
+    postgres::{name::Ident, sql::Sql},
     problem::Problem,
-    sql::Sql,
 };
 
 impl Decider<'_> {
@@ -23,14 +22,14 @@ impl Decider<'_> {
         view.grants.as_ref().map(|grants| grants.resolved(self.live.database.server_version))
     }
 
-    pub(super) fn regrants(&self, found: &Found, view: &Matview) -> Option<Alteration> {
-        let regrants = regrant::between(found, &self.grants(view)?);
-        (!regrants.is_empty()).then_some(Alteration::Grants(regrants))
+    pub(super) fn grant_changes(&self, found: &Found, view: &Matview) -> Option<Alteration> {
+        let grant_changes = grant_diff::between(found, &self.grants(view)?);
+        (!grant_changes.is_empty()).then_some(Alteration::Grants(grant_changes))
     }
 }
 
 /// Everything that is wrong with the declared rights.
-pub(super) fn wrong(declared: &DeclaredMatview, what: &What<'_>, live: &Live) -> Vec<Problem> {
+pub(super) fn wrong(declared: &DeclaredMatview, what: &Decision<'_>, live: &Live) -> Vec<Problem> {
     let Some(grants) = &declared.view.grants else { return Vec::new() };
     let (at, version) = (declared.at.key("grants"), live.database.server_version);
     let mut problems = Vec::new();
@@ -49,8 +48,8 @@ pub(super) fn wrong(declared: &DeclaredMatview, what: &What<'_>, live: &Live) ->
             problems.push(problem.on_key().hint("PostgreSQL 17 is the first that does; `all` is what a server has"));
         }
     }
-    if let What::Keep(found, _) = what {
-        let hindrances = regrant::hindrances(found, &grants.resolved(version));
+    if let Decision::Keep(found, _) = what {
+        let hindrances = grant_diff::hindrances(found, &grants.resolved(version));
         problems.extend(hindrances.iter().map(|hindrance| hindered(hindrance, found, declared)));
     }
     problems

@@ -3,9 +3,9 @@
 use super::{Change, Decider};
 use crate::{
     address::Address,
-    kinds::matview::{dependents::Dependent, facts::Found, order, steps::Steps, together},
-    name::QualifiedName,
+    kinds::matview::{catalog::Found, dependents::Dependent, group, order, steps::Steps},
     plan::{Action, Record},
+    postgres::name::QualifiedName,
     problem::Problem,
 };
 
@@ -42,10 +42,10 @@ impl<'a> Decider<'a> {
     }
 
     pub(super) fn goes(&self, name: &QualifiedName) -> bool {
-        together::goes(name, self.desired, self.live, self.bounds)
+        group::goes(name, self.desired, self.live, self.bounds)
     }
 
-    /// What reads goes before what is read. `others` go as well, at another time.
+    /// Decision reads goes before what is read. `others` go as well, at another time.
     pub(super) fn drop_all(&mut self, going: &[&'a Found], others: &[&'a Found]) {
         let reads: Vec<_> = going.iter().map(|found| (found.name.clone(), found.reads.clone())).collect();
         // Views that exist cannot read each other in a circle.

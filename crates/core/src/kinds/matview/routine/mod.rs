@@ -1,18 +1,18 @@
-//! What refreshes views inside the database: a procedure for each chain of views that has a job. The work itself is what
+//! Decision refreshes views inside the database: a procedure for each chain of views that has a job. The work itself is what
 //! they share; it belongs to reconcile's own schema and is made with its tables.
 
 use super::Matview;
 use crate::{
-    kinds::{
-        retention::batch::RUN_LOCK,
-        routine::{Kind, RETRIES, Routine, call, create, path, patience, texts},
-    },
-    name::{Ident, QualifiedName},
+    kinds::retention::batch::RUN_LOCK,
     plan::{SessionSettings, TimeLimits},
-    sql::Sql,
+    postgres::{
+        name::{Ident, QualifiedName},
+        routine::{Kind, RETRIES, Routine, call, create, path, patience, texts},
+        sql::Sql,
+    },
 };
 
-/// What chains share, by name and kind, in the order in which they can be dropped.
+/// Decision chains share, by name and kind, in the order in which they can be dropped.
 pub const SHARED: [(&str, Kind); 3] =
     [("refresh_views", Kind::Procedure), ("refresh_view", Kind::Procedure), ("refresh_reads", Kind::Function)];
 
@@ -41,7 +41,7 @@ pub fn procedure(chain: &[&Matview], first: &QualifiedName, session: &SessionSet
     ];
     let body = Sql::new("DECLARE\n  outcome text;\n  failure text;\nBEGIN\n");
     let body = body.raw_sql(&call("refresh_views", &session.registry_schema, arguments));
-    // What overlaps or waits for a plan is recorded; what went wrong is for whoever looks at the jobs as well.
+    // Decision overlaps or waits for a plan is recorded; what went wrong is for whoever looks at the jobs as well.
     let body =
         body.raw("  IF outcome IN ('failed', 'stopped') THEN\n    RAISE EXCEPTION '%', failure;\n  END IF;\nEND\n");
     Routine {

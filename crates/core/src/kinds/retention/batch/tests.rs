@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    fragment::Fragment,
     kinds::retention::{Action, Batch, Clock, Limits, range::Tid},
+    postgres::fragment::Fragment,
 };
 
 fn name(text: &str) -> QualifiedName {

@@ -10,10 +10,12 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    kinds::routine::{Kind, RETRIES, Routine, call, create, path, patience, texts},
-    name::{Ident, QualifiedName},
     plan::{SessionSettings, TimeLimits},
-    sql::Sql,
+    postgres::{
+        name::{Ident, QualifiedName},
+        routine::{Kind, RETRIES, Routine, call, create, path, patience, texts},
+        sql::Sql,
+    },
 };
 
 /// What a count gives, as people know it from the manual way.

@@ -1,0 +1,123 @@
+//! Takes away what a failure leaves and nobody can use: never anything that is valid.
+
+use reconcile_core::{
+    plan::{Effect, Placed, Step, Unfinished},
+    postgres::{name::QualifiedName, sql::Sql},
+};
+use reconcile_live::LiveError;
+use sea_orm::sqlx::Row as _;
+use tokio::time::sleep;
+
+use crate::{
+    event::{Event, Stopped},
+    failure::{FailureKind, backoff, kind},
+    worker::{Worker, stopped, unlimited},
+};
+
+/// How long a concurrent removal may wait and run. What is left after that, the next plan repairs.
+const ONLINE: (u64, u64) = (2_000, 60_000);
+
+/// How often a removal that others would queue behind is tried.
+const ATTEMPTS: u32 = 3;
+
+impl Worker<'_, '_> {
+    /// Drops the INVALID index that a failed build left; one that is valid is somebody else's.
+    pub(crate) async fn clean_up(&mut self, position: usize, step: &Step) -> Result<(), Stopped> {
+        let Some(name) = step.effect.as_ref().and_then(Effect::remnant) else { return Ok(()) };
+        let drop_it = Sql::new("DROP INDEX CONCURRENTLY ").name(name);
+        match self.remove(name, &[], &drop_it, ONLINE).await {
+            Ok(Removal::Done) => self.shared.tell(Event::CleanedUp(position, name)),
+            Ok(Removal::Nothing) => {}
+            Ok(Removal::Spared) => self.shared.tell(Event::LeftBehind(position, name)),
+            // The same transactions that held up the build hold this up.
+            Err(error) if matches!(kind(&error), FailureKind::Lock | FailureKind::Time) => {
+                self.shared.tell(Event::LeftBehind(position, name));
+            }
+            Err(error) => return Err(stopped(None, drop_it.to_string(), error)),
+        }
+        Ok(())
+    }
+
+    /// Takes away what a change has begun and cannot finish. Parts that are built are kept for the next run, unless
+    /// it would fail in the same way.
+    pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &Stopped) {
+        let steps = &placed.change.steps[..done];
+        let built = steps.iter().any(|step| step.effect.is_some());
+        let goes_on = match why {
+            Stopped::Interrupted | Stopped::Blocked { .. } => built,
+            Stopped::Lost { .. } => true,
+            Stopped::Failed { .. } => false,
+        };
+        if goes_on {
+            return;
+        }
+        let made: Vec<_> = steps.iter().filter_map(Step::makes).map(|(_, index)| index).collect();
+        for (offset, step) in steps.iter().enumerate().rev() {
+            if let Some(Unfinished { index, .. }) = &step.unfinished {
+                self.take_away(placed.first + offset, step, index, &made).await;
+            }
+        }
+    }
+
+    /// A partitioned index cannot be dropped concurrently: so with the short timeouts of the step that made it.
+    async fn take_away(&mut self, position: usize, step: &Step, index: &QualifiedName, made: &[&QualifiedName]) {
+        let drop_it = Sql::new("DROP INDEX ").name(index);
+        let brief = step.timeouts.lock_ms.unwrap_or(ONLINE.0);
+        for attempt in 1..=ATTEMPTS {
+            match self.remove(index, made, &drop_it, (brief, brief)).await {
+                Ok(Removal::Done) => return self.shared.tell(Event::CleanedUp(position, index)),
+                Ok(Removal::Nothing) => return,
+                Err(error) if matches!(kind(&error), FailureKind::Lock | FailureKind::Time) => {
+                    sleep(backoff(attempt)).await;
+                }
+                Ok(Removal::Spared) | Err(_) => break,
+            }
+        }
+        self.shared.tell(Event::LeftBehind(position, index));
+    }
+
+    /// Drops what is INVALID and nobody's but ours: not what another session builds at this moment, nor what has
+    /// taken in parts that are not among `made`.
+    async fn remove(
+        &mut self,
+        name: &QualifiedName,
+        made: &[&QualifiedName],
+        drop_it: &Sql,
+        (lock_ms, statement_ms): (u64, u64),
+    ) -> Result<Removal, LiveError> {
+        let regclass = |sql: Sql, name: &QualifiedName| sql.raw("to_regclass(").literal(&name.quoted()).raw(")");
+        let left = regclass(
+            Sql::new(
+                "SELECT EXISTS (SELECT FROM pg_locks l WHERE l.relation = i.indrelid AND l.granted \
+                 AND l.mode = 'ShareUpdateExclusiveLock' AND l.pid <> pg_backend_pid()) \
+                 OR EXISTS (SELECT FROM pg_partition_tree(i.indexrelid) t WHERE t.relid <> i.indexrelid \
+                 AND t.relid <> ALL (array_remove(ARRAY[",
+            )
+            .list(made, ", ", |sql, name| regclass(sql, name))
+            .raw("]::regclass[], NULL))) FROM pg_index i WHERE i.indexrelid = "),
+            name,
+        )
+        .raw(" AND NOT i.indisvalid");
+        let row = self.session.row(left.as_str()).await?;
+        let removal = match row.map(|row| row.try_get::<bool, _>(0)).transpose()? {
+            None => return Ok(Removal::Nothing),
+            Some(true) => return Ok(Removal::Spared),
+            Some(false) => Removal::Done,
+        };
+        let limits = format!("SET lock_timeout = {lock_ms}; SET statement_timeout = {statement_ms}");
+        self.session.batch(&limits).await?;
+        let result = self.session.batch(drop_it.as_str()).await;
+        self.session.batch(&unlimited("SET ")).await?;
+        result.map(|_| removal)
+    }
+}
+
+/// What became of a remnant.
+enum Removal {
+    /// It is gone.
+    Done,
+    /// There was none.
+    Nothing,
+    /// Somebody else has a part in it.
+    Spared,
+}

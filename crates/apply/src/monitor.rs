@@ -1,0 +1,184 @@
+//! Looks on from a second connection while a statement runs: how far it is, who holds it up; and stops it.
+
+use std::time::Duration;
+
+use reconcile_core::{plan::Effect, postgres::sql::Sql};
+use reconcile_live::{LiveError, Session, Target, session::Rows};
+use sea_orm::sqlx::Row as _;
+
+/// How often it looks.
+pub const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What it saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    /// Where a build is.
+    pub progress: Option<Progress>,
+    /// Who the statement waits for.
+    pub blocker: Option<Blocker>,
+}
+
+/// A row of `pg_stat_progress_create_index` (manual, section 28.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// `building index: scanning table` and the like.
+    pub phase: String,
+    /// Blocks, tuples or lockers done, whichever the phase counts.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
+}
+
+/// A session that a statement waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// Its backend's process.
+    pub pid: i32,
+    /// Its role.
+    pub user: String,
+    /// Its `application_name`.
+    pub application: String,
+    /// What it does, such as `idle in transaction`.
+    pub state: String,
+    /// Its latest query, cut to 200 characters.
+    pub query: String,
+    /// Seconds since its transaction began.
+    pub age: i64,
+}
+
+/// A second connection beside that of a worker, made when it is first needed, and again where it broke.
+#[derive(Debug)]
+pub struct Monitor {
+    target: Target,
+    session: Option<Session>,
+    pid: i32,
+}
+
+/// Columns of a [`Blocker`].
+const BLOCKER: &str = "a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''), \
+    coalesce(a.state, ''), left(coalesce(a.query, ''), 200), \
+    coalesce(extract(epoch FROM clock_timestamp() - a.xact_start)::int8, 0)";
+
+impl Monitor {
+    /// Beside the connection that this process serves.
+    #[must_use]
+    pub fn of(pid: i32, target: Target) -> Self {
+        Self { target, session: None, pid }
+    }
+
+    async fn batch(&mut self, sql: &str) -> Result<Vec<Rows>, LiveError> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::connect(&self.target).await?,
+        };
+        let results = session.batch(sql).await?;
+        self.session = Some(session);
+        Ok(results)
+    }
+
+    /// Looks once.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn look(&mut self) -> Result<Sight, LiveError> {
+        let progress = Sql::new(
+            "SELECT phase, CASE WHEN blocks_total > 0 THEN blocks_done WHEN tuples_total > 0 THEN tuples_done \
+             ELSE lockers_done END, CASE WHEN blocks_total > 0 THEN blocks_total WHEN tuples_total > 0 \
+             THEN tuples_total ELSE lockers_total END FROM pg_stat_progress_create_index WHERE pid = ",
+        )
+        .number(i64::from(self.pid));
+        let blocker = format!(
+            "SELECT {BLOCKER} FROM pg_stat_activity a WHERE a.pid = ANY (pg_blocking_pids({})) LIMIT 1",
+            self.pid
+        );
+        let results = self.batch(&format!("{progress}; {blocker}")).await?;
+        let count = |number: Option<i64>| u64::try_from(number.unwrap_or(0)).unwrap_or(0);
+        let progress = match results.first().and_then(|rows| rows.first()) {
+            Some(row) => {
+                Some(Progress { phase: row.try_get(0)?, done: count(row.try_get(1)?), total: count(row.try_get(2)?) })
+            }
+            None => None,
+        };
+        Ok(Sight { progress, blocker: results.get(1).and_then(|rows| rows.first()).map(read_blocker).transpose()? })
+    }
+
+    /// One of the transactions that concurrent builds or drops would have to wait for, among those of `since`: a build
+    /// waits for snapshots and for who may write to its table, a drop for who uses the table in whatever way
+    /// (TRAPS 8, 9; manual, section 13.3.1). Everybody may see this much of other people's sessions.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn older(&mut self, effects: &[&Effect], since: &[String]) -> Result<Option<Blocker>, LiveError> {
+        if since.is_empty() {
+            return Ok(None);
+        }
+        let builds = effects.iter().any(|effect| matches!(effect, Effect::IndexValid { .. }));
+        let snapshots = if builds { "a.backend_xmin IS NOT NULL OR " } else { "" };
+        let held = |sql: Sql, effect: &&Effect| {
+            let modes = match effect {
+                Effect::IndexValid { .. } => ") AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')",
+                Effect::IndexGone { .. } => ")",
+            };
+            sql.raw("l.relation = to_regclass(").literal(&effect.table().quoted()).raw(modes)
+        };
+        let sql = Sql::new("SELECT ")
+            .raw(BLOCKER)
+            .raw(" FROM pg_stat_activity a JOIN pg_locks v ON v.pid = a.pid AND v.locktype = 'virtualxid' AND v.granted ")
+            .raw("AND v.virtualxid = v.virtualtransaction WHERE v.virtualtransaction IN (")
+            .list(since, ", ", |sql, transaction| sql.literal(transaction))
+            .raw(") AND (")
+            .raw(snapshots)
+            .raw("EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND (")
+            .list(effects, " OR ", held)
+            .raw("))) ORDER BY a.xact_start NULLS LAST LIMIT 1");
+        let results = self.batch(sql.as_str()).await?;
+        results.first().and_then(|rows| rows.first()).map(read_blocker).transpose()
+    }
+
+    /// The transactions of this moment, of sessions in this database that are not `ours`.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn present(&mut self, ours: &[i32]) -> Result<Vec<String>, LiveError> {
+        let sql = Sql::new(
+            "SELECT v.virtualtransaction FROM pg_locks v JOIN pg_stat_activity a ON a.pid = v.pid \
+             WHERE v.locktype = 'virtualxid' AND v.granted AND v.virtualxid = v.virtualtransaction \
+             AND a.datname = current_database() AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid() \
+             AND a.pid NOT IN (",
+        )
+        .list(ours, ", ", |sql, pid| sql.number(i64::from(*pid)))
+        .raw(")");
+        let rows = self.batch(sql.as_str()).await?;
+        rows.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Cancels what the applier executes.
+    ///
+    /// # Errors
+    /// The connection fails.
+    pub async fn cancel(&mut self) -> Result<(), LiveError> {
+        let sql = Sql::new("SELECT pg_cancel_backend(").number(i64::from(self.pid)).raw(")");
+        self.batch(sql.as_str()).await.map(drop)
+    }
+}
+
+fn read_blocker(row: &sea_orm::sqlx::postgres::PgRow) -> Result<Blocker, LiveError> {
+    Ok(Blocker {
+        pid: row.try_get(0)?,
+        user: row.try_get(1)?,
+        application: row.try_get(2)?,
+        state: row.try_get(3)?,
+        query: row.try_get(4)?,
+        age: row.try_get(5)?,
+    })
+}
+
+impl std::fmt::Display for Blocker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} of user {}", self.pid, self.user)?;
+        if !self.application.is_empty() {
+            write!(f, " ({})", self.application)?;
+        }
+        write!(f, ", {} for {} s: {}", self.state, self.age, self.query)
+    }
+}

@@ -1,0 +1,104 @@
+//! How a worker waits: for older transactions before a build, and beside a statement that runs.
+
+use std::time::Duration;
+
+use reconcile_core::plan::{Effect, Step};
+use reconcile_live::{LiveError, error::ServerError};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    event::Event,
+    failure::TIMED_OUT,
+    monitor::{Blocker, INTERVAL, Monitor, Sight},
+    worker::Worker,
+};
+
+/// A second connection that does not answer for this long is made anew.
+const SLOW: Duration = Duration::from_secs(5);
+
+impl Worker<'_, '_> {
+    /// Before concurrent builds or drops: waits until every transaction that they would wait for has ended. Once
+    /// begun, one that runs out of time can only be cleaned up behind the same transactions (TRAPS 9).
+    pub(crate) async fn wait_for_older(
+        &mut self,
+        position: usize,
+        step: &Step,
+        effects: &[&Effect],
+        blocker: &mut Option<Blocker>,
+    ) -> Result<(), LiveError> {
+        let budget = step.timeouts.statement_ms.map(Duration::from_millis);
+        let began = Instant::now();
+        let ours = self.shared.ours.borrow().clone();
+        let since = self.monitor.present(&ours).await?;
+        while let Some(older) = self.monitor.older(effects, &since).await? {
+            self.notice(position, older, blocker);
+            let over = self.shared.is_over();
+            if over || budget.is_some_and(|budget| began.elapsed() >= budget) {
+                let message =
+                    if over { "not begun: the run stops" } else { "an older transaction did not end in time" };
+                return Err(LiveError::Server(Box::new(ServerError {
+                    code: TIMED_OUT.to_owned(),
+                    message: message.to_owned(),
+                    detail: None,
+                    hint: None,
+                    position: None,
+                })));
+            }
+            sleep(INTERVAL).await;
+        }
+        *blocker = None;
+        Ok(())
+    }
+
+    /// Runs a statement while the monitor reports, and cancels it when the user wants to stop.
+    pub(crate) async fn watched(
+        &mut self,
+        position: usize,
+        step: &Step,
+        blocker: &mut Option<Blocker>,
+    ) -> Result<(), LiveError> {
+        let shared = self.shared;
+        // Early enough to see who is in the way before the lock timeout is over.
+        let mut pause = step.timeouts.lock_ms.map_or(INTERVAL, |lock| Duration::from_millis(lock / 3).min(INTERVAL));
+        let running = self.session.batch(step.sql.as_str());
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                result = &mut running => return result.map(drop),
+                () = sleep(pause) => pause = INTERVAL,
+            }
+            // What the monitor cannot do now it can do next time; the statement goes on meanwhile, and its end is
+            // not kept waiting by a slow second connection.
+            let stopped = shared.is_stopped();
+            let seen = tokio::select! {
+                result = &mut running => return result.map(drop),
+                seen = timeout(SLOW, look(&mut self.monitor, stopped)) => seen,
+            };
+            let Ok(Ok(sight)) = seen else { continue };
+            if let Some(progress) = sight.progress {
+                shared.tell(Event::Progress(position, progress));
+            }
+            if let Some(seen) = sight.blocker {
+                if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
+                    shared.tell(Event::Waiting(position, seen.clone()));
+                }
+                *blocker = Some(seen);
+            }
+        }
+    }
+
+    fn notice(&self, position: usize, seen: Blocker, blocker: &mut Option<Blocker>) {
+        if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
+            self.shared.tell(Event::Waiting(position, seen.clone()));
+        }
+        *blocker = Some(seen);
+    }
+}
+
+/// Cancels what runs where the user wants to stop; else looks how far it is.
+async fn look(monitor: &mut Monitor, stopped: bool) -> Result<Sight, LiveError> {
+    if stopped {
+        monitor.cancel().await?;
+    }
+    monitor.look().await
+}

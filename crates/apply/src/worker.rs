@@ -1,0 +1,327 @@
+//! One connection that runs changes in order, step by step, with history before and after each.
+//! How it waits for others while a statement runs is in `patience`.
+
+use std::cell::{Cell, RefCell};
+
+use reconcile_core::plan::{Effect, Placed, Plan, PlannedChange, Record, Step};
+use reconcile_live::{LiveError, Session, settings};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    event::{Event, Stopped},
+    failure::{FailureKind, backoff, is_name_taken, kind},
+    lock,
+    monitor::{Blocker, Monitor},
+    options::ApplyOptions,
+    pooler,
+    registry::RunId,
+};
+
+/// What all workers of a run have in common.
+pub(crate) struct Shared<'o> {
+    options: &'o ApplyOptions,
+    plan: &'o Plan,
+    run: RunId,
+    of: usize,
+    stop: watch::Receiver<bool>,
+    /// A worker has failed.
+    halted: Cell<bool>,
+    /// The processes of all workers.
+    pub(crate) ours: RefCell<Vec<i32>>,
+    observer: RefCell<&'o mut dyn FnMut(Event<'_>)>,
+}
+
+impl<'o> Shared<'o> {
+    pub(crate) fn new(
+        options: &'o ApplyOptions,
+        plan: &'o Plan,
+        run: RunId,
+        of: usize,
+        stop: watch::Receiver<bool>,
+        observer: &'o mut dyn FnMut(Event<'_>),
+    ) -> Self {
+        let (halted, ours) = (Cell::new(false), RefCell::default());
+        Self { options, plan, run, of, stop, halted, ours, observer: RefCell::new(observer) }
+    }
+
+    /// Tells the other workers to go no further than their present step.
+    pub(crate) fn halt(&self) {
+        self.halted.set(true);
+    }
+
+    /// The user wants to stop: what runs is cancelled.
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Nothing new is begun.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_stopped() || self.halted.get()
+    }
+
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        (self.observer.borrow_mut())(event);
+    }
+}
+
+/// A connection that works, and the one that watches it.
+pub(crate) struct Worker<'a, 'o> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) monitor: Monitor,
+    pub(crate) shared: &'a Shared<'o>,
+    /// The latest statement of the plan has reached the server.
+    sent: bool,
+}
+
+/// Steps that stand or fall together, with the number of the first.
+#[derive(Clone, Copy)]
+struct Group<'a> {
+    change: &'a PlannedChange,
+    steps: &'a [Step],
+    first: usize,
+    /// What comes after them in the same change.
+    rest: &'a [Step],
+}
+
+impl Group<'_> {
+    /// Only what no transaction can hold runs outside of one.
+    fn in_transaction(&self) -> bool {
+        self.steps.iter().all(|step| step.effect.is_none())
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = (usize, &Step)> {
+        self.steps.iter().enumerate().map(|(offset, step)| (self.first + offset, step))
+    }
+}
+
+impl<'a, 'o> Worker<'a, 'o> {
+    /// On the connection that holds the lock.
+    pub(crate) async fn main(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
+        settings::take(session, &shared.plan.session.search_path).await?;
+        let pid = pooler::backend(session).await?;
+        shared.ours.borrow_mut().push(pid);
+        let mut monitor = Monitor::of(pid, session.target().clone());
+        // Now, so that it is there when it is needed at once.
+        monitor.present(&[pid]).await?;
+        Ok(Self { session, monitor, shared, sent: false })
+    }
+
+    /// On a further connection, which the next applier waits for as well.
+    pub(crate) async fn beside(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
+        lock::take_part(session).await?;
+        Self::main(session, shared).await
+    }
+
+    /// Runs a change to its end, or takes away what it would leave without being of use.
+    pub(crate) async fn change(&mut self, placed: Placed<'_>) -> Result<(), Stopped> {
+        let mut done = 0;
+        let result = self.steps(placed, &mut done).await;
+        if let Err(why) = &result {
+            self.abandon(placed, done, why).await;
+        }
+        result
+    }
+
+    async fn steps(&mut self, placed: Placed<'_>, done: &mut usize) -> Result<(), Stopped> {
+        let Placed { change, mut first } = placed;
+        let mut rest = change.steps.as_slice();
+        while let Some(step) = rest.first() {
+            // Steps of one transaction stand beside each other.
+            let together = match step.transaction {
+                Some(_) => rest.iter().take_while(|next| next.transaction == step.transaction).count(),
+                None => 1,
+            };
+            let (steps, tail) = rest.split_at(together);
+            if self.shared.is_over() {
+                return Err(Stopped::Interrupted);
+            }
+            self.group(Group { change, steps, first, rest: tail }).await?;
+            (rest, first) = (tail, first + together);
+            *done += together;
+        }
+        self.records(&change.records).await
+    }
+
+    /// Brings the registry up to what is done.
+    pub(crate) async fn records(&mut self, records: &[Record]) -> Result<(), Stopped> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let registry = &self.shared.options.registry;
+        let statements: Vec<_> = records.iter().map(|record| registry.record(self.shared.run, record)).collect();
+        let batch = format!("BEGIN; {}; COMMIT", statements.join("; "));
+        if let Err(error) = self.session.batch(&batch).await {
+            // A broken connection rolls back by itself.
+            drop(self.session.batch("ROLLBACK").await);
+            return Err(stopped(None, "registry".to_owned(), error));
+        }
+        Ok(())
+    }
+
+    /// Runs steps that belong together, again where a lock was not to be had in time.
+    async fn group(&mut self, group: Group<'_>) -> Result<(), Stopped> {
+        let mut attempt = 0;
+        loop {
+            let mut blocker = None;
+            let Err((position, step, error)) = self.attempt(group, &mut blocker).await else { return Ok(()) };
+            let statement = step.sql.to_string();
+            if kind(&error) == FailureKind::Lost {
+                return Err(Stopped::Lost { statement, error });
+            }
+            let brief = step.timeouts.lock_ms.is_some() || kind(&error) == FailureKind::Lock;
+            // Without either, what has that name is somebody else's.
+            if self.sent && !is_name_taken(&error) {
+                self.clean_up(position, step).await?;
+            }
+            if self.shared.is_stopped() {
+                return Err(Stopped::Interrupted);
+            }
+            match kind(&error) {
+                // What must be brief runs out of time for want of a lock as well.
+                FailureKind::Lock | FailureKind::Time if brief && attempt < self.shared.options.retries => {
+                    attempt += 1;
+                    let pause = backoff(attempt);
+                    self.shared.tell(Event::Retry { position, attempt, pause });
+                    sleep(pause).await;
+                }
+                FailureKind::Lock | FailureKind::Time => return Err(Stopped::Blocked { statement, blocker }),
+                FailureKind::Lost | FailureKind::Other => {
+                    return Err(stopped(Some(group.change), statement, error));
+                }
+            }
+        }
+    }
+
+    async fn attempt<'s>(
+        &mut self,
+        group: Group<'s>,
+        blocker: &mut Option<Blocker>,
+    ) -> Result<(), (usize, &'s Step, LiveError)> {
+        let [first, ..] = group.steps else { return Ok(()) };
+        self.sent = false;
+        let waited = match first.unfinished {
+            Some(_) => self.wait_for_builds(group, blocker).await,
+            None => Ok(()),
+        };
+        if let Err(error) = waited {
+            // The first of the builds is what ran out of time.
+            return Err((group.first, group.rest.iter().find(|step| step.effect.is_some()).unwrap_or(first), error));
+        }
+        self.note_started(group).await.map_err(|error| (group.first, first, error))?;
+        for (offset, step) in group.steps.iter().enumerate() {
+            let position = group.first + offset;
+            self.shared.tell(Event::Step { change: group.change, step, position, of: self.shared.of });
+            let began = Instant::now();
+            let last = offset + 1 == group.steps.len();
+            let result = match &step.effect {
+                Some(effect) => self.alone(position, step, effect, blocker).await,
+                None => self.in_transaction(position, step, last, blocker).await,
+            };
+            if let Err(error) = result {
+                self.note_failed(group, position, &error).await;
+                return Err((position, step, error));
+            }
+            self.shared.tell(Event::StepDone(position, began.elapsed()));
+        }
+        Ok(())
+    }
+
+    /// What stays INVALID until builds complete it is not begun before those can begin.
+    async fn wait_for_builds(&mut self, group: Group<'_>, blocker: &mut Option<Blocker>) -> Result<(), LiveError> {
+        let builds: Vec<_> = group.rest.iter().filter(|step| step.effect.is_some()).collect();
+        let effects: Vec<_> = builds.iter().filter_map(|step| step.effect.as_ref()).collect();
+        match builds.first() {
+            Some(build) => self.wait_for_older(group.first, build, &effects, blocker).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes that all of the group begins, then opens its transaction.
+    async fn note_started(&mut self, group: Group<'_>) -> Result<(), LiveError> {
+        let registry = &self.shared.options.registry;
+        let started = group
+            .numbered()
+            .map(|(position, step)| registry.step_started(self.shared.run, number(position), group.change, step));
+        let started: Vec<_> = started.collect();
+        self.session.batch(&started.join("; ")).await?;
+        if group.in_transaction() {
+            self.session.batch("BEGIN").await?;
+        }
+        Ok(())
+    }
+
+    /// None of a failed group's steps has happened, unless each is by itself.
+    async fn note_failed(&mut self, group: Group<'_>, position: usize, error: &LiveError) {
+        if group.in_transaction() {
+            // A broken connection rolls back by itself.
+            drop(self.session.batch("ROLLBACK").await);
+        }
+        let (registry, run) = (&self.shared.options.registry, self.shared.run);
+        let notes: Vec<_> = group
+            .numbered()
+            .map(|(number_of, _)| {
+                let message = if number_of == position { error.to_string() } else { "rolled back".to_owned() };
+                registry.step_ended(run, number(number_of), Some(&message))
+            })
+            .collect();
+        // Where this cannot be written, the next run looks up what became of it.
+        drop(self.session.batch(&notes.join("; ")).await);
+    }
+
+    /// One statement within the transaction of its group; its entry in the history commits with it.
+    async fn in_transaction(
+        &mut self,
+        position: usize,
+        step: &Step,
+        last: bool,
+        blocker: &mut Option<Blocker>,
+    ) -> Result<(), LiveError> {
+        let ended = self.shared.options.registry.step_ended(self.shared.run, number(position), None);
+        self.session.batch(&limits("SET LOCAL ", step)).await?;
+        self.watched(position, step, blocker).await?;
+        self.session.batch(&format!("{}; {ended}", unlimited("SET LOCAL "))).await?;
+        if last { self.session.batch("COMMIT").await.map(drop) } else { Ok(()) }
+    }
+
+    /// One statement that no transaction can hold; its end is written right after it.
+    async fn alone(
+        &mut self,
+        position: usize,
+        step: &Step,
+        effect: &Effect,
+        blocker: &mut Option<Blocker>,
+    ) -> Result<(), LiveError> {
+        self.wait_for_older(position, step, &[effect], blocker).await?;
+        self.session.batch(&limits("SET ", step)).await?;
+        self.sent = true;
+        self.watched(position, step, blocker).await?;
+        let ended = self.shared.options.registry.step_ended(self.shared.run, number(position), None);
+        self.session.batch(&format!("{}; {ended}", unlimited("SET "))).await.map(drop)
+    }
+}
+
+pub(crate) fn stopped(change: Option<&PlannedChange>, statement: String, error: LiveError) -> Stopped {
+    match kind(&error) {
+        FailureKind::Lost => Stopped::Lost { statement, error },
+        FailureKind::Lock | FailureKind::Time | FailureKind::Other => {
+            Stopped::Failed { address: change.map(|change| change.address.clone()), statement, error }
+        }
+    }
+}
+
+/// A step's number as the history stores it.
+fn number(position: usize) -> i32 {
+    i32::try_from(position).unwrap_or(i32::MAX)
+}
+
+fn limits(set: &str, step: &Step) -> String {
+    let (lock, statement) = (step.timeouts.lock_ms.unwrap_or(0), step.timeouts.statement_ms.unwrap_or(0));
+    format!("{set}lock_timeout = {lock}; {set}statement_timeout = {statement}")
+}
+
+pub(crate) fn unlimited(set: &str) -> String {
+    format!("{set}lock_timeout = 0; {set}statement_timeout = 0")
+}

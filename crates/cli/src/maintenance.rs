@@ -1,0 +1,123 @@
+//! What the commands share that move rows or renew them: what they need of the project and of the connection, and how
+//! they tell what came of it.
+
+use std::path;
+
+use reconcile_apply::pooler;
+use reconcile_config::Project;
+use reconcile_core::postgres::name::QualifiedName;
+use reconcile_live::{LiveError, Session};
+use reconcile_maintain::{
+    Options,
+    applied::{AppliedError, Sought},
+    event::{Event, Report, Step, Verdict},
+};
+
+use crate::{
+    error::{Exit, Failure},
+    options,
+    render::{self, printable},
+    row_progress::RowProgress,
+    terminal::Terminal,
+};
+
+/// What `maintain` has to know of the project.
+pub(crate) fn options(project: &Project) -> Options {
+    let settings = &project.settings;
+    Options {
+        registry: options::registry(project),
+        root: path::absolute(&project.root).unwrap_or_else(|_| project.root.clone()),
+        search_path: settings.search_path.clone(),
+        lock_timeout: settings.lock_timeout,
+        retries: settings.retries,
+    }
+}
+
+/// A connection that can be written through, and that no pooler hands to others between batches.
+pub(crate) async fn ours_alone(session: &mut Session) -> Result<(), Failure> {
+    if reconcile_maintain::is_read_only(session).await? {
+        let message = "the database is read-only, such as a standby is; nothing was written";
+        return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
+    }
+    let mut other = session.another().await?;
+    if pooler::is_between(session, &mut other).await? {
+        let message = "a transaction pooler stands between here and the server: locks and settings would land on \
+                       other people's connections; nothing was written";
+        let hint = "connect to the server itself, or through the pooler in session mode";
+        return Err(Failure::said(Exit::Stale, message, hint));
+    }
+    Ok(())
+}
+
+/// A program reads each step as it ends.
+pub(crate) fn over(step: &Step, terminal: &Terminal) {
+    if terminal.json {
+        terminal.json_line(&serde_json::json!(step));
+    }
+}
+
+/// Shows how a run goes on.
+pub(crate) fn teller(terminal: &Terminal) -> impl FnMut(Event<'_>) {
+    let mut gone = RowProgress::new(terminal);
+    move |event| {
+        gone.show(&event);
+        if let Event::Over(step) = event {
+            over(step, terminal);
+        }
+    }
+}
+
+/// Tells of a rule or a view whose time has not come.
+pub(crate) fn not_due(name: &QualifiedName, next: Option<&str>, zone: &str, command: &str, terminal: &Terminal) {
+    let when = match next {
+        Some(next) => format!("next due at {next} ({zone})"),
+        None => format!("it has no schedule: `reconcile {command}` runs it"),
+    };
+    terminal.say(&printable(&format!("{name}: {when}")));
+}
+
+/// Prints what a run came to, for people.
+pub(crate) fn show(report: &Report, terminal: &Terminal) {
+    if !terminal.json {
+        terminal.print(&render::steps::steps(&report.steps));
+    }
+}
+
+pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
+    show(report, terminal);
+    exit(report.verdict)
+}
+
+/// How a run ends that came to this.
+pub(crate) fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Done => Exit::Done,
+        Verdict::Failed => Exit::Error,
+        Verdict::Incomplete => Exit::Incomplete,
+        Verdict::Beyond => Exit::ApprovalNeeded,
+        Verdict::Overlap => Exit::Locked,
+    }
+}
+
+/// SQLSTATE `undefined_table`.
+const NO_TABLE: &str = "42P01";
+
+/// A run of which nothing came about.
+pub(crate) fn begun(error: LiveError) -> Failure {
+    if error.server().is_some_and(|server| server.code == NO_TABLE) {
+        return Failure::said(Exit::Error, error.to_string(), "apply once: it makes the tables of the records");
+    }
+    error.into()
+}
+
+/// What to do where nothing can be chosen from what was applied.
+pub(crate) fn failure(error: AppliedError) -> Failure {
+    let hint = match error {
+        AppliedError::Live(error) => return begun(error),
+        AppliedError::Unknown { ref hint, .. } => hint.clone(),
+        AppliedError::Name { sought: Sought::Rules, .. } => "write `schema.table`, as the rule's file does".to_owned(),
+        AppliedError::Name { sought: Sought::Views, .. } => "write `schema.view`, as its file does".to_owned(),
+        AppliedError::Entry { .. } => "use the version of reconcile that applied it, or apply again".to_owned(),
+    };
+    Failure::said(Exit::Error, error.to_string(), hint)
+}

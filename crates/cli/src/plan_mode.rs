@@ -1,0 +1,178 @@
+//! What a plan is to lead to: the declared state, the state before a run, nothing at all, or less to manage.
+
+use std::collections::BTreeSet;
+
+use reconcile_apply::registry::RunId;
+use reconcile_config::{Problems, Project};
+use reconcile_core::{
+    address::Address,
+    desired::Desired,
+    plan::{Action, Note, Plan, SessionSettings, TimeLimits},
+    planner::{self, PlanOptions},
+    problem::{Problem, closest},
+    rollback::Inverse,
+    scope::{Bounds, Filter, Release},
+};
+use reconcile_live::{LiveError, Session};
+
+use crate::{
+    error::{Exit, Failure},
+    options,
+};
+
+/// What to plan.
+#[derive(Clone, Debug)]
+pub(crate) enum PlanMode {
+    /// What the files declare, or a part of it.
+    Declared(Filter),
+    /// What was before a run.
+    Before(RunId),
+    /// Nothing of reconcile's own.
+    Nothing,
+    /// These objects on their own.
+    Released(Vec<Address>),
+}
+
+/// An mode as `diff` takes it.
+#[derive(Default)]
+struct Target {
+    /// `None`: what the files declare.
+    desired: Option<Desired>,
+    filter: Filter,
+    release: Release,
+    remnants: BTreeSet<Address>,
+    notes: Vec<Note>,
+}
+
+/// Reads the live side and plans.
+pub(crate) async fn plan(session: &mut Session, project: &Project, mode: &PlanMode) -> Result<Plan, Failure> {
+    let target = match mode {
+        PlanMode::Declared(filter) => Target { filter: filter.clone(), ..Target::default() },
+        PlanMode::Before(run) => before(session, project, *run).await?,
+        PlanMode::Nothing => nothing(project),
+        PlanMode::Released(addresses) => released(project, addresses),
+    };
+    let mut plan = towards(session, project, &target).await?;
+    if let PlanMode::Released(addresses) = mode {
+        all_managed(session, project, &plan, addresses).await?;
+    }
+    plan.notes.extend(target.notes);
+    let reason = match mode {
+        PlanMode::Before(run) => format!("run {} brought it", run.0),
+        PlanMode::Nothing => "everything that is managed goes".to_owned(),
+        PlanMode::Declared(_) | PlanMode::Released(_) => return Ok(plan),
+    };
+    for change in plan.changes.iter_mut().filter(|change| change.action == Action::Drop) {
+        change.reason.clone_from(&reason);
+    }
+    Ok(plan)
+}
+
+async fn towards(session: &mut Session, project: &Project, target: &Target) -> Result<Plan, Failure> {
+    let options = options::read_options(project);
+    let desired = target.desired.as_ref().unwrap_or(&project.desired);
+    let bounds = Bounds { filter: &target.filter, release: &target.release };
+    let picture = reconcile_live::read(session, desired, bounds, &options).await.map_err(readable)?;
+    let settings = &project.settings;
+    let options = PlanOptions {
+        limits: TimeLimits { lock_timeout: settings.lock_timeout, build_timeout: settings.build_timeout },
+        session: SessionSettings { search_path: options.search_path, registry_schema: options.registry_schema },
+        created_at: jiff::Timestamp::now().to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        filter: target.filter.clone(),
+        release: target.release.clone(),
+        remnants: target.remnants.clone(),
+    };
+    let planned = planner::plan(desired, &picture.live, &picture.canonical, options);
+    let mut problems = picture.problems;
+    // A hundred thousand small pieces, which the end of the process frees faster than we do.
+    std::mem::forget(picture.live);
+    match planned {
+        Ok(plan) if problems.is_empty() => return Ok(plan),
+        Ok(_) => {}
+        Err(found) => problems.extend(found),
+    }
+    if target.desired.is_some() {
+        // No line of a file is to blame.
+        problems = problems.into_iter().map(Problem::without_place).collect();
+    }
+    Err(Problems::new(project.files.clone(), problems).into())
+}
+
+async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<Target, Failure> {
+    let unknown = || {
+        let message = format!("there is no run {}", run.0);
+        Failure::said(Exit::Error, message, "`reconcile history` lists the runs")
+    };
+    let registry = options::registry(project);
+    if !registry.exists(session).await? {
+        return Err(unknown());
+    }
+    let undone = registry.undone(session, run).await?.ok_or_else(unknown)?;
+    let plan = serde_json::from_value(undone.plan).map_err(|error| {
+        Failure::other(format!("run {} was written by another version of reconcile: {error}", run.0))
+    })?;
+    let inverse = Inverse::of(&plan, &undone.begun, &project.desired);
+    if let Some((later, address)) = undone.later.iter().find(|(_, address)| inverse.filter.admits(address)) {
+        let message = format!("run {} has changed {address} since run {}; nothing was written", later.0, run.0);
+        let hint = format!("`reconcile rollback {}` first, or change the declarations and apply them", later.0);
+        return Err(Failure::said(Exit::Stale, message, hint));
+    }
+    let Inverse { desired, filter, release, remnants, notes } = inverse;
+    Ok(Target { desired: Some(desired), filter, release, remnants, notes })
+}
+
+fn nothing(project: &Project) -> Target {
+    let protected = project.desired.indexes().filter(|index| index.protect).map(|index| index.index.address());
+    let exclude: Vec<_> = protected.collect();
+    let kept = |address: &Address| Note::new(address.clone(), "protected: it stays, and managed".to_owned());
+    let notes = exclude.iter().map(kept).collect();
+    let filter = Filter { only: None, exclude };
+    Target { desired: Some(Desired::new(Vec::new(), Vec::new())), filter, notes, ..Target::default() }
+}
+
+fn released(project: &Project, addresses: &[Address]) -> Target {
+    let declared: BTreeSet<_> = project.desired.indexes().map(|index| index.index.address()).collect();
+    let views = project.desired.matviews.iter().map(|view| view.view.address());
+    let declared: BTreeSet<_> = declared.into_iter().chain(views).collect();
+    let still = addresses.iter().filter(|address| declared.contains(address));
+    let text = "it is still declared: the next apply adopts it again";
+    let reason = |address: &Address| (address.clone(), "forgotten on request; it stays as it is".to_owned());
+    Target {
+        desired: Some(Desired::new(Vec::new(), Vec::new())),
+        filter: Filter::only(addresses.iter().cloned()),
+        release: addresses.iter().map(reason).collect(),
+        notes: still.map(|address| Note::new(address.clone(), text.to_owned())).collect(),
+        ..Target::default()
+    }
+}
+
+/// Only what is managed can be forgotten.
+async fn all_managed(
+    session: &mut Session,
+    project: &Project,
+    plan: &Plan,
+    addresses: &[Address],
+) -> Result<(), Failure> {
+    let planned = |address: &Address| plan.changes.iter().any(|change| change.address == *address);
+    let Some(stranger) = addresses.iter().find(|address| !planned(address)) else { return Ok(()) };
+    let registry = options::registry(project);
+    let known = if registry.exists(session).await? { registry.managed(session).await? } else { Vec::new() };
+    let hint = match closest(&stranger.to_string(), known.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "an address looks like `index/schema.table/name`; nothing was written".to_owned(),
+    };
+    Err(Failure::said(Exit::Error, format!("{stranger} is not managed"), hint))
+}
+
+/// Adds what to do to the errors of a reading role.
+fn readable(error: LiveError) -> Failure {
+    let denied = error.server().is_some_and(|server| server.code == "42501");
+    let failure = Failure::from(error);
+    match failure {
+        Failure::Said { exit, message, .. } if denied => {
+            Failure::said(exit, message, "a plan needs CONNECT, USAGE on the schemas and SELECT on the declared tables")
+        }
+        Failure::Said { .. } | Failure::Problems(_) => failure,
+    }
+}

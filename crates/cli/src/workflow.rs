@@ -1,0 +1,383 @@
+//! From a plan to a changed database, whatever the plan aims at: approval, the lock, a last look, the run.
+
+use std::{io::Write as _, process::Command, time::Duration};
+
+use reconcile_apply::{
+    event::{Report, Stopped},
+    execute,
+    failure::{self, FailureKind},
+    lock,
+    options::ApplyOptions,
+    pooler,
+    registry::{Run, tables::RegistryError},
+};
+use reconcile_config::Project;
+use reconcile_core::{
+    hazard::{Approval, Hazard},
+    kinds::Object,
+    plan::{Plan, PlannedChange},
+};
+use reconcile_live::{Session, Target, duplicates};
+use tokio::sync::watch;
+
+use crate::{
+    args::{Allow, ApprovalArgs, Format, Global, ParallelArgs},
+    error::{Exit, Failure},
+    options,
+    plan_mode::{self, PlanMode},
+    progress::Progress,
+    project::{self, Connected},
+    render,
+    terminal::Terminal,
+};
+
+/// SQLSTATE `dependent_objects_still_exist`.
+const DEPENDENT: &str = "2BP01";
+
+/// How long to wait for another applier that is about to end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A plan, and all that carrying it out needs to know.
+pub(crate) struct Work<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) terminal: &'a Terminal,
+    pub(crate) project: &'a Project,
+    pub(crate) target: &'a Target,
+    pub(crate) plan: Plan,
+    pub(crate) mode: &'a PlanMode,
+    /// Nobody has read the plan and waits for just this one.
+    pub(crate) may_replan: bool,
+}
+
+/// Plans, shows the plan, has it approved and executes it.
+pub(crate) async fn towards(
+    mode: PlanMode,
+    global: &Global,
+    approval: &ApprovalArgs,
+    parallel: &ParallelArgs,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let Connected { project, target, mut session } = project::connect(global).await?;
+    if matches!(mode, PlanMode::Nothing) && !options::registry(&project).exists(&mut session).await? {
+        terminal.say("nothing is managed here, and nothing was written");
+        return Ok(Exit::Done);
+    }
+    let plan = plan_mode::plan(&mut session, &project, &mode).await?;
+    drop(session);
+    let may_replan = approval.auto_approve;
+    let work = Work { global, terminal, project: &project, target: &target, plan, mode: &mode, may_replan };
+    work.show();
+    work.carry_out(approval, parallel).await
+}
+
+impl Work<'_> {
+    /// Has the plan approved, becomes the only applier, makes sure that the plan still holds, and executes it.
+    pub(crate) async fn carry_out(mut self, approval: &ApprovalArgs, parallel: &ParallelArgs) -> Result<Exit, Failure> {
+        if !self.plan.has_work() && !matches!(self.mode, PlanMode::Nothing) {
+            if self.terminal.json {
+                self.terminal.json_line(&serde_json::json!({ "event": "done", "run": null, "changes": 0 }));
+            }
+            return Ok(Exit::Done);
+        }
+        self.approve(approval)?;
+        let mut applier = self.take_over(approval).await?;
+        let report = self.execute(&mut applier, parallel).await?;
+        let exit = self.conclude(&report).await?;
+        if matches!(self.mode, PlanMode::Nothing) {
+            self.remove_registry(&mut applier).await?;
+        }
+        applier.close().await;
+        Ok(exit)
+    }
+
+    /// Prints the plan, where a person reads.
+    fn show(&self) {
+        if self.terminal.json {
+            let changes = self.plan.changes.iter();
+            let changes: Vec<_> = changes
+                .map(|c| serde_json::json!({ "address": c.address, "action": c.action, "hazards": c.hazards }))
+                .collect();
+            self.terminal.json_line(&serde_json::json!({
+                "event": "planned", "summary": self.plan.summary, "changes": changes, "notes": self.plan.notes,
+            }));
+        } else {
+            self.terminal.print(&render::plan(&self.plan, Format::Text, self.terminal.colors()));
+        }
+        if matches!(self.mode, PlanMode::Nothing) && !self.terminal.json {
+            let schema = &self.project.settings.registry_schema;
+            self.terminal.print(&format!("Then schema {schema} with registry and history, once nothing is managed.\n"));
+        }
+    }
+
+    /// Hazards that are not allowed, then the person at the terminal.
+    fn approve(&self, args: &ApprovalArgs) -> Result<(), Failure> {
+        let approval = approval(self.project, &args.allow);
+        let unapproved = self.plan.unapproved(&approval);
+        if let Some((_, objects)) = unapproved.first() {
+            let names: Vec<_> = unapproved.iter().map(|(hazard, _)| hazard.name()).collect();
+            let example = objects.first().map(ToString::to_string).unwrap_or_default();
+            let message = format!("not allowed: {}; {example} needs it; nothing was written", names.join(", "));
+            let forbidden = unapproved.iter().find(|(hazard, _)| approval.forbid.contains(hazard));
+            let hint = match forbidden {
+                Some((hazard, _)) => format!("`safety.forbid` of the project names {hazard}, and wins over --allow"),
+                None => format!("--allow {}", names.join(",")),
+            };
+            return Err(Failure::said(Exit::ApprovalNeeded, message, hint));
+        }
+        // What only the registry notes is there already; nobody has to approve of that.
+        let asks = self.plan.has_changes() || matches!(self.mode, PlanMode::Nothing);
+        if args.auto_approve || !asks {
+            return Ok(());
+        }
+        if !self.terminal.is_interactive() {
+            let message = "approval needed, and there is no terminal to ask on; nothing was written";
+            return Err(Failure::said(Exit::ApprovalNeeded, message, "read the plan, then run with --auto-approve"));
+        }
+        if confirmed()? {
+            Ok(())
+        } else {
+            Err(Failure::said(Exit::ApprovalNeeded, "not approved; nothing was written", ""))
+        }
+    }
+
+    /// Nothing is written before this has returned.
+    async fn take_over(&mut self, approval: &ApprovalArgs) -> Result<Session, Failure> {
+        let mut applier = Session::connect(self.target).await?;
+        let facts = reconcile_live::snapshot::begin(&mut applier, &options::read_options(self.project), 0).await?;
+        applier.batch("COMMIT").await?;
+        if facts.read_only {
+            let name = &self.plan.database.name;
+            let message = format!("database `{name}` is read-only, such as a standby is; nothing was written");
+            return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
+        }
+        let mut reader = applier.another().await?;
+        if pooler::is_between(&mut applier, &mut reader).await? {
+            let message = "a transaction pooler stands between here and the server: locks and settings would land on \
+                           other people's connections; nothing was written";
+            let hint = "connect to the server itself, or through the pooler in session mode";
+            return Err(Failure::said(Exit::Stale, message, hint));
+        }
+        if let Err(holder) = lock::acquire(&mut applier, PATIENCE).await? {
+            return Err(Failure::locked(&holder));
+        }
+        // An adoption executes nothing; a registry entry that is out of date by now is seen by the next plan.
+        if self.plan.has_changes() || !matches!(self.mode, PlanMode::Declared(_)) {
+            let fresh = plan_anew(&mut reader, self.project, &self.plan, self.mode).await?;
+            match still_holds(&self.plan, &fresh) {
+                Err(_) if self.may_replan => {
+                    self.plan = fresh;
+                    self.terminal.say("the database has changed meanwhile; the plan is now:");
+                    self.show();
+                    self.approve(approval)?;
+                }
+                held => held?,
+            }
+        }
+        options::registry(self.project).ensure(&mut applier).await.map_err(|error| match error {
+            RegistryError::Live(error) => error.into(),
+            newer @ RegistryError::Newer { .. } => {
+                Failure::said(Exit::Stale, format!("{newer}; nothing was written"), "use that version")
+            }
+        })?;
+        Ok(applier)
+    }
+
+    async fn execute(&self, applier: &mut Session, parallel: &ParallelArgs) -> Result<Report, Failure> {
+        let options = ApplyOptions {
+            registry: options::registry(self.project),
+            retries: self.project.settings.retries,
+            parallel: parallel.parallel.unwrap_or(self.project.settings.parallel),
+            run: self.run(),
+        };
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(interrupts(stop));
+        let mut progress = Progress::new(self.terminal);
+        let report = execute::apply(applier, &self.plan, &options, stopping, &mut |event| progress.show(&event)).await;
+        progress.end();
+        Ok(report?)
+    }
+
+    /// What the history is to say.
+    fn run(&self) -> Run {
+        let (command, reverts) = match self.mode {
+            PlanMode::Declared(_) => ("apply", None),
+            PlanMode::Before(run) => ("rollback", Some(*run)),
+            PlanMode::Nothing => ("destroy", None),
+            PlanMode::Released(_) => ("forget", None),
+        };
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let operator = variable("USER").or_else(|| variable("LOGNAME"));
+        Run { command: command.to_owned(), reverts, operator, commit: commit(self.global) }
+    }
+
+    async fn conclude(&self, report: &Report) -> Result<Exit, Failure> {
+        let terminal = self.terminal;
+        let Some(stopped) = &report.stopped else {
+            let changes = self.plan.changes.iter().filter(|change| change.action.changes_the_database()).count();
+            if terminal.json {
+                terminal.json_line(&serde_json::json!({ "event": "done", "run": report.run.0, "changes": changes }));
+            } else if changes > 0 {
+                terminal.print(&format!("Applied: {changes} changes, run {}.\n", report.run.0));
+            }
+            return Ok(Exit::Done);
+        };
+        if terminal.json {
+            let outcome = stopped.outcome().name();
+            terminal.json_line(&serde_json::json!({
+                "event": "stopped", "run": report.run.0, "outcome": outcome, "done": report.done,
+                "remaining": report.remaining,
+            }));
+        }
+        for address in &report.done {
+            terminal.say(&format!("done:     {}", render::printable(&address.to_string())));
+        }
+        for address in &report.remaining {
+            terminal.say(&format!("not done: {}", render::printable(&address.to_string())));
+        }
+        let mut message = format!("run {}: {stopped}", report.run.0);
+        let (exit, hint) = match stopped {
+            Stopped::Interrupted | Stopped::Blocked { .. } => {
+                (Exit::Incomplete, "what is done is recorded; run it again to go on")
+            }
+            Stopped::Lost { .. } => {
+                (Exit::Incomplete, "run it again: it looks up what became of the last step, and goes on")
+            }
+            Stopped::Failed { error, .. } => {
+                if let Some(detail) = error.server().and_then(|server| server.detail.as_ref()) {
+                    message.push_str(&format!(" {detail}"));
+                }
+                message.push_str(&self.samples(stopped).await);
+                (Exit::Error, "what is done is recorded; run it again to go on")
+            }
+        };
+        Err(Failure::said(exit, render::printable(&message), hint))
+    }
+
+    /// Some keys that stand in the way of a unique index.
+    async fn samples(&self, stopped: &Stopped) -> String {
+        let Stopped::Failed { address: Some(address), error, .. } = stopped else { return String::new() };
+        let violated = error.server().is_some_and(|server| server.code == "23505");
+        let change = self.plan.changes.iter().find(|change| change.address == *address);
+        let Some(PlannedChange { after: Some(Object::Index(index)), .. }) = change.filter(|_| violated) else {
+            return String::new();
+        };
+        // An error is to be shown already; without samples it is the same error.
+        let Ok(mut session) = Session::connect(self.target).await else { return String::new() };
+        let samples = duplicates::sample(&mut session, index, &self.plan.session.search_path).await;
+        let lines = samples.unwrap_or_default().into_iter().map(|duplicate| format!("\n  {duplicate}"));
+        lines.collect()
+    }
+
+    /// The last act of `destroy`, unless something protected is still managed.
+    async fn remove_registry(&self, applier: &mut Session) -> Result<(), Failure> {
+        let registry = options::registry(self.project);
+        let left = registry.managed(applier).await?;
+        let schema = &self.project.settings.registry_schema;
+        if let Some(first) = left.first() {
+            let more = left.len();
+            self.terminal.say(&format!("schema {schema} stays: still managed are {more}, such as {first}"));
+            return Ok(());
+        }
+        registry.remove(applier, self.project.settings.lock_timeout).await.map_err(|error| {
+            if failure::kind(&error) == FailureKind::Lock {
+                let message = format!("schema {schema} is in use: {error}");
+                return Failure::said(Exit::Incomplete, message, "everything that was managed is gone; run this again");
+            }
+            let others =
+                error.server().filter(|server| server.code == DEPENDENT).and_then(|server| server.detail.clone());
+            let Some(others) = others else { return error.into() };
+            let message = format!("schema {schema} stays, with registry and history: {others}");
+            let hint = "everything that was managed is gone; move what stands there elsewhere, and run this again";
+            Failure::said(Exit::Error, render::printable(&message), hint)
+        })?;
+        self.terminal.say(&format!("dropped schema {schema}"));
+        Ok(())
+    }
+}
+
+/// Whether the plan is what would be planned now.
+pub(crate) fn still_holds(plan: &Plan, fresh: &Plan) -> Result<(), Failure> {
+    const SHOWN: usize = 5;
+    if plan.database.system_identifier != fresh.database.system_identifier {
+        return Err(stale("it was made for another server"));
+    }
+    if plan.database.name != fresh.database.name {
+        return Err(stale("it was made for another database"));
+    }
+    if plan.declared != fresh.declared {
+        return Err(stale("the declared files have changed since"));
+    }
+    let reasons = plan.outdated_by(fresh);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let mut said = reasons.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    if reasons.len() > SHOWN {
+        said.push_str(&format!("; and {} more", reasons.len() - SHOWN));
+    }
+    Err(stale(&format!("the database has changed since: {said}")))
+}
+
+fn stale(changed: &str) -> Failure {
+    Failure::said(Exit::Stale, format!("the plan is stale: {changed}; nothing was written"), "plan again")
+}
+
+/// Plans anew. What is wrong with unchanged files has become wrong in the database.
+pub(crate) async fn plan_anew(
+    session: &mut Session,
+    project: &Project,
+    plan: &Plan,
+    mode: &PlanMode,
+) -> Result<Plan, Failure> {
+    if matches!(mode, PlanMode::Declared(_)) && plan.declared != project.desired.digest {
+        return Err(stale("the declared files have changed since"));
+    }
+    plan_mode::plan(session, project, mode).await.map_err(|failure| match failure {
+        Failure::Problems(problems) => stale(&format!("the database has changed since:\n{problems}")),
+        Failure::Said { .. } => failure,
+    })
+}
+
+fn approval(project: &Project, allow: &[Allow]) -> Approval {
+    let mut approval = project.settings.approval.clone();
+    for allowed in allow {
+        match allowed {
+            Allow::All => approval.allow.extend(Hazard::ALL),
+            Allow::One(hazard) => {
+                approval.allow.insert(*hazard);
+            }
+        }
+    }
+    approval
+}
+
+fn confirmed() -> Result<bool, Failure> {
+    let mut out = anstream::stderr().lock();
+    write!(out, "Apply these changes? Only `yes` is accepted: ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+/// Tells the executor when the user wants to stop; where nobody listens any more, or at the third time, ends at once.
+pub(crate) async fn interrupts(stop: watch::Sender<bool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    for time in 1.. {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.send(true).is_err() || time == 3 {
+            std::process::exit(Exit::Incomplete as i32);
+        }
+    }
+}
+
+/// The commit of the declared files, where they are in a git checkout.
+fn commit(global: &Global) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(&global.directory).args(["rev-parse", "HEAD"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}

@@ -1,0 +1,106 @@
+//! Names given on: what stands already under another name is renamed, never built anew.
+
+use std::collections::BTreeSet;
+
+use super::{Decider, Decision, Wanted, described, is_leftover};
+use crate::{
+    kinds::index::{compare::Verdict, names::building_name},
+    live::{IndexState, LiveIndex},
+};
+
+impl<'a> Decider<'a> {
+    pub(super) fn give_up(&mut self, all: &[Wanted<'a>]) {
+        for wanted in all.iter().filter(|wanted| !wanted.declared.protect) {
+            let name = &wanted.declared.index.name;
+            let Some(own) = self.relation.indexes.get(name) else { continue };
+            let verdict = self.verdict(*wanted, own);
+            if matches!(verdict, Verdict::Replace(_)) && own.needed_by.is_empty() && !own.is_owned_elsewhere() {
+                self.given_up.insert(name);
+            }
+        }
+    }
+
+    /// Decision a replacement would have to build and that stands already: from an interrupted run, or as an index of
+    /// ours that is no longer declared.
+    pub(super) fn standing(&self, wanted: Wanted<'a>) -> Option<&'a LiveIndex> {
+        let building = building_name(&wanted.declared.index);
+        self.relation.indexes.values().find(|live| {
+            let name = &live.index.name;
+            let free = *name == building
+                || (self.is_ours(live)
+                    && !self.names.contains(name)
+                    && !self.used.contains(name)
+                    && self.may_move(live)
+                    && live.needed_by.is_empty());
+            free && live.state == IndexState::Valid
+                && !live.is_owned_elsewhere()
+                && self.verdict(wanted, live) == Verdict::Same
+        })
+    }
+
+    pub(super) fn missing(&mut self, wanted: Wanted<'a>) {
+        let alike = |live: &&'a LiveIndex| {
+            live.state == IndexState::Valid
+                && (!self.names.contains(&live.index.name) || self.given_up.contains(&live.index.name))
+                && !self.used.contains(&live.index.name)
+                && live.index.definition == *wanted.definition
+                && wanted.declared.index.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
+                && !is_leftover(live)
+        };
+        let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
+        // One of ours is renamed; of the others, one that no constraint can take away is named first.
+        alike.sort_by_key(|live| (!self.is_free(live), live.is_owned_elsewhere()));
+        match alike.first() {
+            Some(live) if self.is_free(live) => {
+                self.used.insert(&live.index.name);
+                let reason = format!("`{}` is the same index under another name", live.index.name);
+                let alterations = self.alterations(wanted, live);
+                self.change(wanted, reason, Decision::Rename(wanted, live, alterations));
+            }
+            Some(live) => {
+                self.used.insert(&live.index.name);
+                self.note(wanted, format!("satisfied by {}", described(live)));
+            }
+            None => self.change(wanted, "it does not exist".to_owned(), Decision::Create(wanted)),
+        }
+    }
+
+    /// Finds declared indexes whose definitions stand under each other's names: renamed, not rebuilt.
+    pub(super) fn exchange(&mut self, all: &[Wanted<'a>]) {
+        let source = |wanted: &Wanted<'a>| {
+            let own = self.relation.indexes.get(&wanted.declared.index.name)?;
+            if own.index.definition == *wanted.definition {
+                return None;
+            }
+            all.iter().find_map(|other| {
+                let live = self.relation.indexes.get(&other.declared.index.name)?;
+                let both = self.may_move(live) && self.bounds.filter.admits(&wanted.declared.index.address());
+                let free =
+                    live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect && both;
+                let fits = self.verdict(*wanted, live);
+                let moves = live.index.definition != *other.definition && !matches!(fits, Verdict::Replace(_));
+                (free && moves).then_some(live)
+            })
+        };
+        let mut moves: Vec<_> = all.iter().filter_map(|wanted| Some((*wanted, source(wanted)?))).collect();
+        // Only closed circles: every name that is given away is taken by another of them, and the reverse.
+        loop {
+            let before = moves.len();
+            let sources: BTreeSet<_> = moves.iter().map(|(_, live)| &live.index.name).collect();
+            let targets: BTreeSet<_> = moves.iter().map(|(wanted, _)| &wanted.declared.index.name).collect();
+            let closed: BTreeSet<_> = sources.intersection(&targets).copied().cloned().collect();
+            moves.retain(|(wanted, live)| {
+                closed.contains(&live.index.name) && closed.contains(&wanted.declared.index.name)
+            });
+            if moves.len() == before {
+                break;
+            }
+        }
+        for (wanted, live) in moves {
+            self.used.insert(&live.index.name);
+            self.exchanged.insert(&wanted.declared.index.name);
+            let reason = format!("`{}` is the same index under another name", live.index.name);
+            self.change(wanted, reason, Decision::Exchange(wanted, live, self.alterations(wanted, live)));
+        }
+    }
+}

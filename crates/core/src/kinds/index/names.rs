@@ -1,0 +1,44 @@
+//! Names that reconcile gives: for what it builds beside something, and for parts on partitions. They depend on
+//! nothing but what is declared, so that a later run finds what an earlier one left.
+
+use super::Index;
+use crate::{
+    digest::Digest,
+    live::{Live, Relation, RelationKind},
+    postgres::name::{Ident, QualifiedName},
+};
+
+/// The name that a replacement is built under. It depends only on what is declared, so that a later run finds it.
+#[must_use]
+pub fn building_name(index: &Index) -> Ident {
+    Ident::fitted("reconcile_new_", Digest::of(&index.address()).short(16))
+}
+
+/// The name that a replaced index has until it is dropped.
+#[must_use]
+pub fn retired_name(index: &Index) -> Ident {
+    Ident::fitted("reconcile_old_", Digest::of(&index.address()).short(16))
+}
+
+/// The name of a partitioned index's part on one partition.
+#[must_use]
+pub fn partition_index_name(index: &Ident, partition: &QualifiedName) -> Ident {
+    let name = format!("{}_{}", index.as_str(), partition.name.as_str());
+    Ident::new(name.clone())
+        .unwrap_or_else(|_| Ident::fitted(&name, &format!("_{}", Digest::of(&(index, partition)).short(8))))
+}
+
+/// The names of all parts that a partitioned index needs and that do not stand on their partitions yet.
+#[must_use]
+pub fn part_names(index: &Ident, relation: &Relation, live: &Live) -> Vec<QualifiedName> {
+    let partitions = relation.partitions.iter().filter_map(|name| live.relations.get(name));
+    let mut names = Vec::new();
+    for partition in partitions.filter(|partition| partition.kind != RelationKind::Foreign) {
+        let part = partition_index_name(index, &partition.name);
+        names.extend(part_names(&part, partition, live));
+        if !partition.indexes.contains_key(&part) {
+            names.push(partition.name.sibling(part));
+        }
+    }
+    names
+}

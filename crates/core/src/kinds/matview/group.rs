@@ -1,0 +1,161 @@
+//! Which materialized views are made anew together: those whose query differs, those that read them and so could not stay,
+//! and the plain views over them. Decision is done is left to `decide`; the server rehearses it before (`live`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Query, canonical,
+    dependents::{Dependent, Reader},
+    names::{building_name, is_building_name},
+    order,
+};
+use crate::{
+    address::Address,
+    desired::{DeclaredMatview, Desired},
+    live::Live,
+    postgres::name::{Ident, QualifiedName},
+    scope::Bounds,
+};
+
+/// A view that is made anew, or for the first time.
+#[derive(Clone, Debug)]
+pub struct Member<'a> {
+    /// Its name.
+    pub name: &'a QualifiedName,
+    /// Where its query is the declared one; `None`: it keeps the one that it has.
+    pub declared: Option<&'a DeclaredMatview>,
+    /// As declared, or as the server prints it.
+    pub query: Query,
+    /// Those of the others that the query reads.
+    pub reads: Vec<QualifiedName>,
+}
+
+/// Views that take each other's place at once, in the order in which they can be built.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// The materialized views.
+    pub members: Vec<&'a Member<'a>>,
+    /// The plain views over them.
+    pub views: Vec<&'a Reader>,
+    /// Decision depends on them and cannot be made anew.
+    pub others: Vec<&'a Dependent>,
+}
+
+/// Whether a declared view stands and has another query.
+#[must_use]
+pub fn is_replaced(declared: &DeclaredMatview, live: &Live) -> bool {
+    let found = live.matviews.found.get(&declared.view.name).filter(|found| found.is_matview());
+    found.is_some_and(|found| canonical::differs(declared, found, live))
+}
+
+/// Whether a view is dropped.
+#[must_use]
+pub fn goes(name: &QualifiedName, desired: &Desired, live: &Live, bounds: Bounds<'_>) -> bool {
+    let address = Address::matview(name);
+    live.registry.managed.contains_key(&address)
+        && desired.matview(name).is_none()
+        && bounds.filter.admits(&address)
+        && !bounds.release.contains_key(&address)
+}
+
+/// All that is made anew or for the first time, in the order in which it can be. `None`: some read each other in a circle.
+#[must_use]
+pub fn moving<'a>(
+    desired: &'a Desired,
+    live: &'a Live,
+    bounds: Bounds<'_>,
+    search_path: &[Ident],
+) -> Option<Vec<Member<'a>>> {
+    let is_new = |declared: &DeclaredMatview| !live.matviews.found.contains_key(&declared.view.name);
+    let declared = desired.matviews.iter().filter(|declared| bounds.filter.admits(&declared.view.address()));
+    let declared: Vec<_> = declared.filter(|declared| is_new(declared) || is_replaced(declared, live)).collect();
+    let anew = |name: &QualifiedName| declared.iter().any(|declared| declared.view.name == *name);
+    let chained = live.matviews.dependents.iter().filter_map(|dependent| Some((dependent, dependent.matview()?)));
+    let chained: Vec<_> = chained
+        .filter(|(_, reader)| {
+            !anew(&reader.name) && !is_building_name(&reader.name) && !goes(&reader.name, desired, live, bounds)
+        })
+        .collect();
+    let of_declared = declared.iter().map(|declared| Member {
+        name: &declared.view.name,
+        declared: Some(declared),
+        query: declared.view.query.clone(),
+        reads: Vec::new(),
+    });
+    let of_chain = chained.iter().map(|(dependent, reader)| Member {
+        name: &reader.name,
+        declared: None,
+        query: reader.query(),
+        reads: dependent.uses.iter().map(|used| used.view.clone()).collect(),
+    });
+    let mut members: Vec<_> = of_declared.chain(of_chain).collect();
+    let names: Vec<_> = members.iter().map(|member| member.name).collect();
+    for member in members.iter_mut().filter(|member| member.declared.is_some()) {
+        let mentions = order::mentions(&member.query, live, search_path);
+        let others = names.iter().filter(|name| **name != member.name && mentions(name));
+        member.reads = others.map(|name| (*name).clone()).collect();
+    }
+    let reads: Vec<_> = members.iter().map(|member| (member.name.clone(), member.reads.clone())).collect();
+    let sorted = order::sorted(&reads).ok()?;
+    members.sort_by_key(|member| sorted.iter().position(|name| name == member.name));
+    Some(members)
+}
+
+/// Those that take each other's place at once: they read each other, before or afterwards.
+#[must_use]
+pub fn groups<'a>(members: &'a [Member<'a>], live: &'a Live) -> Vec<Group<'a>> {
+    let standing: Vec<_> = members.iter().filter(|member| live.matviews.found.contains_key(member.name)).collect();
+    let read_before = |member: &Member<'_>| {
+        let readers = live.matviews.dependents.iter();
+        let own = readers.filter(|dependent| dependent.matview().is_some_and(|reader| reader.name == *member.name));
+        own.flat_map(|dependent| dependent.uses.iter().map(|used| &used.view)).collect::<Vec<_>>()
+    };
+    let mut of: BTreeMap<_, _> = standing.iter().enumerate().map(|(number, member)| (member.name, number)).collect();
+    for member in &standing {
+        for other in member.reads.iter().chain(read_before(member)) {
+            let (Some(one), Some(another)) = (of.get(member.name).copied(), of.get(other).copied()) else { continue };
+            of.values_mut().filter(|group| **group == one).for_each(|group| *group = another);
+        }
+    }
+    let numbers: BTreeSet<_> = of.values().copied().collect();
+    let group = |number: usize| {
+        let members: Vec<&Member<'a>> =
+            standing.iter().copied().filter(|member| of.get(member.name) == Some(&number)).collect();
+        let of_group = |dependent: &&Dependent| members.iter().any(|member| dependent.depends_on(member.name));
+        let dependents: Vec<_> = live.matviews.dependents.iter().filter(of_group).collect();
+        let views = dependents.iter().filter_map(|dependent| dependent.plain_view()).collect();
+        let others = dependents.iter().filter(|dependent| dependent.relation.is_none()).copied().collect();
+        Group { members, views, others }
+    };
+    numbers.into_iter().map(group).collect()
+}
+
+impl Group<'_> {
+    /// Whether it is one view that nothing depends on.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.members.len() == 1 && self.views.is_empty() && self.others.is_empty()
+    }
+
+    /// Whether a view is one of them.
+    #[must_use]
+    pub fn has(&self, name: &QualifiedName) -> bool {
+        self.members.iter().any(|member| member.name == name)
+    }
+
+    /// Decision each of `members` is called while these are built, by the name that its copy had in the rehearsal.
+    #[must_use]
+    pub fn names(&self, members: &[Member<'_>]) -> Vec<(Ident, QualifiedName)> {
+        let name = |member: &Member<'_>| {
+            let building = building_name(member.name);
+            (building.name.clone(), if self.has(member.name) { building } else { member.name.clone() })
+        };
+        members.iter().map(name).collect()
+    }
+}
+
+/// Decision each of `members` is called in the end, by the name that its copy had in the rehearsal.
+#[must_use]
+pub fn final_names(members: &[Member<'_>]) -> Vec<(Ident, QualifiedName)> {
+    members.iter().map(|member| (building_name(member.name).name, member.name.clone())).collect()
+}

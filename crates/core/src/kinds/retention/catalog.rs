@@ -1,0 +1,211 @@
+//! What is known of the tables that a rule touches: rows of `catalog.sql`, for plans and for runs alike, and the
+//! planner's word on how many rows go.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Clock, Rule};
+use crate::postgres::{
+    name::{Ident, QualifiedName},
+    sql::Sql,
+};
+
+const CATALOG_SQL: &str = include_str!("catalog.sql");
+
+/// A table, and what hangs below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its name.
+    #[serde(deserialize_with = "parts")]
+    pub name: QualifiedName,
+    /// Its object identifier.
+    pub oid: u32,
+    /// `pg_class.relkind`: `r` table, `p` partitioned table, `f` foreign table, `v` view, `m` materialized view.
+    pub kind: char,
+    /// With indexes, TOAST and partitions.
+    pub bytes: i64,
+    /// As of the last VACUUM or ANALYZE; `None`: never.
+    pub rows: Option<i64>,
+    /// In order.
+    pub columns: Vec<Column>,
+    /// The table itself and its partitions, at all levels.
+    pub parts: Vec<Part>,
+    /// The columns that lead a usable index over all rows.
+    pub leading: Vec<Ident>,
+    /// The foreign keys that point at it.
+    pub references: Vec<Reference>,
+    /// The publications that carry its deletes to others.
+    pub publications: Vec<String>,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: Ident,
+    /// Its type, as the server writes it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The type below a domain, without its modifier.
+    pub base: String,
+    /// Whether it refuses NULL.
+    pub not_null: bool,
+    /// Whether it is computed from others.
+    pub generated: bool,
+}
+
+/// The table or a partition, by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Part {
+    /// Its name.
+    #[serde(deserialize_with = "parts")]
+    pub name: QualifiedName,
+    /// `pg_class.relkind`.
+    pub kind: char,
+    /// Policies hide rows of it from this role.
+    pub row_security: bool,
+    /// Whether this role may.
+    pub may_select: bool,
+    /// Whether this role may.
+    pub may_insert: bool,
+    /// Whether this role may, and so may lock rows.
+    pub may_update: bool,
+    /// Whether this role may.
+    pub may_delete: bool,
+    /// Whether this role may.
+    pub may_vacuum: bool,
+    /// Whether it has columns that the table has not.
+    pub has_more: bool,
+    /// Valid btree indexes, each with the column that leads it.
+    pub indexes: BTreeMap<String, Ident>,
+}
+
+/// A foreign key that points at a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Its name.
+    pub constraint: String,
+    /// The table that it belongs to.
+    #[serde(deserialize_with = "parts")]
+    pub table: QualifiedName,
+    /// Its columns, each with the one that it points at.
+    pub columns: Vec<(Ident, Ident)>,
+    /// What happens to that table's rows.
+    pub on_delete: OnDelete,
+    /// Whether an index finds those rows.
+    pub indexed: bool,
+}
+
+/// `pg_constraint.confdeltype`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnDelete {
+    /// The delete fails at the end.
+    #[serde(rename = "a")]
+    NoAction,
+    /// The delete fails.
+    #[serde(rename = "r")]
+    Restrict,
+    /// They go as well.
+    #[serde(rename = "c")]
+    Cascade,
+    /// They stay, pointing nowhere.
+    #[serde(rename = "n")]
+    SetNull,
+    /// They stay, pointing at the default.
+    #[serde(rename = "d")]
+    SetDefault,
+}
+
+/// How many rows are past their time, as the planner estimates it from its statistics.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Rows that would go now.
+    pub rows: u64,
+    /// Bytes of them, by the average width of a row.
+    pub bytes: u64,
+    /// Rows that the rule in force would let go now; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+    /// Batches that it takes, at least.
+    pub batches: u64,
+    /// The oldest row, where an index tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<String>,
+}
+
+/// A name as `catalog.sql` gives it: both parts as they are.
+pub(crate) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Error> {
+    #[derive(Deserialize)]
+    struct Parts {
+        schema: String,
+        name: String,
+    }
+    let Parts { schema, name } = Parts::deserialize(from)?;
+    Ok(QualifiedName::new(Ident::from_server(&schema), Ident::from_server(&name)))
+}
+
+/// The query for the facts about some tables: a row of one JSON text for each that there is.
+#[must_use]
+pub fn query(tables: &[&QualifiedName]) -> String {
+    let asked = Sql::default().list(tables, ", ", |sql, table| sql.name_literals(table));
+    let lines = CATALOG_SQL.lines().filter(|line| !line.trim_start().starts_with("--"));
+    lines.collect::<Vec<_>>().join("\n").replace("@ASKED@", asked.as_str())
+}
+
+impl Table {
+    /// A column by its name.
+    #[must_use]
+    pub fn column(&self, name: &Ident) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == *name)
+    }
+
+    /// What holds rows: the table or its partitions.
+    pub fn leaves(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| part.kind != 'p')
+    }
+
+    /// Whether another table is a partition of it, or inherits from it.
+    #[must_use]
+    pub fn is_above(&self, other: &QualifiedName) -> bool {
+        self.name != *other && self.parts.iter().any(|part| part.name == *other)
+    }
+
+    /// The table as a part of itself.
+    #[must_use]
+    pub fn own(&self) -> Option<&Part> {
+        self.parts.iter().find(|part| part.name == self.name)
+    }
+}
+
+impl Column {
+    /// What clock it tells, if it tells one.
+    #[must_use]
+    pub fn clock(&self) -> Option<Clock> {
+        Clock::of_type(&self.base)
+    }
+}
+
+impl Reference {
+    /// Whether the rule lets these rows go first.
+    #[must_use]
+    pub fn is_declared(&self, rule: &Rule) -> bool {
+        rule.children.iter().any(|child| self.is_by(&child.table, &child.foreign_key))
+    }
+
+    /// Whether it leads from this column of this table.
+    #[must_use]
+    pub fn is_by(&self, table: &QualifiedName, column: &Ident) -> bool {
+        self.table == *table && self.columns.iter().any(|(own, _)| own == column)
+    }
+
+    /// Whether deleting a row leaves those that point at it in place.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        match self.on_delete {
+            OnDelete::SetNull | OnDelete::SetDefault => true,
+            OnDelete::NoAction | OnDelete::Restrict | OnDelete::Cascade => false,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What is PostgreSQL's own and no kind's: names, SQL, fragments, locks, parameters, periods, cron expressions, routines.
+
+pub mod cron;
+pub mod duration;
+pub mod fragment;
+pub mod keywords;
+pub mod lock;
+pub mod name;
+pub mod parameters;
+pub mod period;
+pub mod routine;
+pub mod sql;
+pub mod tokens;

@@ -1,0 +1,272 @@
+//! Names of database objects: checked once, compared exactly, quoted in one place.
+//! How a name is looked up on a server is left to the `live` crate.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::postgres::keywords;
+
+/// Bytes PostgreSQL keeps of a name (`NAMEDATALEN - 1`); it cuts longer ones silently.
+pub const MAX_NAME_BYTES: usize = 63;
+
+/// A name that PostgreSQL stores as it stands: 1 to 63 bytes, no NUL.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Ident(Box<str>);
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing between the dots or quotes.
+    #[error("a name is empty")]
+    Empty,
+    /// PostgreSQL would cut the name and so mean another object.
+    #[error("the name `{}…` has {bytes} bytes; PostgreSQL keeps {MAX_NAME_BYTES}", .name.chars().take(MAX_NAME_BYTES).collect::<String>())]
+    TooLong {
+        /// The name as written.
+        name: String,
+        /// Its length in bytes of UTF-8.
+        bytes: usize,
+    },
+    /// A NUL byte cannot be part of a name.
+    #[error("the name holds a NUL byte")]
+    Nul,
+    /// More parts than `schema.table`.
+    #[error("`{0}` has more parts than `schema.table`")]
+    TooManyParts(String),
+    /// A quoted part without its closing quote, or with text behind it.
+    #[error("`{0}` has a quote that does not close its part")]
+    Quote(String),
+}
+
+impl Ident {
+    /// Checks length and content. Nothing is folded: `Stock` and `stock` are two names.
+    ///
+    /// # Errors
+    /// The name is empty, longer than 63 bytes, or holds a NUL byte.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        if name.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if name.contains('\0') {
+            return Err(NameError::Nul);
+        }
+        if name.len() > MAX_NAME_BYTES {
+            let bytes = name.len();
+            return Err(NameError::TooLong { name, bytes });
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// A name that the server itself reported, which it therefore holds already.
+    ///
+    /// # Panics
+    /// The text is not a name: the server broke its own rule.
+    #[must_use]
+    pub fn from_server(name: &str) -> Self {
+        match Self::new(name) {
+            Ok(ident) => ident,
+            Err(error) => panic!("the server reported a name it cannot hold: {error}"),
+        }
+    }
+
+    /// Joins `stem` and `suffix`, cutting the stem at a character so that both fit 63 bytes.
+    #[must_use]
+    pub fn fitted(stem: &str, suffix: &str) -> Self {
+        let room = MAX_NAME_BYTES.saturating_sub(suffix.len());
+        let mut end = stem.len().min(room);
+        while !stem.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self(format!("{}{suffix}", &stem[..end]).into())
+    }
+
+    /// The name as stored, without quotes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as SQL reads it: quoted where PostgreSQL's `quote_ident` would quote.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        if self.is_plain() { self.0.to_string() } else { format!("\"{}\"", self.0.replace('"', "\"\"")) }
+    }
+
+    fn is_plain(&self) -> bool {
+        let mut bytes = self.0.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+            && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            && !keywords::needs_quotes(&self.0)
+    }
+
+    /// The name as a part of an address: bare unless that could be misread.
+    fn address_part(&self) -> String {
+        let misread = |c: char| matches!(c, '.' | '"' | '/') || c.is_whitespace() || c.is_control();
+        if self.0.contains(misread) { format!("\"{}\"", self.0.replace('"', "\"\"")) } else { self.0.to_string() }
+    }
+}
+
+impl fmt::Display for Ident {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address_part())
+    }
+}
+
+impl TryFrom<String> for Ident {
+    type Error = NameError;
+    fn try_from(name: String) -> Result<Self, NameError> {
+        Self::new(name)
+    }
+}
+
+impl From<Ident> for String {
+    fn from(ident: Ident) -> Self {
+        ident.0.into()
+    }
+}
+
+/// A relation, operator class or collation: schema and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct QualifiedName {
+    /// The schema, never empty.
+    pub schema: Ident,
+    /// The object in that schema.
+    pub name: Ident,
+}
+
+impl QualifiedName {
+    /// Puts two checked parts together.
+    #[must_use]
+    pub fn new(schema: Ident, name: Ident) -> Self {
+        Self { schema, name }
+    }
+
+    /// Reads `schema.name`, `name` (in schema `public`) or parts in double quotes.
+    ///
+    /// # Errors
+    /// A part is no name, or there are more than two of them.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let mut parts = split_parts(text)?;
+        match parts.len() {
+            1 => Ok(Self::new(Ident::new("public")?, parts.remove(0))),
+            2 => {
+                let name = parts.remove(1);
+                Ok(Self::new(parts.remove(0), name))
+            }
+            _ => Err(NameError::TooManyParts(text.to_owned())),
+        }
+    }
+
+    /// Another name in the same schema.
+    #[must_use]
+    pub fn sibling(&self, name: Ident) -> Self {
+        Self::new(self.schema.clone(), name)
+    }
+
+    /// As SQL reads it, both parts quoted where needed.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", self.schema.quoted(), self.name.quoted())
+    }
+}
+
+impl fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+impl TryFrom<String> for QualifiedName {
+    type Error = NameError;
+    fn try_from(name: String) -> Result<Self, NameError> {
+        Self::parse(&name)
+    }
+}
+
+impl From<QualifiedName> for String {
+    fn from(name: QualifiedName) -> Self {
+        name.to_string()
+    }
+}
+
+/// Splits `a."b.c".d` at the dots outside quotes.
+///
+/// # Errors
+/// A part is no name, or a quote stands where none can.
+pub fn split_parts(text: &str) -> Result<Vec<Ident>, NameError> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        let (part, tail) = if let Some(quoted) = rest.strip_prefix('"') {
+            take_quoted(quoted).ok_or_else(|| NameError::Quote(text.to_owned()))?
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            (rest[..end].to_owned(), &rest[end..])
+        };
+        parts.push(Ident::new(part)?);
+        if tail.is_empty() {
+            return Ok(parts);
+        }
+        rest = tail.strip_prefix('.').ok_or_else(|| NameError::Quote(text.to_owned()))?;
+    }
+}
+
+/// What stands before the closing quote (doubled quotes undone), and what follows it.
+fn take_quoted(text: &str) -> Option<(String, &str)> {
+    let mut part = String::new();
+    let mut rest = text;
+    loop {
+        let end = rest.find('"')?;
+        part.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            Some(tail) => {
+                part.push('"');
+                rest = tail;
+            }
+            None => return Some((part, rest)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_prints_every_way_of_naming() {
+        for (text, printed, sql) in [
+            ("stock", "public.stock", "public.stock"),
+            ("inventory.stock", "inventory.stock", "inventory.stock"),
+            ("sales.order", "sales.order", "sales.\"order\""),
+            ("Sales.Order", "Sales.Order", "\"Sales\".\"Order\""),
+            (r#""sche.ma"."Ta""ble""#, r#""sche.ma"."Ta""ble""#, r#""sche.ma"."Ta""ble""#),
+        ] {
+            let name = QualifiedName::parse(text).unwrap();
+            assert_eq!(name.to_string(), printed);
+            assert_eq!(name.quoted(), sql);
+            assert_eq!(QualifiedName::parse(printed).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn refuses_what_postgresql_would_change() {
+        assert!(matches!(Ident::new("é".repeat(32)), Err(NameError::TooLong { bytes: 64, .. })));
+        assert_eq!(Ident::new(""), Err(NameError::Empty));
+        assert_eq!(Ident::new("a\0b"), Err(NameError::Nul));
+        assert!(matches!(QualifiedName::parse("a.b.c"), Err(NameError::TooManyParts(_))));
+        assert!(matches!(QualifiedName::parse("\"a.b"), Err(NameError::Quote(_))));
+        assert_eq!(QualifiedName::parse("a."), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn cuts_generated_names_between_characters() {
+        let name = Ident::fitted(&"é".repeat(40), "_new");
+        assert!(name.as_str().len() <= MAX_NAME_BYTES);
+        assert!(name.as_str().ends_with("é_new"));
+    }
+}

@@ -1,0 +1,104 @@
+//! Parameters as YAML has them, of storage and of operator classes: whatever carries some writes and reads them alike.
+
+use std::{collections::BTreeMap, fmt};
+
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Visitor},
+};
+
+use crate::{postgres::name::Ident, problem::Problem, source::Source};
+
+/// Storage or operator class parameters by name.
+pub type Parameters = BTreeMap<Ident, String>;
+
+/// The value of a parameter: text, number or boolean.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub enum ParameterSpec {
+    /// `on`, `auto` and the like.
+    Text(String),
+    /// `90`
+    Integer(i64),
+    /// `0.5`
+    Number(Float),
+    /// `true`
+    Boolean(bool),
+}
+
+/// A number as YAML gave it, kept as text so that it can be compared.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "f64")]
+pub struct Float(String);
+
+/// A place that is put together only for a problem: a large project has a hundred thousand of them.
+pub(crate) type At<'a> = &'a dyn Fn() -> Source;
+
+/// Reads parameters, each mistake at its place below `at`.
+pub(crate) fn lower_parameters(
+    specs: &BTreeMap<String, ParameterSpec>,
+    at: At<'_>,
+    problems: &mut Vec<Problem>,
+) -> Parameters {
+    let mut parameters = Parameters::new();
+    for (name, value) in specs {
+        if let Some(name) = checked(Ident::new(name), || at().key(name), problems, Problem::on_key) {
+            parameters.insert(name, value.text());
+        }
+    }
+    parameters
+}
+
+/// The value, or the mistake at its place, marked in some way.
+pub(crate) fn checked<T, E: fmt::Display>(
+    result: Result<T, E>,
+    at: impl FnOnce() -> Source,
+    problems: &mut Vec<Problem>,
+    mark: impl FnOnce(Problem) -> Problem,
+) -> Option<T> {
+    result.map_err(|error| problems.push(mark(Problem::new(&at(), error.to_string())))).ok()
+}
+
+impl ParameterSpec {
+    /// The value as PostgreSQL stores it; booleans as `on` and `off`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) | Self::Number(Float(text)) => text.clone(),
+            Self::Integer(number) => number.to_string(),
+            Self::Boolean(true) => "on".to_owned(),
+            Self::Boolean(false) => "off".to_owned(),
+        }
+    }
+}
+
+struct ParameterVisitor;
+
+impl Visitor<'_> for ParameterVisitor {
+    type Value = ParameterSpec;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("text, a number or a boolean")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Text(text.to_owned()))
+    }
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Boolean(value))
+    }
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Integer(value))
+    }
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<ParameterSpec, E> {
+        i64::try_from(value).map(ParameterSpec::Integer).map_err(E::custom)
+    }
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<ParameterSpec, E> {
+        Ok(ParameterSpec::Number(Float(value.to_string())))
+    }
+}
+
+impl<'de> Deserialize<'de> for ParameterSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ParameterVisitor)
+    }
+}
