@@ -215,7 +215,7 @@ fn an_overlap_in_the_database_is_recorded_as_skipped() {
             "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'b'::regclass";
         let ours = format!(
             "SELECT pg_advisory_lock({}, 'lone'::regclass::oid::int), pg_sleep(4)",
-            reconcile_core::kinds::retention::batch::RUN_LOCK
+            reconcile_core::postgres::lock::RUN_LOCK
         );
         std::thread::scope(|scope| {
             // By a statement of somebody's, and by a run of ours.

@@ -207,7 +207,7 @@ fn the_procedure_of_a_rule_refreshes_first() {
         // Somebody is at work on a view.
         let lock = format!(
             "SELECT pg_advisory_lock({}, 'b'::regclass::oid::int), pg_sleep(3)",
-            reconcile_core::kinds::retention::batch::RUN_LOCK
+            reconcile_core::postgres::lock::RUN_LOCK
         );
         std::thread::scope(|scope| {
             scope.spawn(|| place.server.psql(NAME, &lock));

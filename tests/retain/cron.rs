@@ -44,7 +44,7 @@ const RECORDS: &str =
     "SELECT table_name, action, rows_affected, outcome, message FROM reconcile.retention_run ORDER BY id";
 
 /// What a run holds, with the table's object identifier.
-const RUN_LOCK: i32 = reconcile_core::kinds::retention::batch::RUN_LOCK;
+const RUN_LOCK: i32 = reconcile_core::postgres::lock::RUN_LOCK;
 
 fn places() -> Vec<Place> {
     Place::all(TABLES, RULES)

@@ -27,7 +27,7 @@ pub fn kind(error: &LiveError) -> FailureKind {
         LiveError::Server(error) => error.code.as_str(),
         LiveError::Connection(_) | LiveError::Connect { .. } => return FailureKind::Lost,
         LiveError::Held { .. } => return FailureKind::Lock,
-        LiveError::Url(_) => return FailureKind::Other,
+        LiveError::Url(_) | LiveError::Protocol(_) | LiveError::Registry(_) => return FailureKind::Other,
     };
     match code {
         "55P03" | "40P01" | "40001" => FailureKind::Lock,

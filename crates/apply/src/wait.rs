@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use reconcile_core::plan::{Effect, Step};
-use reconcile_live::{LiveError, error::ServerError};
+use reconcile_core::{
+    plan::{Effect, Step},
+    postgres::batch::ServerError,
+};
+use reconcile_live::LiveError;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{

@@ -71,7 +71,10 @@ impl From<LiveError> for Failure {
             }
             LiveError::Server(error) => error.hint.clone().or_else(|| not_allowed(&error.code)),
             LiveError::Held { .. } => Some("nothing was written; run this again once it is done".to_owned()),
-            LiveError::Connection(_) => None,
+            LiveError::Registry(_) => {
+                Some("use the version of reconcile that wrote it, or `reconcile forget` it".to_owned())
+            }
+            LiveError::Connection(_) | LiveError::Protocol(_) => None,
         };
         let exit = if matches!(error, LiveError::Held { .. }) { Exit::Incomplete } else { Exit::Error };
         Self::Said { exit, message: error.to_string(), hint }

@@ -2,11 +2,11 @@
 
 use reconcile_apply::registry::Registry;
 use reconcile_config::Project;
-use reconcile_live::ReadOptions;
+use reconcile_core::plan::SessionSettings;
 
-/// For reading the live side.
-pub(crate) fn read_options(project: &Project) -> ReadOptions {
-    ReadOptions {
+/// How names are looked up, and where the registry lives.
+pub(crate) fn session(project: &Project) -> SessionSettings {
+    SessionSettings {
         registry_schema: project.settings.registry_schema.clone(),
         search_path: project.settings.search_path.clone(),
     }

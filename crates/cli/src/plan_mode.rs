@@ -6,12 +6,13 @@ use reconcile_apply::registry::RunId;
 use reconcile_config::{Problems, Project};
 use reconcile_core::{
     address::Address,
-    desired::Desired,
-    plan::{Action, Note, Plan, SessionSettings, TimeLimits},
+    kinds::Desired,
+    plan::{Action, Note, Plan, TimeLimits},
     planner::{self, PlanOptions},
     problem::{Problem, closest},
+    reading::Reading,
     rollback::Inverse,
-    scope::{Bounds, Filter, Release},
+    scope::{Filter, Scope},
 };
 use reconcile_live::{LiveError, Session};
 
@@ -38,16 +39,16 @@ pub(crate) enum PlanMode {
 struct Target {
     /// `None`: what the files declare.
     desired: Option<Desired>,
-    filter: Filter,
-    release: Release,
-    remnants: BTreeSet<Address>,
+    scope: Scope,
     notes: Vec<Note>,
 }
 
 /// Reads the live side and plans.
 pub(crate) async fn plan(session: &mut Session, project: &Project, mode: &PlanMode) -> Result<Plan, Failure> {
     let target = match mode {
-        PlanMode::Declared(filter) => Target { filter: filter.clone(), ..Target::default() },
+        PlanMode::Declared(filter) => {
+            Target { scope: Scope { filter: filter.clone(), ..Scope::default() }, ..Target::default() }
+        }
         PlanMode::Before(run) => before(session, project, *run).await?,
         PlanMode::Nothing => nothing(project),
         PlanMode::Released(addresses) => released(project, addresses),
@@ -69,24 +70,22 @@ pub(crate) async fn plan(session: &mut Session, project: &Project, mode: &PlanMo
 }
 
 async fn towards(session: &mut Session, project: &Project, target: &Target) -> Result<Plan, Failure> {
-    let options = options::read_options(project);
+    let (settings, sessions) = (&project.settings, options::session(project));
     let desired = target.desired.as_ref().unwrap_or(&project.desired);
-    let bounds = Bounds { filter: &target.filter, release: &target.release };
-    let picture = reconcile_live::read(session, desired, bounds, &options).await.map_err(readable)?;
-    let settings = &project.settings;
+    let limits = TimeLimits { lock_timeout: settings.lock_timeout, build_timeout: settings.build_timeout };
+    let reading = Reading { desired, scope: &target.scope, session: &sessions, limits };
+    let read = reconcile_live::read(session, reading).await.map_err(readable)?;
     let options = PlanOptions {
-        limits: TimeLimits { lock_timeout: settings.lock_timeout, build_timeout: settings.build_timeout },
-        session: SessionSettings { search_path: options.search_path, registry_schema: options.registry_schema },
+        limits,
+        session: sessions.clone(),
         created_at: jiff::Timestamp::now().to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        filter: target.filter.clone(),
-        release: target.release.clone(),
-        remnants: target.remnants.clone(),
+        scope: target.scope.clone(),
     };
-    let planned = planner::plan(desired, &picture.live, &picture.canonical, options);
-    let mut problems = picture.problems;
+    let planned = planner::plan(desired, &read.live, options);
+    let mut problems = read.problems;
     // A hundred thousand small pieces, which the end of the process frees faster than we do.
-    std::mem::forget(picture.live);
+    std::mem::forget(read.live);
     match planned {
         Ok(plan) if problems.is_empty() => return Ok(plan),
         Ok(_) => {}
@@ -113,38 +112,35 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
         Failure::other(format!("run {} was written by another version of reconcile: {error}", run.0))
     })?;
     let inverse = Inverse::of(&plan, &undone.begun, &project.desired);
-    if let Some((later, address)) = undone.later.iter().find(|(_, address)| inverse.filter.admits(address)) {
+    if let Some((later, address)) = undone.later.iter().find(|(_, address)| inverse.scope.admits(address)) {
         let message = format!("run {} has changed {address} since run {}; nothing was written", later.0, run.0);
         let hint = format!("`reconcile rollback {}` first, or change the declarations and apply them", later.0);
         return Err(Failure::said(Exit::Stale, message, hint));
     }
-    let Inverse { desired, filter, release, remnants, notes } = inverse;
-    Ok(Target { desired: Some(desired), filter, release, remnants, notes })
+    let Inverse { desired, scope, notes } = inverse;
+    Ok(Target { desired: Some(desired), scope, notes })
 }
 
 fn nothing(project: &Project) -> Target {
-    let protected = project.desired.indexes().filter(|index| index.protect).map(|index| index.index.address());
-    let exclude: Vec<_> = protected.collect();
+    let exclude: Vec<_> = project.desired.protected().collect();
     let kept = |address: &Address| Note::new(address.clone(), "protected: it stays, and managed".to_owned());
     let notes = exclude.iter().map(kept).collect();
-    let filter = Filter { only: None, exclude };
-    Target { desired: Some(Desired::new(Vec::new(), Vec::new())), filter, notes, ..Target::default() }
+    let scope = Scope { filter: Filter { only: None, exclude }, ..Scope::default() };
+    Target { desired: Some(Desired::nothing()), scope, notes }
 }
 
 fn released(project: &Project, addresses: &[Address]) -> Target {
-    let declared: BTreeSet<_> = project.desired.indexes().map(|index| index.index.address()).collect();
-    let views = project.desired.matviews.iter().map(|view| view.view.address());
-    let declared: BTreeSet<_> = declared.into_iter().chain(views).collect();
+    let declared: BTreeSet<_> = project.desired.addresses().collect();
     let still = addresses.iter().filter(|address| declared.contains(address));
     let text = "it is still declared: the next apply adopts it again";
     let reason = |address: &Address| (address.clone(), "forgotten on request; it stays as it is".to_owned());
-    Target {
-        desired: Some(Desired::new(Vec::new(), Vec::new())),
+    let scope = Scope {
         filter: Filter::only(addresses.iter().cloned()),
         release: addresses.iter().map(reason).collect(),
-        notes: still.map(|address| Note::new(address.clone(), text.to_owned())).collect(),
-        ..Target::default()
-    }
+        ..Scope::default()
+    };
+    let notes = still.map(|address| Note::new(address.clone(), text.to_owned())).collect();
+    Target { desired: Some(Desired::nothing()), scope, notes }
 }
 
 /// Only what is managed can be forgotten.

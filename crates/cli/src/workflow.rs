@@ -16,6 +16,7 @@ use reconcile_core::{
     hazard::{Approval, Hazard},
     kinds::Object,
     plan::{Plan, PlannedChange},
+    server,
 };
 use reconcile_live::{Session, Target, duplicates};
 use tokio::sync::watch;
@@ -143,7 +144,7 @@ impl Work<'_> {
     /// Nothing is written before this has returned.
     async fn take_over(&mut self, approval: &ApprovalArgs) -> Result<Session, Failure> {
         let mut applier = Session::connect(self.target).await?;
-        let facts = reconcile_live::snapshot::begin(&mut applier, &options::read_options(self.project), 0).await?;
+        let facts = server::begin(&mut applier, &options::session(self.project), 0).await?;
         applier.batch("COMMIT").await?;
         if facts.read_only {
             let name = &self.plan.database.name;

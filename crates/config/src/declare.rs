@@ -8,10 +8,15 @@ use std::{
 };
 
 use reconcile_core::{
-    desired::{DeclaredIndex, DeclaredRule, Desired, DesiredRelation},
+    declared::{Body, Declared},
+    kind::Scheduler,
     kinds::{
-        index::spec::{IndexSpec, lower},
-        retention::{self, spec::RuleSpec},
+        Desired,
+        index::{
+            DesiredRelation, Index,
+            spec::{IndexSpec, lower},
+        },
+        retention::{self, Rule, spec::RuleSpec},
     },
     postgres::name::{Ident, QualifiedName},
     problem::Problem,
@@ -34,7 +39,7 @@ pub(crate) struct Declarations {
     indexes: HashMap<QualifiedName, (QualifiedName, Source)>,
     pending: Vec<Pending>,
     /// Retention rules by table, with their places.
-    rules: BTreeMap<QualifiedName, (Source, Option<DeclaredRule>)>,
+    rules: BTreeMap<QualifiedName, (Source, Option<Declared<Rule>>)>,
     matviews: Matviews,
     /// What is wrong so far.
     pub(crate) problems: Vec<Problem>,
@@ -55,7 +60,7 @@ struct Relation {
     /// In the file that was read last.
     written: (FileId, String),
     prune: Option<(bool, Source)>,
-    indexes: Vec<DeclaredIndex>,
+    indexes: Vec<Declared<Index>>,
 }
 
 impl Declarations {
@@ -95,7 +100,7 @@ impl Declarations {
             }
             let lowered = retention::spec::lower(&table, &spec, &at);
             let rule = lowered.map_err(|problems| self.problems.extend(problems)).ok();
-            self.rules.insert(table, (at.clone(), rule.map(|rule| DeclaredRule::new(rule, at))));
+            self.rules.insert(table, (at.clone(), rule.map(|rule| Declared::new(rule, at, Body::Whole))));
         }
     }
 
@@ -201,7 +206,7 @@ impl Declarations {
     }
 
     /// All declarations, or all that is wrong with them.
-    pub(crate) fn finish(mut self) -> (Desired, Vec<Problem>) {
+    pub(crate) fn finish(mut self, scheduler: Option<Scheduler>) -> (Desired, Vec<Problem>) {
         self.lower_pending();
         for (name, (_, at)) in &self.indexes {
             if let Some(relation) = self.relations.get(name) {
@@ -219,18 +224,17 @@ impl Declarations {
             indexes: relation.indexes,
         });
         let rules = self.rules.into_values().filter_map(|(_, rule)| rule);
-        let desired = Desired::new(relations.collect(), rules.collect());
-        (desired.with_matviews(self.matviews.finish()), self.problems)
+        let views = self.matviews.finish();
+        (Desired::new(relations.collect(), views, rules.collect(), scheduler), self.problems)
     }
 }
 
-type Lowered = Result<DeclaredIndex, Vec<Problem>>;
+type Lowered = Result<Declared<Index>, Vec<Problem>>;
 
 fn lower_one(pending: Pending) -> (QualifiedName, String, Source, Lowered) {
     let Pending { table, name, spec, at } = pending;
     let lowered = lower(&table, &name, &spec, &at);
-    let declared = lowered.map(|lowered| DeclaredIndex::new(lowered, at.clone()));
-    (table, name, at, declared)
+    (table, name, at, lowered)
 }
 
 fn twice(name: &str, table: &QualifiedName, at: &Source, first_table: &QualifiedName, first: &Source) -> Problem {

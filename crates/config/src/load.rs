@@ -9,7 +9,7 @@ use std::{
 };
 
 use reconcile_core::{
-    desired::Desired,
+    kinds::Desired,
     problem::Problem,
     source::{FileId, Source},
 };
@@ -244,9 +244,8 @@ impl Loading<'_> {
         // A section that is broken was left out: that its targets are missing is no mistake of its own.
         problems.retain(|problem| structure_is_sound || problem.at.is_some());
         self.problems.append(&mut problems);
-        let (desired, mut problems) = declarations.finish();
+        let (desired, mut problems) = declarations.finish(settings.scheduler);
         self.problems.append(&mut problems);
-        let desired = desired.scheduled_by(settings.scheduler);
         let mut project = Project { root: base, files: self.files, settings, desired, warnings: self.warnings };
         if self.problems.is_empty() {
             return Ok(project);

@@ -7,10 +7,13 @@ use std::{
 };
 
 use reconcile_core::{
-    desired::DeclaredMatview,
+    declared::{Body, Declared},
     kinds::{
         index::spec::IndexSpec,
-        matview::spec::{Written, lower},
+        matview::{
+            Matview,
+            spec::{Written, lower},
+        },
     },
     postgres::name::QualifiedName,
     problem::Problem,
@@ -31,7 +34,7 @@ pub(crate) type ReadQuery<'a> = &'a mut dyn FnMut(PathBuf, &Source) -> QueryFile
 /// What was declared so far.
 #[derive(Debug, Default)]
 pub(crate) struct Matviews {
-    views: BTreeMap<QualifiedName, (Source, Option<DeclaredMatview>)>,
+    views: BTreeMap<QualifiedName, (Source, Option<Declared<Matview>>)>,
     /// What is wrong so far.
     pub(crate) problems: Vec<Problem>,
 }
@@ -89,12 +92,12 @@ impl Matviews {
         at: &Source,
         folder: &Path,
         read: ReadQuery<'_>,
-    ) -> Option<DeclaredMatview> {
-        let (text, query_at) = match (&spec.query, &spec.query_file) {
-            (Some(query), None) => (query.clone(), at.key("query")),
+    ) -> Option<Declared<Matview>> {
+        let (text, body) = match (&spec.query, &spec.query_file) {
+            (Some(query), None) => (query.clone(), Body::Key("query")),
             (None, Some(path)) => {
                 let (id, text) = read(folder.join(path), &at.key("query_file")).read?;
-                (text, Source::file(id))
+                (text, Body::Elsewhere(Source::file(id)))
             }
             (None, None) => {
                 let problem = Problem::new(at, "a materialized view needs `query` or `query_file`").on_key();
@@ -107,6 +110,10 @@ impl Matviews {
                 return None;
             }
         };
+        let query_at = match &body {
+            Body::Elsewhere(file) => file.clone(),
+            Body::Whole | Body::Key(_) => at.key("query"),
+        };
         let written = Written {
             query: (&text, &query_at),
             with_data: spec.with_data,
@@ -117,7 +124,7 @@ impl Matviews {
             refresh: spec.refresh.as_ref(),
         };
         match lower(name, written, at) {
-            Ok(view) => Some(DeclaredMatview::new(view, at.clone(), query_at)),
+            Ok(view) => Some(Declared::new(view, at.clone(), body)),
             Err(problems) => {
                 self.problems.extend(problems);
                 None
@@ -136,7 +143,7 @@ impl Matviews {
     }
 
     /// The sound ones.
-    pub(crate) fn finish(self) -> Vec<DeclaredMatview> {
+    pub(crate) fn finish(self) -> Vec<Declared<Matview>> {
         self.views.into_values().filter_map(|(_, view)| view).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use reconcile_core::{
     hazard::{Approval, Hazard},
-    kinds::schedule::Scheduler,
+    kind::Scheduler,
     postgres::{
         duration::{self, DurationError},
         name::Ident,

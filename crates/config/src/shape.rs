@@ -4,11 +4,11 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
 use reconcile_core::{
     hazard::Hazard,
+    kind::Scheduler,
     kinds::{
         index::spec::IndexSpec,
         matview::spec::{RefreshSpec, RightsSpec},
         retention::spec::RuleSpec,
-        schedule::Scheduler,
     },
     postgres::parameters::ParameterSpec,
 };

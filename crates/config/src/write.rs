@@ -4,10 +4,10 @@
 mod emit;
 
 use reconcile_core::{
-    desired::{DeclaredIndex, DesiredRelation},
+    declared::Declared,
     kinds::{
         index::{
-            DEFAULT_METHOD, Index, Key, Nulls, Order, PathName, Term,
+            DEFAULT_METHOD, DesiredRelation, Index, Key, Nulls, Order, PathName, Term,
             spec::{ColumnSpec, IndexSpec, lower},
         },
         matview::Matview,
@@ -32,7 +32,7 @@ pub fn schema_yaml(tables: &[DesiredRelation], views: &[Matview]) -> String {
 fn table(relation: &DesiredRelation) -> Value {
     let mut table = Map::default();
     table.put_if(relation.prune, "prune", true);
-    let declared = relation.indexes.iter().map(|declared: &DeclaredIndex| (&declared.index, declared.protect));
+    let declared = relation.indexes.iter().map(|declared: &Declared<Index>| (&declared.object, declared.protect));
     table.put_indexes(declared);
     table.finish()
 }
@@ -150,7 +150,7 @@ fn nulls(nulls: Nulls) -> &'static str {
 fn reads_back(index: &Index, key: &Key, text: &str) -> bool {
     let spec = IndexSpec::Columns(vec![ColumnSpec::Text(text.to_owned())]);
     let lowered = lower(&index.table, index.name.as_str(), &spec, &Source::file(FileId(0)));
-    lowered.is_ok_and(|lowered| lowered.index.definition.columns == [key.clone()])
+    lowered.is_ok_and(|lowered| lowered.object.definition.columns == [key.clone()])
 }
 
 fn parameters(parameters: &Parameters) -> Value {

@@ -5,9 +5,10 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use reconcile_config::{LoadOptions, load, write::schema_yaml};
 use reconcile_core::{
-    desired::{DeclaredIndex, DeclaredMatview, Desired, DesiredRelation},
+    declared::{Body, Declared},
     kinds::{
-        index::{Definition, Index, Key, Nulls, Order, PathName, Term, spec::Lowered},
+        Desired,
+        index::{Definition, DesiredRelation, Index, Key, Nulls, Order, PathName, Term},
         matview::{Matview, Query},
     },
     postgres::{
@@ -195,8 +196,12 @@ fn matview() -> impl Strategy<Value = (Matview, Vec<(Index, bool)>)> {
     })
 }
 
-fn declared(index: Index, protect: bool, at: &Source) -> DeclaredIndex {
-    DeclaredIndex::new(Lowered { index, protect, short: false }, at.clone())
+fn view<'a>(desired: &'a Desired, name: &QualifiedName) -> Option<&'a Declared<Matview>> {
+    desired.matviews.iter().find(|view| view.object.name == *name)
+}
+
+fn declared(index: Index, protect: bool, at: &Source) -> Declared<Index> {
+    Declared { protect, ..Declared::new(index, at.clone(), Body::Key("columns")) }
 }
 
 /// Makes names that must differ differ. The indexes of views stand among the relations, as they do when they are read.
@@ -222,17 +227,17 @@ fn desired(mut relations: Vec<Generated>, views: Vec<(Matview, Vec<(Index, bool)
         DesiredRelation { name, at: at.clone(), prune, indexes }
     });
     let at = at.clone();
-    let declared_views = declared_views.into_iter().map(|view| DeclaredMatview::new(view, at.clone(), at.clone()));
-    Desired::new(relations.collect(), Vec::new()).with_matviews(declared_views.collect())
+    let declared_views = declared_views.into_iter().map(|view| Declared::new(view, at.clone(), Body::Whole));
+    Desired::new(relations.collect(), declared_views.collect(), Vec::new(), None)
 }
 
 /// What is under `tables:`, and what is under `materialized_views:`.
 fn parted(desired: &Desired) -> (Vec<DesiredRelation>, Vec<Matview>) {
     let (of_views, tables): (Vec<_>, Vec<_>) =
-        desired.relations.iter().cloned().partition(|relation| desired.matview(&relation.name).is_some());
+        desired.relations.iter().cloned().partition(|relation| view(desired, &relation.name).is_some());
     let views = of_views.into_iter().map(|relation| {
-        let view = desired.matview(&relation.name).unwrap().view.clone();
-        Matview { indexes: relation.indexes.into_iter().map(|declared| declared.index).collect(), ..view }
+        let view = view(desired, &relation.name).unwrap().object.clone();
+        Matview { indexes: relation.indexes.into_iter().map(|declared| declared.object).collect(), ..view }
     });
     (tables, views.collect())
 }
@@ -251,10 +256,10 @@ proptest! {
         let project = load(&LoadOptions::new(folder.path())).map_err(|problems| {
             TestCaseError::fail(format!("{problems}\n{yaml}"))
         })?;
-        let views = |desired: &Desired| desired.matviews.iter().map(|declared| declared.view.clone()).collect::<Vec<_>>();
+        let views = |desired: &Desired| desired.matviews.iter().map(|declared| declared.object.clone()).collect::<Vec<_>>();
         prop_assert_eq!(views(&project.desired), views(&desired), "{}", yaml);
         let indexes = |desired: &Desired| -> Vec<_> {
-            desired.indexes().map(|declared| (declared.index.clone(), declared.protect)).collect()
+            desired.indexes().map(|declared| (declared.object.clone(), declared.protect)).collect()
         };
         prop_assert_eq!(indexes(&project.desired), indexes(&desired), "{}", yaml);
         prop_assert_eq!(&project.desired.digest, &desired.digest, "{}", yaml);

@@ -1,57 +1,52 @@
-//! How a declared or managed object is called in plans, flags and the registry.
+//! How a declared or managed object is called in plans, flags and the registry: `KIND/SCHEMA.NAME`, with a task before
+//! the name or a part behind it where the kind has such. Which kinds there are is left to `kinds`.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    kinds::schedule::{Task, job_name},
-    postgres::name::{Ident, NameError, QualifiedName, split_parts},
-};
+use crate::postgres::name::{Ident, NameError, QualifiedName, split_parts};
 
-/// The address of one object. A new kind adds a variant.
+/// The name of a kind: what its addresses begin with. The registry may hold names that this version does not know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KindName(Cow<'static, str>);
+
+/// The address of one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Address {
-    /// `index/inventory.stock/idx_stock_status`
-    Index {
-        /// The relation that carries the index.
-        table: QualifiedName,
-        /// The index, in the schema of its table.
-        name: Ident,
-    },
-    /// `matview/analytics.daily_sales_summary`
-    Matview {
-        /// The materialized view.
-        name: QualifiedName,
-    },
-    /// `retention/logging.system_logs`
-    Retention {
-        /// The table whose rows the rule is about.
-        table: QualifiedName,
-    },
-    /// `schedule/retain:logging.system_logs`
-    Schedule {
-        /// What the job does.
-        task: Task,
-        /// To which table.
-        table: QualifiedName,
-    },
+pub struct Address {
+    kind: KindName,
+    task: Option<Box<str>>,
+    relation: QualifiedName,
+    part: Option<Ident>,
 }
 
-/// Why a text is no address.
+/// What stands in an address behind the name of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `schema.name`
+    Relation,
+    /// `schema.table/name`: something that a relation carries.
+    Part,
+    /// `task:schema.name`, with one of these tasks.
+    Task(&'static [&'static str]),
+}
+
+/// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// The part before the first slash names no kind.
     #[error("`{0}` starts with no kind of object; an address looks like `index/schema.table/name`")]
     Kind(String),
-    /// The number of parts does not fit the kind.
-    #[error(
-        "`{0}` does not look like `index/schema.table/name`, `matview/schema.view`, `retention/schema.table` or \
-         `schedule/retain:schema.table`"
-    )]
-    Shape(String),
-    /// A part is no name.
+    /// What follows does not fit the kind.
+    #[error("`{address}` does not look like {examples}")]
+    Shape {
+        /// The address as written.
+        address: String,
+        /// How addresses look.
+        examples: String,
+    },
+    /// A part is not a name.
     #[error("in address `{address}`: {error}")]
     Name {
         /// The address as written.
@@ -61,75 +56,117 @@ pub enum AddressError {
     },
 }
 
+impl KindName {
+    /// The name of a kind that this version knows.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// As addresses have it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KindName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl Address {
-    /// The address of an index.
+    /// The address of a relation, or of something that a relation has one of.
     #[must_use]
-    pub fn index(table: &QualifiedName, name: &Ident) -> Self {
-        Self::Index { table: table.clone(), name: name.clone() }
+    pub fn new(kind: KindName, relation: &QualifiedName) -> Self {
+        Self { kind, task: None, relation: relation.clone(), part: None }
     }
 
-    /// The address of a materialized view.
+    /// The address of something that a relation carries.
     #[must_use]
-    pub fn matview(name: &QualifiedName) -> Self {
-        Self::Matview { name: name.clone() }
+    pub fn of_part(kind: KindName, relation: &QualifiedName, part: &Ident) -> Self {
+        Self { part: Some(part.clone()), ..Self::new(kind, relation) }
     }
 
-    /// The address of a retention rule.
+    /// The address of something that does a task for a relation.
     #[must_use]
-    pub fn retention(table: &QualifiedName) -> Self {
-        Self::Retention { table: table.clone() }
+    pub fn of_task(kind: KindName, task: &str, relation: &QualifiedName) -> Self {
+        Self { task: Some(task.into()), ..Self::new(kind, relation) }
     }
 
-    /// The relation that the object belongs to.
-    #[must_use]
-    pub fn table(&self) -> &QualifiedName {
-        match self {
-            Self::Index { table, .. }
-            | Self::Matview { name: table }
-            | Self::Retention { table }
-            | Self::Schedule { table, .. } => table,
+    /// Reads what stands behind the name of a kind.
+    ///
+    /// # Errors
+    /// It has not the shape, or a part of it is not a name.
+    pub fn read(kind: KindName, shape: Shape, text: &str, examples: &str) -> Result<Self, AddressError> {
+        let rest = text.split_once('/').map_or("", |(_, rest)| rest);
+        let name_error = |error| AddressError::Name { address: text.to_owned(), error };
+        let misshapen = || AddressError::Shape { address: text.to_owned(), examples: examples.to_owned() };
+        let relation = |name: &str| QualifiedName::parse(name).map_err(name_error);
+        match (shape, split_slashes(rest).as_slice()) {
+            (Shape::Relation, [name]) => Ok(Self::new(kind, &relation(name)?)),
+            (Shape::Part, [table, name]) => {
+                // A bare name is exact, dots and all; only a quoted one is unquoted.
+                let part = if name.starts_with('"') {
+                    split_parts(name).map_err(name_error)?.remove(0)
+                } else {
+                    Ident::new(*name).map_err(name_error)?
+                };
+                Ok(Self { part: Some(part), ..Self::new(kind, &relation(table)?) })
+            }
+            (Shape::Task(tasks), [job]) => match job.split_once(':') {
+                Some((task, name)) if tasks.contains(&task) => Ok(Self::of_task(kind, task, &relation(name)?)),
+                Some(_) | None => Err(misshapen()),
+            },
+            (Shape::Relation | Shape::Part | Shape::Task(_), _) => Err(misshapen()),
         }
+    }
+
+    /// An address of a kind that this version does not know, which therefore is only printed again.
+    #[must_use]
+    pub fn unknown(text: &str) -> Self {
+        let (kind, rest) = text.split_once('/').unwrap_or((text, text));
+        // A name is cut only where no version of ours would have written it.
+        let verbatim = || QualifiedName::new(Ident::fitted(rest, ""), Ident::fitted(rest, ""));
+        Self {
+            kind: KindName(Cow::Owned(kind.to_owned())),
+            task: None,
+            relation: QualifiedName::parse(rest).unwrap_or_else(|_| verbatim()),
+            part: None,
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> &KindName {
+        &self.kind
+    }
+
+    /// The relation that the object is or belongs to.
+    #[must_use]
+    pub fn relation(&self) -> &QualifiedName {
+        &self.relation
+    }
+
+    /// What of the relation it is; `None`: all of it.
+    #[must_use]
+    pub fn part(&self) -> Option<&Ident> {
+        self.part.as_ref()
+    }
+
+    /// What is behind the kind: `schema.table/name`.
+    #[must_use]
+    pub fn rest(&self) -> String {
+        let task = self.task.as_ref().map(|task| format!("{task}:")).unwrap_or_default();
+        let part = self.part.as_ref().map(|part| format!("/{part}")).unwrap_or_default();
+        format!("{task}{}{part}", self.relation)
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Index { table, name } => write!(f, "index/{table}/{name}"),
-            Self::Matview { name } => write!(f, "matview/{name}"),
-            Self::Retention { table } => write!(f, "retention/{table}"),
-            Self::Schedule { task, table } => write!(f, "schedule/{}", job_name(*task, table)),
-        }
-    }
-}
-
-impl FromStr for Address {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        let parts = split_slashes(text);
-        let name_error = |error| AddressError::Name { address: text.to_owned(), error };
-        match parts.as_slice() {
-            ["index", table, name] => {
-                let table = QualifiedName::parse(table).map_err(name_error)?;
-                // A bare index name is exact, dots and all; only a quoted one is unquoted.
-                let name = if name.starts_with('"') {
-                    split_parts(name).map_err(name_error)?.remove(0)
-                } else {
-                    Ident::new(*name).map_err(name_error)?
-                };
-                Ok(Self::Index { table, name })
-            }
-            ["matview", name] => Ok(Self::Matview { name: QualifiedName::parse(name).map_err(name_error)? }),
-            ["retention", table] => Ok(Self::Retention { table: QualifiedName::parse(table).map_err(name_error)? }),
-            ["schedule", job] => {
-                let parsed = job.split_once(':').and_then(|(task, table)| Some((task.parse().ok()?, table)));
-                let Some((task, table)) = parsed else { return Err(AddressError::Shape(text.to_owned())) };
-                Ok(Self::Schedule { task, table: QualifiedName::parse(table).map_err(name_error)? })
-            }
-            ["index" | "matview" | "retention" | "schedule", ..] => Err(AddressError::Shape(text.to_owned())),
-            _ => Err(AddressError::Kind(text.to_owned())),
-        }
+        write!(f, "{}/{}", self.kind, self.rest())
     }
 }
 
@@ -143,38 +180,8 @@ fn split_slashes(text: &str) -> Vec<&str> {
     .collect()
 }
 
-impl TryFrom<String> for Address {
-    type Error = AddressError;
-    fn try_from(text: String) -> Result<Self, AddressError> {
-        text.parse()
-    }
-}
-
 impl From<Address> for String {
     fn from(address: Address) -> Self {
         address.to_string()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_survive_printing_and_reading() {
-        for (table, name) in [
-            ("inventory.stock", "idx"),
-            (r#""a.b"."c/d""#, "x/y"),
-            ("A.b", "with \"quotes\" and.dots"),
-            ("t", "new\nline"),
-        ] {
-            let address = Address::index(&QualifiedName::parse(table).unwrap(), &Ident::new(name).unwrap());
-            assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
-        }
-        let job = Address::Schedule { task: Task::Vacuum, table: QualifiedName::parse(r#""a.b"."c/d""#).unwrap() };
-        assert_eq!(job.to_string().parse::<Address>().unwrap(), job);
-        assert!(matches!("schedule/sweep:a.b".parse::<Address>(), Err(AddressError::Shape(_))));
-        assert!(matches!("indx/a.b/c".parse::<Address>(), Err(AddressError::Kind(_))));
-        assert!(matches!("index/a.b".parse::<Address>(), Err(AddressError::Shape(_))));
     }
 }

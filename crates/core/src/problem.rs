@@ -1,9 +1,11 @@
 //! A user's mistake: where it stands, what is wrong, what to do. Showing it is left to `config` and `cli`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::source::Source;
 
 /// One mistake. All mistakes of a run are collected and shown together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The node that is wrong; `None` where no file is to blame.
     pub at: Option<Source>,
@@ -21,7 +23,7 @@ pub struct Problem {
 }
 
 /// The part of a YAML node that a problem marks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mark {
     /// The value.
     Value,

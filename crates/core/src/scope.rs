@@ -1,6 +1,6 @@
 //! Which objects a plan is about: those that take part, and those that are not reconcile's own in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +38,27 @@ impl Filter {
 /// Objects that are left standing and not managed in the end, each with the reason that a reader of the plan is given.
 pub type Release = BTreeMap<Address, String>;
 
-/// How far decisions may go.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds<'a> {
+/// How far a plan may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
     /// What may be changed at all.
-    pub filter: &'a Filter,
+    pub filter: Filter,
     /// What is left standing, whatever needs it.
-    pub release: &'a Release,
+    pub release: Release,
+    /// What a build may have left INVALID: dropped as such, and left alone where somebody else has built it since.
+    pub remnants: BTreeSet<Address>,
+}
+
+impl Scope {
+    /// Whether an object takes part.
+    #[must_use]
+    pub fn admits(&self, address: &Address) -> bool {
+        self.filter.admits(address)
+    }
+
+    /// Why an object is left standing and no longer managed.
+    #[must_use]
+    pub fn released(&self, address: &Address) -> Option<&String> {
+        self.release.get(address)
+    }
 }

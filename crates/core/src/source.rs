@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// A step from a YAML node to one below it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Segment {
     /// The value under this key.
     Key(Arc<str>),
@@ -13,11 +15,11 @@ pub enum Segment {
 }
 
 /// The number of a file in the project that was loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileId(pub u32);
 
 /// A node of a YAML file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// Which file.
     pub file: FileId,
@@ -26,6 +28,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// Declared in no file: what stands in the registry, or stood before a run.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self::file(FileId(u32::MAX))
+    }
+
     /// The root of a file.
     #[must_use]
     pub fn file(file: FileId) -> Self {

@@ -106,10 +106,8 @@ impl Target {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(failed(match LiveError::from(error) {
                 LiveError::Server(error) => error.message,
-                LiveError::Connection(message) | LiveError::Url(message) | LiveError::Connect { message, .. } => {
-                    message
-                }
-                held @ LiveError::Held { .. } => held.to_string(),
+                LiveError::Connection(message) => message,
+                other => other.to_string(),
             })),
             Err(_) => Err(failed(format!("no answer within {} s", self.timeout.as_secs()))),
         }

@@ -33,7 +33,12 @@ pub async fn sample(session: &mut Session, index: &Index, search_path: &[Ident])
     let names = index.key_names();
     let read = |row| -> Result<Duplicate, LiveError> {
         let row: &sea_orm::sqlx::postgres::PgRow = row;
-        Ok(Duplicate { names: names.clone(), values: row.try_get(0)?, rows: row.try_get(1)? })
+        let values: String = row.try_get(0)?;
+        Ok(Duplicate {
+            names: names.clone(),
+            values: serde_json::from_str(&values).map_err(|error| LiveError::Protocol(error.to_string()))?,
+            rows: row.try_get(1)?,
+        })
     };
     results.iter().flatten().map(read).collect()
 }

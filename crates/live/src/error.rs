@@ -1,8 +1,12 @@
 //! What can go wrong on the way to and from the server. No message holds a password.
 
+use reconcile_core::{
+    postgres::{batch::ServerError, rows::DecodeError},
+    registry::EntryError,
+};
 use sea_orm::sqlx;
 
-/// An error of the connection or of a statement of ours.
+/// An error of the connection, of a statement of ours, or of what the registry holds.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// The connection string cannot be read.
@@ -29,41 +33,30 @@ pub enum LiveError {
         /// What it does.
         query: String,
     },
-    /// The connection broke, or the server said what we cannot read.
+    /// The connection broke.
     #[error("the connection to the database failed: {0}")]
     Connection(String),
-}
-
-/// What a server reports of a statement that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerError {
-    /// SQLSTATE, such as `42703`.
-    pub code: String,
-    /// The primary message.
-    pub message: String,
-    /// More of it.
-    pub detail: Option<String>,
-    /// What the server advises.
-    pub hint: Option<String>,
-    /// Characters into the statements that were sent, from 1.
-    pub position: Option<usize>,
-}
-
-impl ServerError {
-    /// The offset in `query` that it points at, where that stood in brackets behind `before`.
-    #[must_use]
-    pub fn offset_in(&self, before: &str, query: &str) -> Option<usize> {
-        // Characters of the batch, from 1, and the bracket.
-        let into = self.position?.checked_sub(before.chars().count() + 2)?;
-        query.char_indices().map(|(offset, _)| offset).chain([query.len()]).nth(into)
-    }
+    /// The server answered otherwise than PostgreSQL does: a bug of ours, or not PostgreSQL.
+    #[error("the server's answer cannot be read: {0}")]
+    Protocol(String),
+    /// The registry holds what this version cannot read.
+    #[error(transparent)]
+    Registry(#[from] EntryError),
 }
 
 impl From<sqlx::Error> for LiveError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
         let Some(database) = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
-            return Self::Connection(error.to_string());
+            return match error {
+                sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::ColumnIndexOutOfBounds { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::RowNotFound
+                | sqlx::Error::TypeNotFound { .. } => Self::Protocol(error.to_string()),
+                _ => Self::Connection(error.to_string()),
+            };
         };
         Self::Server(Box::new(ServerError {
             code: database.code().to_owned(),
@@ -78,13 +71,24 @@ impl From<sqlx::Error> for LiveError {
     }
 }
 
+impl From<DecodeError> for LiveError {
+    fn from(error: DecodeError) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
 impl LiveError {
     /// What the server said, if it was the server that said it.
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         match self {
             Self::Server(error) => Some(error),
-            Self::Url(_) | Self::Connect { .. } | Self::Held { .. } | Self::Connection(_) => None,
+            Self::Url(_)
+            | Self::Connect { .. }
+            | Self::Held { .. }
+            | Self::Connection(_)
+            | Self::Protocol(_)
+            | Self::Registry(_) => None,
         }
     }
 }

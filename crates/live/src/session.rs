@@ -1,8 +1,13 @@
 //! One connection, and how often it went to the server and back.
 
 use futures_util::TryStreamExt as _;
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Either, PgConnection, Row as _, postgres::PgRow};
-use serde::de::DeserializeOwned;
+use reconcile_core::postgres::{
+    batch::{Answers, Ask, Batch, ServerError},
+    rows,
+};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, Connection as _, Either, PgConnection, Row as _, ValueRef as _, postgres::PgRow,
+};
 
 use crate::{connect::Target, error::LiveError};
 
@@ -16,17 +21,6 @@ pub struct Session {
 
 /// The rows of one statement of a batch.
 pub type Rows = Vec<PgRow>;
-
-/// What rows of one JSON text each say, as queries for facts give them.
-pub(crate) fn objects<T: DeserializeOwned>(rows: &[PgRow]) -> Result<Vec<T>, LiveError> {
-    rows.iter().map(|row| serde_json::from_str(row.try_get(0)?).map_err(unknown)).collect()
-}
-
-/// What is said of JSON that our own queries should not have given.
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
-pub(crate) fn unknown(error: serde_json::Error) -> LiveError {
-    LiveError::Connection(format!("the catalogs answered in an unknown form: {error}"))
-}
 
 impl Session {
     /// Connects. What the session should assume is for its first batch to say.
@@ -132,4 +126,49 @@ impl Session {
         // The server notices a connection that just ends as well.
         drop(self.connection.close().await);
     }
+}
+
+impl Ask for Session {
+    type Error = LiveError;
+
+    async fn send(&mut self, batch: &Batch) -> Result<Answers, LiveError> {
+        self.round_trips += 1;
+        let mut answers = Answers::default();
+        let mut rows = rows::Rows::default();
+        let mut stream = sqlx::raw_sql(AssertSqlSafe(batch.text())).fetch_many(&mut self.connection);
+        while let Some(item) = stream.try_next().await? {
+            match item {
+                Either::Left(_) => answers.push(std::mem::take(&mut rows)),
+                Either::Right(row) => add(&mut rows, &row)?,
+            }
+        }
+        Ok(answers)
+    }
+
+    fn refusal(error: LiveError) -> Result<Box<ServerError>, LiveError> {
+        match error {
+            LiveError::Server(error) => Ok(error),
+            error => Err(error),
+        }
+    }
+
+    fn refused(error: Box<ServerError>) -> LiveError {
+        LiveError::Server(error)
+    }
+
+    fn server_version(&self) -> u32 {
+        Self::server_version(self)
+    }
+}
+
+/// The cells of a row, which the simple query protocol brings as text.
+fn add(rows: &mut rows::Rows, row: &PgRow) -> Result<(), LiveError> {
+    let mut cells = Vec::with_capacity(row.len());
+    for column in 0..row.len() {
+        let value = row.try_get_raw(column)?;
+        let text = if value.is_null() { None } else { Some(value.as_str().map_err(sqlx::Error::Decode)?) };
+        cells.push(text);
+    }
+    rows.push(cells);
+    Ok(())
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use reconcile_apply::failure::{FailureKind, backoff, kind};
 use reconcile_core::{
-    kinds::retention::{CutOff, Rule, preflight::Refused, scene::Scene},
+    kinds::retention::{CutOff, Rule, preflight::Refused, read::facts_of, scene::Scene},
     postgres::sql::Sql,
 };
-use reconcile_live::{LiveError, Session, retention::facts_of, settings};
+use reconcile_live::{LiveError, Session, settings};
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
 use tokio::{
     sync::watch,

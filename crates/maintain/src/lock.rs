@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reconcile_core::kinds::retention::batch::RUN_LOCK;
+use reconcile_core::postgres::lock::RUN_LOCK;
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 use tokio::time::{Instant, sleep};

@@ -143,7 +143,7 @@ impl Registry {
     pub fn record(&self, run: RunId, record: &Record) -> String {
         match record {
             Record::Manage { address, declared, definition, declaration } => {
-                let relation = address.table();
+                let relation = address.relation();
                 let model = resource::ActiveModel {
                     address: Set(address.to_string()),
                     relation_schema: Set(relation.schema.as_str().to_owned()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reconcile_core::postgres::{routine, sql::Sql};
+use reconcile_core::{kinds, postgres::sql::Sql};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
     DbBackend, Schema,
@@ -89,7 +89,7 @@ impl Registry {
 
     /// The statements that drop our routines: what rules share, and what forgotten rules left.
     async fn routines(&self, session: &mut Session) -> Result<String, LiveError> {
-        let shared = Sql::default().list(routine::shared_names(), ", ", Sql::literal);
+        let shared = Sql::default().list(kinds::shared_routines(), ", ", Sql::literal);
         let ours = Sql::new(
             "SELECT coalesce(string_agg('DROP ROUTINE ' || p.oid::regprocedure || '; ', ''), '') FROM pg_proc p \
              JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ",
@@ -208,7 +208,7 @@ impl Registry {
 
     /// What rules and chains of views share in the database.
     fn shared(&self) -> impl Iterator<Item = String> {
-        routine::shared(&self.schema).into_iter().map(|sql| sql.to_string())
+        kinds::make_shared_routines(&self.schema).into_iter().map(|sql| sql.to_string())
     }
 
     /// Writes down which layout this is, for everyone to know.

@@ -1,11 +1,14 @@
 //! The SQL that `psql` reads the same catalogs with: in bulk by itself, and as the product asks.
 
-use reconcile_core::kinds::index::catalog::CATALOG_SQL;
+use reconcile_core::{
+    kinds::index::read,
+    postgres::{
+        batch::Batch,
+        name::{Ident, QualifiedName},
+    },
+};
 
 use super::workload::{Table, schema_literals};
-
-/// From this server version on, `pg_index` has the column that `catalog.sql` leaves a place for.
-const NULLS_NOT_DISTINCT_MAJOR: u32 = 15;
 
 /// One bulk read of all indexes of the generated schemas, as anybody would write it.
 pub(crate) fn bulk_sql() -> String {
@@ -25,14 +28,13 @@ WHERE n.nspname IN ({});\n",
 
 /// The product's own queries for the same relations, with the settings that it makes for many of them.
 pub(crate) fn catalog_sql(tables: u32, server_major: u32) -> String {
-    let name = |number| format!("('{}', '{}')", Table(number).schema(), Table(number).name());
-    let rows: Vec<_> = (1..=tables).map(name).collect();
-    let asked = format!("VALUES (''::name, ''::name), {}", rows.join(", "));
-    let sql = CATALOG_SQL.replace("/*asked*/", &asked);
-    let sql = if server_major >= NULLS_NOT_DISTINCT_MAJOR {
-        sql.replace("false /*indnullsnotdistinct*/", "i.indnullsnotdistinct")
-    } else {
-        sql
+    let name = |number: u32| {
+        let (schema, name) = (Table(number).schema(), Table(number).name());
+        QualifiedName::new(Ident::from_server(&schema), Ident::from_server(&name))
     };
-    format!("SET jit = off;\nSET enable_nestloop = off;\n{sql}")
+    let names: Vec<_> = (1..=tables).map(name).collect();
+    let mut batch = Batch::default();
+    read::ask(&mut batch, &read::asked(names.iter(), None), server_major * 10_000);
+    read::ask_names(&mut batch);
+    format!("SET jit = off;\nSET enable_nestloop = off;\n{};\n", batch.text())
 }

@@ -1,26 +1,26 @@
 //! `import`: YAML from what is live.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use reconcile_config::write::schema_yaml;
 use reconcile_core::{
-    desired::{DeclaredIndex, DesiredRelation},
+    change::SessionSettings,
+    declared::Declared,
     kinds::{
-        index::{Index, spec::Lowered},
-        matview::{Matview, catalog::Found},
+        index::{
+            Carrier, DesiredRelation, Index, IndexState,
+            import::{Selection, read_all},
+        },
+        matview::{self, Matview, catalog::Found},
     },
-    live::{IndexState, Relation, RelationKind},
-    postgres::name::{Ident, NameError, QualifiedName},
-    source::{FileId, Source},
+    postgres::{
+        name::{Ident, NameError, QualifiedName},
+        relation::RelationKind,
+    },
+    server,
+    source::Source,
 };
-use reconcile_live::{
-    ReadOptions, Session,
-    catalog::{self, Selection},
-    matview, snapshot,
-};
+use reconcile_live::Session;
 
 use crate::{
     args::{Global, ImportArgs},
@@ -32,7 +32,7 @@ use crate::{
 
 /// What is live of what was selected.
 struct Read {
-    relations: HashMap<QualifiedName, Relation>,
+    relations: BTreeMap<QualifiedName, Carrier>,
     views: Vec<Found>,
 }
 
@@ -46,7 +46,7 @@ struct Contents {
 /// Reads every index and every materialized view of the selected relations and writes a file per schema.
 pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load_if_any(global)?;
-    let options = options::read_options(&project);
+    let options = options::session(&project);
     let mut session = Session::connect(&project::target(global, &project)?).await?;
     let files = files(read(&mut session, args, &options).await?, args);
     session.close().await;
@@ -77,7 +77,7 @@ impl Contents {
     }
 }
 
-async fn read(session: &mut Session, args: &ImportArgs, options: &ReadOptions) -> Result<Read, Failure> {
+async fn read(session: &mut Session, args: &ImportArgs, options: &SessionSettings) -> Result<Read, Failure> {
     let named = |error: NameError| Failure::said(Exit::Usage, error.to_string(), "a table is schema.table");
     let schemas: Result<Vec<_>, _> = args.schema.iter().map(Ident::new).collect();
     let relations: Result<Vec<_>, _> = args.table.iter().map(|table| QualifiedName::parse(table)).collect();
@@ -86,20 +86,20 @@ async fn read(session: &mut Session, args: &ImportArgs, options: &ReadOptions) -
         schemas: schemas.map_err(named)?,
         relations: relations.map_err(named)?,
     };
-    snapshot::begin(session, options, usize::MAX).await?;
-    let mut live = catalog::read_all(session, &selection).await?;
+    server::begin(session, options, usize::MAX).await?;
+    let mut live = read_all(session, &selection).await?;
     if let Some(missing) = selection.relations.iter().find(|name| !live.contains_key(name)) {
         return Err(Failure::other(format!("there is no table or materialized view `{missing}`")));
     }
     // The partitions below a selected parent come along; only what was selected is written.
-    let selected = |relation: &Relation| {
+    let selected = |relation: &Carrier| {
         (selection.relations.is_empty() || selection.relations.contains(&relation.name))
             && (selection.schemas.is_empty() || selection.schemas.contains(&relation.name.schema))
     };
     live.retain(|_, relation| selected(relation));
     let of_views = live.values().filter(|relation| relation.kind == RelationKind::MaterializedView);
     let of_views: Vec<_> = of_views.map(|relation| &relation.name).collect();
-    let views = matview::read_all(session, &of_views).await?;
+    let views = matview::read::read_all(session, &of_views).await?;
     Ok(Read { relations: live, views })
 }
 
@@ -111,14 +111,17 @@ fn files(read: Read, args: &ImportArgs) -> BTreeMap<Ident, Contents> {
         files.entry(found.name.schema.clone()).or_default().views.push(view);
     }
     for relation in read.relations.into_values().filter(|other| other.kind != RelationKind::MaterializedView) {
-        let at = Source::file(FileId(0));
-        let declared = |index| DeclaredIndex::new(Lowered { index, protect: false, short: false }, at.clone());
-        let indexes: Vec<_> = own_indexes(&relation).into_iter().map(declared).collect();
+        let indexes: Vec<_> = own_indexes(&relation).into_iter().map(Declared::nowhere).collect();
         if indexes.is_empty() && !args.all {
             continue;
         }
         let tables = &mut files.entry(relation.name.schema.clone()).or_default().tables;
-        tables.push(DesiredRelation { name: relation.name, at, prune: args.prune, indexes });
+        tables.push(DesiredRelation {
+            name: relation.relation.name,
+            at: Source::nowhere(),
+            prune: args.prune,
+            indexes,
+        });
     }
     for contents in files.values_mut() {
         contents.tables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -127,7 +130,7 @@ fn files(read: Read, args: &ImportArgs) -> BTreeMap<Ident, Contents> {
 }
 
 /// Those that can be declared: neither a constraint's nor a parent's, nor a remnant of a build.
-fn own_indexes(relation: &Relation) -> Vec<Index> {
+fn own_indexes(relation: &Carrier) -> Vec<Index> {
     let own = relation.indexes.values().filter(|live| !live.is_owned_elsewhere() && live.state == IndexState::Valid);
     own.map(|live| live.index.clone()).collect()
 }

@@ -2,8 +2,12 @@
 
 use reconcile_config::Problems;
 use reconcile_core::{
-    desired::{DeclaredIndex, DeclaredMatview, DeclaredRule},
-    kinds::index::FragmentPlace,
+    declared::Declared,
+    kinds::{
+        index::{FragmentPlace, Index},
+        matview::Matview,
+        retention::Rule,
+    },
     problem::Problem,
     source::Source,
 };
@@ -45,13 +49,13 @@ pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-fn query_syntax(declared: &DeclaredMatview) -> Option<Problem> {
-    let (offset, message) = declared.view.query.syntax_error()?;
-    Some(Problem::new(&declared.query_at, message).on_text(offset).hint("this has to be one SQL query"))
+fn query_syntax(declared: &Declared<Matview>) -> Option<Problem> {
+    let (offset, message) = declared.object.query.syntax_error()?;
+    Some(Problem::new(&declared.body_at(), message).on_text(offset).hint("this has to be one SQL query"))
 }
 
-fn rule_syntax(declared: &DeclaredRule) -> Option<Problem> {
-    let (offset, message) = declared.rule.predicate.as_ref()?.syntax_error()?;
+fn rule_syntax(declared: &Declared<Rule>) -> Option<Problem> {
+    let (offset, message) = declared.object.predicate.as_ref()?.syntax_error()?;
     Some(not_an_expression(&declared.at.key("where"), offset, message))
 }
 
@@ -59,8 +63,8 @@ fn not_an_expression(at: &Source, offset: usize, message: String) -> Problem {
     Problem::new(at, message).on_text(offset).hint("this has to be one SQL expression")
 }
 
-fn syntax(declared: &DeclaredIndex) -> Vec<Problem> {
-    let fragments = declared.index.definition.fragments();
+fn syntax(declared: &Declared<Index>) -> Vec<Problem> {
+    let fragments = declared.object.definition.fragments();
     fragments
         .filter_map(|(place, fragment)| {
             let (offset, message) = fragment.syntax_error()?;

@@ -18,7 +18,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
             inline(&change.address.to_string()),
             cell(&reason(change)),
             hazards.join(" "),
-            size(&change.relation)
+            size(&change.impact.relation)
         ));
     }
     for change in &plan.changes {
@@ -32,14 +32,14 @@ pub(crate) fn plan(plan: &Plan) -> String {
 }
 
 fn reason(change: &PlannedChange) -> String {
-    match &change.estimate {
+    match &change.impact.estimate {
         Some(found) => format!("{}; {}", change.reason, estimate(found)),
         None => change.reason.clone(),
     }
 }
 
 fn details(change: &PlannedChange) -> String {
-    if change.steps.is_empty() && change.estimate.is_none() {
+    if change.steps.is_empty() && change.impact.estimate.is_none() {
         return String::new();
     }
     let mut text = format!("\n<details><summary><code>{}</code></summary>\n", html(&change.address.to_string()));

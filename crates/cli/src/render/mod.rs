@@ -8,8 +8,8 @@ mod table;
 pub(crate) mod text;
 
 use reconcile_core::{
-    kinds::{Object, retention::catalog::Estimate},
-    plan::{Plan, PlannedChange, RelationSize, Summary},
+    kinds::Object,
+    plan::{Estimate, Plan, PlannedChange, RelationSize, Summary},
 };
 use similar::{ChangeTag, TextDiff};
 

@@ -1,7 +1,6 @@
 //! A plan for people to read.
 
 use reconcile_core::{
-    address::Address,
     kinds::Object,
     plan::{Action, Plan, PlannedChange, Step},
 };
@@ -79,14 +78,17 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
         let hazards: Vec<_> = change.hazards.iter().map(|hazard| hazard.name()).collect();
         text.push_str(&format!("      hazards: {}\n", paint.with(YELLOW, &hazards.join(", "))));
     }
-    let is_job = matches!(change.address, Address::Schedule { .. });
+    let is_job = change.address.kind().as_str() == "schedule";
     // Before it is made, it has no size.
-    let is_new = matches!(change.address, Address::Matview { .. }) && change.action == Action::Create;
-    if !is_job && !is_new && (change.relation.bytes > 0 || change.relation.rows.is_some() || !change.steps.is_empty()) {
-        let relation = printable(&change.relation.name.to_string());
-        text.push_str(&format!("      {relation}: {}\n", size(&change.relation)));
+    let is_new = change.address.kind().as_str() == "matview" && change.action == Action::Create;
+    if !is_job
+        && !is_new
+        && (change.impact.relation.bytes > 0 || change.impact.relation.rows.is_some() || !change.steps.is_empty())
+    {
+        let relation = printable(&change.impact.relation.name.to_string());
+        text.push_str(&format!("      {relation}: {}\n", size(&change.impact.relation)));
     }
-    if let Some(found) = &change.estimate {
+    if let Some(found) = &change.impact.estimate {
         text.push_str(&format!("      {}\n", estimate(found)));
     }
     text.push('\n');

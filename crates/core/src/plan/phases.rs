@@ -74,9 +74,9 @@ fn phase<'a>(changes: &[Placed<'a>]) -> Phase<'a> {
         return Phase { lists: vec![changes.to_vec()] };
     }
     let mut lists: Vec<Vec<Placed<'a>>> = Vec::new();
-    let mut of_tree: HashMap<&QualifiedName, usize> = HashMap::new();
+    let mut of_lane: HashMap<&QualifiedName, usize> = HashMap::new();
     for placed in changes {
-        let list = *of_tree.entry(&placed.change.tree).or_insert(lists.len());
+        let list = *of_lane.entry(&placed.change.lane).or_insert(lists.len());
         match lists.get_mut(list) {
             Some(list) => list.push(*placed),
             None => lists.push(vec![*placed]),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Plan, PlannedChange, Record, RelationSize};
+use super::{Impact, Plan, PlannedChange, Record};
 use crate::address::Address;
 
 impl Plan {
@@ -64,8 +64,8 @@ fn between(ours: &[PlannedChange], theirs: &[PlannedChange]) -> Vec<String> {
 /// Without what differs from one planning to the next and changes nothing in what will run: sizes, estimates, and the
 /// server's print of what is yet to be built, which a role without temporary tables cannot know.
 fn without_size(change: &PlannedChange) -> PlannedChange {
-    let relation = RelationSize { name: change.relation.name.clone(), bytes: 0, rows: None };
-    let mut change = PlannedChange { relation, estimate: None, ..change.clone() };
+    let impact = Impact::unknown(&change.impact.relation.name);
+    let mut change = PlannedChange { impact, ..change.clone() };
     if !change.steps.is_empty() {
         for record in &mut change.records {
             if let Record::Manage { definition, declared, .. } = record {

@@ -33,3 +33,7 @@ impl Lock {
         }
     }
 }
+
+/// The first of the two numbers of the advisory lock that a run of a rule, or a refresh of a view, holds; the second is the table's object identifier.
+/// "retn" in ASCII. Locks of two numbers do not meet those of one (manual, section 13.3.5).
+pub const RUN_LOCK: i32 = 0x7265_746e;

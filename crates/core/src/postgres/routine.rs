@@ -1,15 +1,13 @@
-//! Routines in reconcile's own schema: what a rule or a chain of views has there, and what all of them share, which is
-//! made with the registry's tables. What they do is left to the kinds.
+//! Routines in reconcile's own schema: those of one object, and those that all objects of a kind share, which are made with
+//! the registry's tables. What they do is left to the kinds.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    kinds::{matview, retention},
-    plan::{SessionSettings, Step, TimeLimits},
-    postgres::{
-        name::{Ident, QualifiedName},
-        sql::Sql,
-    },
+use super::{
+    name::{Ident, QualifiedName},
+    sql::Sql,
 };
 
 /// How often something is tried again that got no lock, where no client says so.
@@ -25,6 +23,9 @@ pub enum Kind {
     #[serde(rename = "p")]
     Procedure,
 }
+
+/// A routine that all objects of a kind share, by name and kind of routine.
+pub type SharedRoutine = (&'static str, Kind);
 
 /// A routine as it should be.
 #[derive(Clone, Debug)]
@@ -55,20 +56,8 @@ impl Kind {
     }
 }
 
-/// The names of what is shared.
-pub fn shared_names() -> impl Iterator<Item = &'static str> {
-    let all = retention::routine::SHARED.into_iter().chain(matview::routine::SHARED);
-    all.map(|(name, _)| name)
-}
-
-/// The statements that make what is shared.
-#[must_use]
-pub fn shared(registry: &Ident) -> Vec<Sql> {
-    matview::routine::shared(registry).into_iter().chain(retention::routine::shared(registry)).collect()
-}
-
 /// The statement that makes a shared routine of some arguments.
-pub(crate) fn create((name, kind): (&'static str, Kind), registry: &Ident, head: &Sql, body: &Sql) -> Sql {
+pub(crate) fn create((name, kind): SharedRoutine, registry: &Ident, head: &Sql, body: &Sql) -> Sql {
     let sql = Sql::new("CREATE OR REPLACE ").raw(kind.word()).ident(registry).raw(".").raw(name).raw_sql(head);
     sql.raw(" AS ").body(body)
 }
@@ -80,13 +69,13 @@ pub fn drop(name: &QualifiedName, kind: Kind) -> Sql {
 }
 
 /// Where names are looked up, as an argument.
-pub(crate) fn path(session: &SessionSettings) -> Sql {
-    Sql::default().literal(Sql::default().search_path(&session.search_path).as_str())
+pub(crate) fn path(search_path: &[Ident]) -> Sql {
+    Sql::default().literal(Sql::default().search_path(search_path).as_str())
 }
 
 /// How long a lock is waited for, as an argument.
-pub(crate) fn patience(limits: TimeLimits) -> Sql {
-    Sql::default().literal(&format!("{}ms", limits.lock_timeout.as_millis()))
+pub(crate) fn patience(lock_timeout: Duration) -> Sql {
+    Sql::default().literal(&format!("{}ms", lock_timeout.as_millis()))
 }
 
 /// A list of texts, as an argument.
@@ -120,10 +109,16 @@ impl Routine {
         found.is_some_and(|found| found.kind == self.kind && found.body.trim_start_matches('\n') == self.body.as_str())
     }
 
-    /// What makes it so.
+    /// The statement that makes it so.
     #[must_use]
-    pub fn step(&self, limits: TimeLimits) -> Step {
+    pub fn create(&self) -> Sql {
         let sql = Sql::new("CREATE OR REPLACE ").raw(self.kind.word()).name(&self.name).raw_sql(&self.head);
-        Step { undo: Some(drop(&self.name, self.kind)), ..Step::brief(sql.raw(" AS ").body(&self.body), None, limits) }
+        sql.raw(" AS ").body(&self.body)
+    }
+
+    /// The statement that takes it away.
+    #[must_use]
+    pub fn drop(&self) -> Sql {
+        drop(&self.name, self.kind)
     }
 }

@@ -129,28 +129,23 @@ impl Sql {
         self
     }
 
+    /// A query of ours with its gaps filled, without the comments for its readers, which stand on lines of their own.
+    ///
+    /// # Panics
+    /// As [`Sql::filled`].
+    #[must_use]
+    pub fn query(text: &'static str, values: &[(&str, Self)]) -> Self {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+        fill(&lines.collect::<Vec<_>>().join("\n"), values)
+    }
+
     /// Fills the gaps of a text of ours, each written `@NAME@`, in one pass: what fills a gap is not looked at again.
     ///
     /// # Panics
     /// A gap has no value, or stands in a comment, which what fills it could leave by a new line.
     #[must_use]
     pub fn filled(text: &'static str, values: &[(&str, Self)]) -> Self {
-        let mut sql = Self::default();
-        let mut before = "";
-        for (position, part) in text.split('@').enumerate() {
-            if position % 2 == 0 {
-                sql = sql.raw(part);
-                before = part;
-                continue;
-            }
-            let line = before.rsplit('\n').next().unwrap_or_default();
-            assert!(!line.contains("--"), "the gap {part} is in a comment");
-            match values.iter().find(|(name, _)| *name == part) {
-                Some((_, value)) => sql = sql.raw_sql(value),
-                None => panic!("nothing fills the gap {part}"),
-            }
-        }
-        sql
+        fill(text, values)
     }
 
     /// Adds a number.
@@ -190,6 +185,31 @@ impl Sql {
     /// The statement's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn fill(text: &str, values: &[(&str, Sql)]) -> Sql {
+    let mut sql = String::new();
+    let mut before = "";
+    for (position, part) in text.split('@').enumerate() {
+        if position % 2 == 0 {
+            sql.push_str(part);
+            before = part;
+            continue;
+        }
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        assert!(!line.contains("--"), "the gap {part} is in a comment");
+        match values.iter().find(|(name, _)| *name == part) {
+            Some((_, value)) => sql.push_str(&value.0),
+            None => panic!("nothing fills the gap {part}"),
+        }
+    }
+    Sql(sql)
+}
+
+impl AsRef<str> for Sql {
+    fn as_ref(&self) -> &str {
         &self.0
     }
 }

@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use reconcile_apply::registry::refresh_run::Noted;
 use reconcile_core::{
     kinds::{
-        matview::{Matview, catalog::Found, order},
+        matview::{self, Matview, catalog::Found, order},
         retention::preflight::Refused,
     },
     postgres::name::QualifiedName,
 };
-use reconcile_live::{LiveError, Session, matview::facts_of, settings};
+use reconcile_live::{LiveError, Session, settings};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -36,7 +36,7 @@ pub async fn refresh(
 ) -> Result<Report, LiveError> {
     settings::take(session, &options.search_path).await?;
     let names: Vec<_> = views.iter().map(|view| &view.name).collect();
-    let found = facts_of(session, &names).await?;
+    let found = matview::read::facts_of(session, &names).await?;
     let reads = |view: &Matview| found.get(&view.name).map(|found| found.reads.clone()).unwrap_or_default();
     let reads: Vec<_> = views.iter().map(|view| (view.name.clone(), reads(view))).collect();
     // Where somebody has led a plain view round in a circle, no order is right, and any brings them closer to the truth.

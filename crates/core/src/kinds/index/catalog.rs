@@ -1,28 +1,18 @@
-//! An index as the catalogs hold it. The rows come from `catalog.sql`, which the `live` crate runs; what they
-//! mean is decided here.
+//! An index as the catalogs hold it: what a row of `catalog.sql` means. Which rows are asked for is in `read`.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Definition, Index, Key, Nulls, Order, PathName, Term};
-use crate::{
-    live::{IndexState, LiveIndex},
-    postgres::{
-        fragment::Fragment,
-        name::{Ident, QualifiedName},
-        parameters::Parameters,
-    },
+use super::{Definition, Index, IndexState, Key, LiveIndex, Nulls, Order, PathName, Term};
+use crate::postgres::{
+    fragment::Fragment,
+    name::{Ident, QualifiedName},
+    parameters::Parameters,
 };
-
-/// The queries: relations, indexes and the names of their classes and collations, in this order.
-pub const CATALOG_SQL: &str = include_str!("catalog.sql");
-
-/// Where in [`CATALOG_SQL`] the names begin, which need to be read only once.
-pub const NAMES_FROM: &str = "-- operator classes";
 
 /// The columns of a relation, by number.
 pub type Columns = BTreeMap<i16, Column>;
 
-/// One row of the second query of `catalog.sql`. Vectors run over the index's columns, keys first.
+/// One row of `catalog.sql`. Vectors run over the index's columns, keys first.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "a row has the columns that the catalog has")]
 pub struct IndexRow {
@@ -106,7 +96,7 @@ pub struct OpClass {
     pub stores_other: bool,
 }
 
-/// Decision the rows of indexes refer to by number.
+/// What the rows of indexes refer to by number.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Operator classes.

@@ -1,52 +1,7 @@
--- Reads the relations that were asked for, the partitions below them, and their indexes, in bulk: joins over the
--- catalogs cost a fraction of one pg_get_indexdef() per index. `asked` is a temporary name for the list of
--- relations; the caller puts it in place of /*asked*/ as rows (schema, name). The schema `pg_temp` is our own one.
-
--- relations
-WITH RECURSIVE asked(schema, name) AS (/*asked*/),
-wanted(oid, schema, name, kind, parent) AS (
-    SELECT c.oid, n.nspname, c.relname, c.relkind,
-           CASE WHEN c.relispartition THEN (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid) END
-    FROM asked a
-    JOIN pg_namespace n ON n.nspname = a.schema
-    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
-    WHERE c.relkind IN ('r', 'p', 'm', 'f')
-    UNION ALL
-    SELECT c.oid, 'pg_temp', c.relname, c.relkind, NULL
-    FROM asked a
-    JOIN pg_class c ON c.relnamespace = pg_my_temp_schema() AND c.relname = a.name
-    WHERE a.schema = 'pg_temp' AND c.relkind = 'r'
-), tree(oid, schema, name, kind, parent) AS (
-    SELECT * FROM wanted
-    UNION
-    SELECT c.oid, n.nspname, c.relname, c.relkind, h.inhparent
-    FROM tree t
-    JOIN pg_inherits h ON h.inhparent = t.oid
-    JOIN pg_class c ON c.oid = h.inhrelid AND c.relispartition
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE t.kind = 'p'
-), attributes AS (
-    SELECT a.attrelid,
-           array_agg(a.attnum) AS numbers,
-           array_agg(a.attname::text) AS names,
-           array_agg(coalesce(domain.typbasetype, a.atttypid)) AS types,
-           array_agg(a.attcollation) AS collations
-    FROM pg_attribute a
-    LEFT JOIN pg_type domain ON domain.oid = a.atttypid AND domain.typtype = 'd'
-    WHERE a.attrelid IN (SELECT oid FROM tree) AND a.attnum > 0 AND NOT a.attisdropped
-    GROUP BY a.attrelid
-)
-SELECT t.oid, t.schema::text, t.name::text, t.kind::text, t.parent,
-       a.numbers, a.names, a.types, a.collations,
-       c.relpages::int8 * current_setting('block_size')::int8 AS bytes,
-       c.reltuples::float8 AS rows,
-       (SELECT p.partattrs::text FROM pg_partitioned_table p WHERE p.partrelid = t.oid) AS partition_key
-FROM tree t
-JOIN pg_class c ON c.oid = t.oid
-LEFT JOIN attributes a ON a.attrelid = t.oid;
-
--- indexes
-WITH RECURSIVE asked(schema, name) AS (/*asked*/),
+-- Reads the indexes of the relations that are asked for, and of the partitions below them, in bulk: joins over the catalogs
+-- cost a fraction of one pg_get_indexdef() for each index. What is asked for is given as rows of (schema, name); the schema
+-- pg_temp is our own one.
+WITH RECURSIVE asked(schema, name) AS (@ASKED@),
 tree(oid, kind) AS (
     SELECT c.oid, c.relkind
     FROM asked a
@@ -66,7 +21,7 @@ tree(oid, kind) AS (
     WHERE t.kind = 'p'
 )
 SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS method, i.indisunique,
-       false /*indnullsnotdistinct*/ AS nulls_not_distinct, i.indisvalid,
+       @NULLS_NOT_DISTINCT@ AS nulls_not_distinct, i.indisvalid,
        CASE WHEN NOT i.indisvalid AND c.relkind = 'i' THEN (
            -- The session that holds the lock of a concurrent build on the table and is building something.
            SELECT l.pid FROM pg_locks l JOIN pg_stat_progress_create_index p ON p.pid = l.pid
@@ -81,21 +36,22 @@ SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS met
        CASE
            WHEN i.indexprs IS NULL THEN NULL
            -- A list of one prints as itself, which costs a fifth of what the way below does.
-           WHEN cardinality(array_positions(i.indkey::int2[], 0::int2)) = 1 THEN ARRAY[pg_get_expr(i.indexprs, i.indrelid)]
-           ELSE ARRAY(
+           WHEN cardinality(array_positions(i.indkey::int2[], 0::int2)) = 1 THEN json_build_array(pg_get_expr(i.indexprs, i.indrelid))
+           ELSE array_to_json(ARRAY(
                SELECT pg_get_indexdef(i.indexrelid, k, false) FROM generate_series(1, i.indnkeyatts) k
-               WHERE i.indkey[k - 1] = 0 ORDER BY k)
+               WHERE i.indkey[k - 1] = 0 ORDER BY k))
        END AS expressions,
-       CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(
-           SELECT x.atttypid FROM pg_attribute x
+       CASE WHEN i.indexprs IS NOT NULL THEN array_to_json(ARRAY(
+           SELECT x.atttypid::int8 FROM pg_attribute x
            WHERE x.attrelid = i.indexrelid AND x.attnum <= i.indnkeyatts AND i.indkey[x.attnum - 1] = 0
-           ORDER BY x.attnum)
+           ORDER BY x.attnum))
        END AS expression_types,
        CASE WHEN i.indpred IS NOT NULL THEN pg_get_expr(i.indpred, i.indrelid) END AS predicate,
-       c.reloptions AS parameters,
-       o.parameters AS opclass_parameters,
+       array_to_json(c.reloptions) AS parameters,
+       array_to_json(o.parameters) AS opclass_parameters,
        s.spcname::text AS tablespace, d.description AS comment, k.conname::text AS "constraint",
-       f.needed_by, h.inhparent AS attached_to, o.statistics
+       array_to_json(f.needed_by) AS needed_by, h.inhparent AS attached_to,
+       array_to_json(o.statistics) AS statistics
 FROM tree t
 -- An interrupted DROP INDEX CONCURRENTLY leaves an index that is not even live; it has to be dropped again.
 JOIN pg_index i ON i.indrelid = t.oid
@@ -120,16 +76,4 @@ LEFT JOIN (
         WHERE y.attnum > 0 AND (y.attoptions IS NOT NULL OR y.attstattarget > -1))
       AND x.attnum > 0
     GROUP BY x.attrelid
-) o ON o.attrelid = i.indexrelid;
-
--- operator classes
-SELECT o.oid, n.nspname::text, o.opcname::text, am.amname::text, o.opcintype, o.opcdefault,
-       o.opckeytype <> 0 AS stores_other
-FROM pg_opclass o
-JOIN pg_namespace n ON n.oid = o.opcnamespace
-JOIN pg_am am ON am.oid = o.opcmethod;
-
--- collations
-SELECT c.oid, n.nspname::text, c.collname::text
-FROM pg_collation c
-JOIN pg_namespace n ON n.oid = c.collnamespace;
+) o ON o.attrelid = i.indexrelid

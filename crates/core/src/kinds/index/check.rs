@@ -1,12 +1,16 @@
-//! Whether a declared index can exist where it is declared, as far as names tell. Decision its expressions mean is
+//! Whether a declared index can exist where it is declared, as far as names tell. What its expressions mean is
 //! left to the server.
 
-use super::{ColumnPlace, Term, names::part_names};
+use super::{Carrier, ColumnPlace, DesiredRelation, Index, Live, Term, names::part_names};
 use crate::{
-    desired::{DeclaredIndex, DesiredRelation},
-    live::{Live, Relation, RelationKind},
-    postgres::name::{Ident, QualifiedName},
+    declared::Declared,
+    kind::Context,
+    postgres::{
+        name::{Ident, QualifiedName},
+        relation::{RelationKind, names},
+    },
     problem::Problem,
+    server::Vocabulary,
     source::Source,
 };
 
@@ -17,10 +21,14 @@ const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
 ///
 /// # Errors
 /// There is no such relation, or it takes no indexes.
-pub fn relation<'a>(desired: &DesiredRelation, live: &'a Live) -> Result<&'a Relation, Problem> {
+pub fn relation<'a>(
+    desired: &DesiredRelation,
+    live: &'a Live,
+    vocabulary: &Vocabulary,
+) -> Result<&'a Carrier, Problem> {
     let Some(relation) = live.relations.get(&desired.name) else {
         let message = format!("there is no table or materialized view `{}`", desired.name);
-        let known = live.vocabulary.relations.iter().map(String::as_str);
+        let known = vocabulary.relations.iter().map(String::as_str);
         return Err(Problem::new(&desired.at, message).on_key().did_you_mean(&desired.name.to_string(), known));
     };
     if relation.kind == RelationKind::Foreign {
@@ -32,18 +40,18 @@ pub fn relation<'a>(desired: &DesiredRelation, live: &'a Live) -> Result<&'a Rel
 
 /// Everything that is wrong with the names of a declared index.
 #[must_use]
-pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<Problem> {
-    let columns: Vec<_> = relation.columns.iter().map(|column| Ident::from_server(&column.name)).collect();
+pub fn index(declared: &Declared<Index>, relation: &Carrier, live: &Live, context: Context<'_>) -> Vec<Problem> {
+    let columns = names(&relation.columns);
     let mut problems = unknown_columns(declared, &relation.name, &columns);
-    problems.extend(storage(declared, live));
-    let (definition, at) = (&declared.index.definition, &declared.at);
+    problems.extend(storage(declared, context));
+    let (definition, at) = (&declared.object.definition, &declared.at);
     problems.extend(partition_key(declared, relation));
     if definition.unique && live.has_foreign_partition(relation) {
         let message = format!("a partition of `{}` is a foreign table, which no unique index can cover", relation.name);
         problems.push(Problem::new(&at.key("unique"), message));
     }
     problems.extend(taken(declared, live));
-    let parts = part_names(&declared.index.name, relation, live);
+    let parts = part_names(&declared.object.name, relation, live);
     if let Some((name, taken)) =
         parts.into_iter().find_map(|name| Some((live.taken.get(&name)?, name)).map(|(t, n)| (n, t)))
     {
@@ -53,23 +61,23 @@ pub fn index(declared: &DeclaredIndex, relation: &Relation, live: &Live) -> Vec<
     problems
 }
 
-/// Decision is wrong with how it is to be stored, whatever it is on.
-pub(crate) fn storage(declared: &DeclaredIndex, live: &Live) -> Vec<Problem> {
-    let (definition, at) = (&declared.index.definition, &declared.at);
+/// What is wrong with how it is to be stored, whatever it is on.
+pub(crate) fn storage(declared: &Declared<Index>, context: Context<'_>) -> Vec<Problem> {
+    let (definition, at) = (&declared.object.definition, &declared.at);
     let mut problems = Vec::new();
     let method = definition.method.as_str();
-    if !live.vocabulary.methods.iter().any(|known| known == method) {
+    if !context.vocabulary.methods.iter().any(|known| known == method) {
         let problem = Problem::new(&at.key("method"), format!("this server has no index access method `{method}`"));
-        problems.push(problem.did_you_mean(method, live.vocabulary.methods.iter().map(String::as_str)));
+        problems.push(problem.did_you_mean(method, context.vocabulary.methods.iter().map(String::as_str)));
     }
-    if let Some(tablespace) = &declared.index.tablespace
-        && !live.vocabulary.tablespaces.iter().any(|known| known == tablespace.as_str())
+    if let Some(tablespace) = &declared.object.tablespace
+        && !context.vocabulary.tablespaces.iter().any(|known| known == tablespace.as_str())
     {
         let problem = Problem::new(&at.key("tablespace"), format!("this server has no tablespace `{tablespace}`"));
-        let known = live.vocabulary.tablespaces.iter().map(String::as_str);
+        let known = context.vocabulary.tablespaces.iter().map(String::as_str);
         problems.push(problem.did_you_mean(tablespace.as_str(), known));
     }
-    if definition.nulls_not_distinct && live.database.server_version < NULLS_NOT_DISTINCT_SINCE {
+    if definition.nulls_not_distinct && context.database.server_version < NULLS_NOT_DISTINCT_SINCE {
         let message = "this server is older than PostgreSQL 15, which brought `nulls_not_distinct`";
         problems.push(Problem::new(&at.key("nulls_not_distinct"), message));
     }
@@ -77,9 +85,9 @@ pub(crate) fn storage(declared: &DeclaredIndex, live: &Live) -> Vec<Problem> {
 }
 
 /// Whether something else has its name.
-pub(crate) fn taken(declared: &DeclaredIndex, live: &Live) -> Option<Problem> {
-    let taken = live.taken.get(&declared.index.relation())?;
-    let message = format!("the name `{}` is taken by the {}", declared.index.relation(), taken.what);
+pub(crate) fn taken(declared: &Declared<Index>, live: &Live) -> Option<Problem> {
+    let taken = live.taken.get(&declared.object.relation())?;
+    let message = format!("the name `{}` is taken by the {}", declared.object.relation(), taken.what);
     let problem = Problem::new(&declared.at, message).on_key();
     let hint = "names of tables, views and indexes are unique within a schema";
     let moved = "if the index has moved here, apply its removal there first: names are unique within a schema";
@@ -88,8 +96,8 @@ pub(crate) fn taken(declared: &DeclaredIndex, live: &Live) -> Option<Problem> {
 
 /// The columns that it names and that a relation has not.
 #[must_use]
-pub fn unknown_columns(declared: &DeclaredIndex, relation: &QualifiedName, known: &[Ident]) -> Vec<Problem> {
-    let unknown = declared.index.definition.named_columns().filter(|(_, column)| !known.contains(column));
+pub fn unknown_columns(declared: &Declared<Index>, relation: &QualifiedName, known: &[Ident]) -> Vec<Problem> {
+    let unknown = declared.object.definition.named_columns().filter(|(_, column)| !known.contains(column));
     unknown
         .map(|(place, column)| {
             let message = format!("column `{column}` is not in `{relation}`");
@@ -103,7 +111,7 @@ pub fn unknown_columns(declared: &DeclaredIndex, relation: &QualifiedName, known
         .collect()
 }
 
-fn column_at(declared: &DeclaredIndex, place: ColumnPlace) -> Source {
+fn column_at(declared: &Declared<Index>, place: ColumnPlace) -> Source {
     match place {
         ColumnPlace::Key(position) => declared.column_at(position).key("column"),
         ColumnPlace::Include(position) => declared.at.key("include").item(position),
@@ -111,15 +119,15 @@ fn column_at(declared: &DeclaredIndex, place: ColumnPlace) -> Source {
 }
 
 /// A unique index of a partitioned table must hold the whole partition key (manual, section 5.12.2.3).
-fn partition_key(declared: &DeclaredIndex, relation: &Relation) -> Option<Problem> {
-    if !relation.is_partitioned() || !declared.index.definition.unique {
+fn partition_key(declared: &Declared<Index>, relation: &Carrier) -> Option<Problem> {
+    if !relation.is_partitioned() || !declared.object.definition.unique {
         return None;
     }
     if relation.partition_key.contains(&None) {
         let message = format!("`{}` is partitioned by an expression, which no unique index can hold", relation.name);
         return Some(Problem::new(&declared.at.key("unique"), message));
     }
-    let keys = &declared.index.definition.columns;
+    let keys = &declared.object.definition.columns;
     let missing = relation.partition_key.iter().flatten().find(|column| {
         !keys.iter().any(|key| match &key.term {
             Term::Column(name) => name == *column,

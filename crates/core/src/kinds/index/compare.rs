@@ -3,7 +3,7 @@
 use super::{Definition, Index, Term};
 use crate::postgres::{name::Ident, parameters::Parameters};
 
-/// Decision it takes to make the live index the declared one.
+/// What it takes to make the live index the declared one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing.
@@ -28,7 +28,7 @@ pub enum Alteration {
     Comment(String),
 }
 
-/// Compares a live index with a declared one whose definition is in canonical form. Decision is not declared
+/// Compares a live index with a declared one whose definition is in canonical form. What is not declared
 /// (storage parameters, tablespace, comment) is no difference.
 #[must_use]
 pub fn compare(live: &Index, declared: &Index, canonical: &Definition, default_tablespace: &str) -> Verdict {

@@ -7,7 +7,7 @@ use crate::postgres::{name::Ident, sql::Sql};
 const SHOWN: i64 = 5;
 
 impl Index {
-    /// The query for keys that stand in more than one row: each key as text, then how often it is there. NULLs are
+    /// The query for keys that stand in more than one row: each key as a JSON array of texts, then how often it is there. NULLs are
     /// equal to nothing unless declared so (manual, CREATE INDEX).
     #[must_use]
     pub fn duplicates(&self) -> Sql {
@@ -16,9 +16,9 @@ impl Index {
             Term::Expression(expression) => sql.parenthesised(expression),
         };
         let terms = || self.definition.columns.iter().map(|key| &key.term);
-        let mut sql = Sql::new("SELECT ARRAY[")
+        let mut sql = Sql::new("SELECT to_json(ARRAY[")
             .list(terms(), ", ", |sql, term| key(sql, term).raw("::text"))
-            .raw("], count(*) FROM ")
+            .raw("])::text, count(*) FROM ")
             .name(&self.table)
             .raw(" WHERE true");
         if let Some(predicate) = &self.definition.predicate {

@@ -1,28 +1,47 @@
 //! An index: what it is, on both sides of the comparison. How it is written in YAML is in `spec`, how it is read
 //! from the catalogs in `catalog`, when two are the same in `compare`, what a change executes in `steps`.
 
+mod ask;
 pub mod canonical;
 pub mod catalog;
+mod change;
 pub mod check;
 pub mod compare;
 pub mod decide;
+pub mod desired;
+pub mod details;
 mod duplicates;
+mod explain;
+pub mod import;
+pub mod live;
 pub mod names;
+mod plan;
+mod probe;
+pub mod read;
+mod rollback;
 pub mod spec;
 pub mod steps;
 mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use ask::{Resolved, resolve};
+pub use desired::DesiredRelation;
+pub use live::{Carrier, IndexState, Live, LiveIndex};
+pub use rollback::Former;
 pub use write::BuildMode;
 
 use crate::{
-    address::Address,
+    address::{Address, KindName, Shape},
+    change::Change,
+    kind::{Context, Kind, Part, Projection, Undoing},
     postgres::{
         fragment::Fragment,
         name::{Ident, QualifiedName},
         parameters::Parameters,
+        routine::SharedRoutine,
     },
+    registry::Registry,
 };
 
 /// Keys and included columns that one index can have (`INDEX_MAX_KEYS`).
@@ -31,6 +50,72 @@ pub const MAX_COLUMNS: usize = 32;
 /// The access method of an index that names none.
 pub const DEFAULT_METHOD: &str = "btree";
 
+/// The kind.
+#[derive(Debug)]
+pub enum Indexes {}
+
+/// Both sides of the indexes.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What is declared, in the order of relations.
+    pub desired: &'a [DesiredRelation],
+    /// What is live.
+    pub live: &'a Live,
+}
+
+impl<'a> View<'a> {
+    /// What is declared about a relation.
+    #[must_use]
+    pub fn desired(self, name: &QualifiedName) -> Option<&'a DesiredRelation> {
+        desired::relation(self.desired, name)
+    }
+}
+
+impl Kind for Indexes {
+    const NAME: KindName = KindName::new("index");
+    const SHAPE: Shape = Shape::Part;
+    const EXAMPLE: &'static str = "index/schema.table/name";
+    const READS_DECLARATIONS: bool = false;
+    const ROUTINES: &'static [SharedRoutine] = &[];
+
+    type Object = Index;
+    type View<'a> = View<'a>;
+    type Former = Former;
+
+    fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> Part<Index> {
+        plan::plan(context, view, ahead)
+    }
+
+    fn restore<O>(
+        change: &Change<O>,
+        before: &Index,
+        after: Option<&Index>,
+        undoing: &mut Undoing,
+        former: &mut Former,
+    ) {
+        rollback::restore(change, before, after, undoing, former);
+    }
+
+    fn touch(address: &Address, former: &mut Former) {
+        former.tables.insert(address.relation().clone());
+    }
+}
+
+/// The address of an index.
+#[must_use]
+pub fn address(table: &QualifiedName, name: &Ident) -> Address {
+    Address::of_part(Indexes::NAME, table, name)
+}
+
+/// The managed indexes of one relation, with their names.
+pub fn managed<'a>(registry: &'a Registry, table: &'a QualifiedName) -> impl Iterator<Item = (&'a Address, &'a Ident)> {
+    // What has no part sorts before what has one.
+    let first = Address::new(Indexes::NAME, table);
+    let of_table = registry.managed.range(first..).map(|(address, _)| address);
+    let of_table = of_table.take_while(move |address| *address.kind() == Indexes::NAME && address.relation() == table);
+    of_table.filter_map(|address| Some((address, address.part()?)))
+}
+
 /// An index. From YAML its expressions are as written; from the catalogs they are as the server prints them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Index {
@@ -38,7 +123,7 @@ pub struct Index {
     pub table: QualifiedName,
     /// Its name, in the schema of the relation.
     pub name: Ident,
-    /// Decision it indexes and how. A difference here needs a new index.
+    /// What it indexes and how. A difference here needs a new index.
     #[serde(flatten)]
     pub definition: Definition,
     /// Storage parameters; `None` where they are not declared, and then not compared.
@@ -76,7 +161,7 @@ pub struct Definition {
 /// One key of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
-    /// Decision is indexed.
+    /// What is indexed.
     #[serde(flatten)]
     pub term: Term,
     /// `None`: the one that the column's type has anyway.
@@ -169,7 +254,7 @@ impl Index {
     /// How plans and the registry call it.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address::index(&self.table, &self.name)
+        address(&self.table, &self.name)
     }
 
     /// The index as a relation of its own: the schema is its table's.

@@ -1,11 +1,13 @@
 //! Names that reconcile gives: for what it builds beside something, and for parts on partitions. They depend on
 //! nothing but what is declared, so that a later run finds what an earlier one left.
 
-use super::Index;
+use super::{Carrier, Index, Live};
 use crate::{
     digest::Digest,
-    live::{Live, Relation, RelationKind},
-    postgres::name::{Ident, QualifiedName},
+    postgres::{
+        name::{Ident, QualifiedName},
+        relation::RelationKind,
+    },
 };
 
 /// The name that a replacement is built under. It depends only on what is declared, so that a later run finds it.
@@ -30,10 +32,9 @@ pub fn partition_index_name(index: &Ident, partition: &QualifiedName) -> Ident {
 
 /// The names of all parts that a partitioned index needs and that do not stand on their partitions yet.
 #[must_use]
-pub fn part_names(index: &Ident, relation: &Relation, live: &Live) -> Vec<QualifiedName> {
-    let partitions = relation.partitions.iter().filter_map(|name| live.relations.get(name));
+pub fn part_names(index: &Ident, relation: &Carrier, live: &Live) -> Vec<QualifiedName> {
     let mut names = Vec::new();
-    for partition in partitions.filter(|partition| partition.kind != RelationKind::Foreign) {
+    for partition in live.partitions(relation).filter(|partition| partition.kind != RelationKind::Foreign) {
         let part = partition_index_name(index, &partition.name);
         names.extend(part_names(&part, partition, live));
         if !partition.indexes.contains_key(&part) {

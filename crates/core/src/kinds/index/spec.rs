@@ -14,6 +14,7 @@ use serde::{
 
 use super::{DEFAULT_METHOD, Definition, Index, Key, MAX_COLUMNS, Nulls, Order, PathName, Term};
 use crate::{
+    declared::{Body, Declared},
     postgres::{
         fragment::Fragment,
         name::{Ident, QualifiedName, split_parts},
@@ -106,22 +107,16 @@ pub struct FullColumnSpec {
     pub collation: Option<String>,
 }
 
-/// Decision an index of the YAML means, and whether it is protected.
-#[derive(Clone, Debug)]
-pub struct Lowered {
-    /// The index.
-    pub index: Index,
-    /// Never dropped or replaced.
-    pub protect: bool,
-    /// It was written as the list of its columns alone.
-    pub short: bool,
-}
-
 /// Reads the specification of the index `name` on `table`.
 ///
 /// # Errors
 /// Every name, fragment or combination that cannot be, each at its place below `at`.
-pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -> Result<Lowered, Vec<Problem>> {
+pub fn lower(
+    table: &QualifiedName,
+    name: &str,
+    spec: &IndexSpec,
+    at: &Source,
+) -> Result<Declared<Index>, Vec<Problem>> {
     let mut problems = Vec::new();
     let short = FullSpec::default();
     let (columns, columns_at, full) = match spec {
@@ -172,7 +167,11 @@ pub fn lower(table: &QualifiedName, name: &str, spec: &IndexSpec, at: &Source) -
         predicate,
     };
     let index = Index { table: table.clone(), name, definition, with, tablespace, comment: full.comment.clone() };
-    Ok(Lowered { index, protect: full.protect, short: matches!(spec, IndexSpec::Columns(_)) })
+    let body = match spec {
+        IndexSpec::Columns(_) => Body::Whole,
+        IndexSpec::Full(_) => Body::Key("columns"),
+    };
+    Ok(Declared { protect: full.protect, ..Declared::new(index, at.clone(), body) })
 }
 
 fn lower_column(spec: &ColumnSpec, at: At<'_>, problems: &mut Vec<Problem>) -> Option<Key> {

@@ -1,20 +1,20 @@
-//! Decision a change of an index executes. Every way through here leaves a valid index at every moment, and no
+//! What a change of an index executes. Every way through here leaves a valid index at every moment, and no
 //! reader or writer waiting longer than the lock timeout.
 
 use std::collections::BTreeMap;
 
 use super::{
-    BuildMode, Definition, Index,
+    BuildMode, Carrier, Definition, Index, IndexState, Live, LiveIndex,
     compare::Alteration,
     names::{building_name, partition_index_name, retired_name},
 };
 use crate::{
+    change::{Effect, Step, TimeLimits, Timeouts, Unfinished},
     hazard::{Hazard, HazardSet},
-    live::{IndexState, Live, LiveIndex, Relation, RelationKind},
-    plan::{Effect, Step, TimeLimits, Timeouts, Unfinished},
     postgres::{
         lock::Lock,
         name::{Ident, QualifiedName},
+        relation::RelationKind,
         sql::Sql,
     },
 };
@@ -37,20 +37,20 @@ impl<'a> Steps<'a> {
         Self { live, limits, canonical, collected: Vec::new(), taken_in: Vec::new() }
     }
 
-    /// Decision was collected, and the indexes that were there already and become parts.
+    /// What was collected, and the indexes that were there already and become parts.
     #[must_use]
     pub fn finish(self) -> (Vec<Step>, Vec<QualifiedName>) {
         (self.collected, self.taken_in)
     }
 
     /// Builds the index under its own name.
-    pub fn create(&mut self, index: &Index, relation: &Relation) {
+    pub fn create(&mut self, index: &Index, relation: &Carrier) {
         self.build(index, &index.name.clone(), relation);
     }
 
     /// Builds it beside the old one, swaps the names, drops the old one (TRAPS 11).
     /// `ready` is the name of the new one where that stands already.
-    pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, ready: Option<&Ident>) {
+    pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Carrier, ready: Option<&Ident>) {
         let (building, retired) = (ready.cloned().unwrap_or(building_name(index)), retired_name(index));
         let index = &carried_over(index, &old.index);
         if ready.is_none() {
@@ -65,7 +65,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Drops it, with what approval that needs.
-    pub fn drop(&mut self, old: &LiveIndex, relation: &Relation, mut hazards: HazardSet) {
+    pub fn drop(&mut self, old: &LiveIndex, relation: &Carrier, mut hazards: HazardSet) {
         if relation.is_partitioned() {
             // PostgreSQL has no concurrent drop of a partitioned index.
             hazards.insert(Hazard::AccessExclusiveLock);
@@ -81,7 +81,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Gives it another name.
-    pub fn rename(&mut self, old: &LiveIndex, to: &Ident, relation: &Relation) {
+    pub fn rename(&mut self, old: &LiveIndex, to: &Ident, relation: &Carrier) {
         let renames = self.renames(&old.index.name, to, relation, old);
         for (from, to) in renames {
             let step = self.rename_step(&from, &to);
@@ -90,7 +90,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Gives indexes each other's names, by way of third ones (TRAPS 5a).
-    pub fn exchange(&mut self, moves: &[(&LiveIndex, &Index, &Relation)]) {
+    pub fn exchange(&mut self, moves: &[(&LiveIndex, &Index, &Carrier)]) {
         let mut second = Vec::new();
         for (live, wanted, relation) in moves {
             let third = retired_name(&live.index);
@@ -118,11 +118,11 @@ impl<'a> Steps<'a> {
     }
 
     /// Completes a partitioned index that is invalid because partitions are missing from it.
-    pub fn complete(&mut self, index: &Index, root: &LiveIndex, relation: &Relation) {
+    pub fn complete(&mut self, index: &Index, root: &LiveIndex, relation: &Carrier) {
         self.build_partitions(index, &index.name.clone(), relation, Some(root.oid));
     }
 
-    fn build(&mut self, index: &Index, name: &Ident, relation: &Relation) {
+    fn build(&mut self, index: &Index, name: &Ident, relation: &Carrier) {
         if relation.is_partitioned() && self.live.has_foreign_partition(relation) {
             self.build_over_foreign(index, name, relation);
         } else if relation.is_partitioned() {
@@ -147,7 +147,7 @@ impl<'a> Steps<'a> {
         });
     }
 
-    fn build_parent(&mut self, index: &Index, name: &Ident, relation: &Relation) {
+    fn build_parent(&mut self, index: &Index, name: &Ident, relation: &Carrier) {
         let sql = index.create_on(name, &relation.name, BuildMode::OnlyParent);
         let step = self.brief(sql, Lock::ShareLock);
         let parent = relation.name.sibling(name.clone());
@@ -158,7 +158,7 @@ impl<'a> Steps<'a> {
 
     /// The server counts foreign partitions among those that a parent waits for, unless it makes the parent itself:
     /// so the parts are built first, and it finds them.
-    fn build_over_foreign(&mut self, index: &Index, name: &Ident, relation: &Relation) {
+    fn build_over_foreign(&mut self, index: &Index, name: &Ident, relation: &Carrier) {
         for partition in relation.partitions.iter().filter_map(|partition| self.live.relations.get(partition)) {
             if partition.kind != RelationKind::Foreign {
                 self.part(index, name, partition);
@@ -170,7 +170,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Builds on each partition and attaches it, skipping what is attached to `existing` already.
-    fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &Relation, existing: Option<u32>) {
+    fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &Carrier, existing: Option<u32>) {
         for partition in &relation.partitions {
             let Some(partition) = self.live.relations.get(partition) else { continue };
             if partition.kind == RelationKind::Foreign {
@@ -190,7 +190,7 @@ impl<'a> Steps<'a> {
     }
 
     /// The part of an index on one partition: one that stands there free for use, or a new one.
-    fn part(&mut self, index: &Index, name: &Ident, partition: &Relation) -> Ident {
+    fn part(&mut self, index: &Index, name: &Ident, partition: &Carrier) -> Ident {
         let free = |live: &&LiveIndex| {
             live.state == IndexState::Valid
                 && live.attached_to.is_none()
@@ -225,7 +225,7 @@ impl<'a> Steps<'a> {
         self.collected.push(Step { timeouts, ..step });
     }
 
-    fn swap(&mut self, index: &Index, old: &LiveIndex, relation: &Relation, building: &Ident, retired: &Ident) {
+    fn swap(&mut self, index: &Index, old: &LiveIndex, relation: &Carrier, building: &Ident, retired: &Ident) {
         let away = self.renames(&old.index.name, retired, relation, old);
         let mut renames = away;
         renames.push((index.table.sibling(building.clone()), index.table.sibling(index.name.clone())));
@@ -257,7 +257,7 @@ impl<'a> Steps<'a> {
         &self,
         from: &Ident,
         to: &Ident,
-        relation: &Relation,
+        relation: &Carrier,
         old: &LiveIndex,
     ) -> Vec<(QualifiedName, QualifiedName)> {
         let mut renames = vec![(relation.name.sibling(from.clone()), relation.name.sibling(to.clone()))];
@@ -281,7 +281,7 @@ impl<'a> Steps<'a> {
         original: &Ident,
         waiting: &LiveIndex,
         to: &Ident,
-        relation: &Relation,
+        relation: &Carrier,
     ) -> Vec<(QualifiedName, QualifiedName)> {
         let first = self.renames(original, &waiting.index.name, relation, waiting);
         let last = self.renames(original, to, relation, waiting);
@@ -291,7 +291,7 @@ impl<'a> Steps<'a> {
     /// The renames of the parts that a replacement was built from; they are not in the catalogs yet.
     fn part_renames(
         &self,
-        relation: &Relation,
+        relation: &Carrier,
         from: &Ident,
         to: &Ident,
         renames: &mut Vec<(QualifiedName, QualifiedName)>,

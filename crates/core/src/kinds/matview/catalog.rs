@@ -1,18 +1,18 @@
-//! Decision the catalogs say of materialized views: rows of `catalog.sql`, and what reconcile knows of those that are
+//! What the catalogs say of materialized views: rows of `catalog.sql`, and what reconcile knows of those that are
 //! declared.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Matview, Query, canonical::Printed, dependents::Dependent, grants::Grant};
+use super::{Matview, Query, grants::Grant};
 use crate::{
     digest::Digest,
-    kinds::retention::catalog::parts,
-    live::Relation,
+    kinds::index::Carrier,
     postgres::{
         name::{Ident, QualifiedName},
         parameters::Parameters,
+        relation::{many_parts, parts},
         sql::Sql,
     },
 };
@@ -22,27 +22,8 @@ const CATALOG_SQL: &str = include_str!("catalog.sql");
 /// The statement for [`Roles`].
 pub const ROLES_SQL: &str = include_str!("roles.sql");
 
-/// All that is known of materialized views on the live side.
-#[derive(Clone, Debug, Default)]
-pub struct Views {
-    /// Decision stands under the names of declared and managed ones, and what interrupted runs left beside them.
-    pub found: BTreeMap<QualifiedName, Found>,
-    /// Decision the server makes of the declared ones, where that is not known without asking.
-    pub printed: HashMap<QualifiedName, Printed>,
-    /// Declared ones whose query means nothing yet: it reads others as they will be.
-    pub postponed: BTreeSet<QualifiedName>,
-    /// Decision depends on those that are made anew.
-    pub dependents: Vec<Dependent>,
-    /// Decision the server made of copies of those, and of the views over them, by the names of the originals.
-    pub rehearsed: HashMap<QualifiedName, Printed>,
-    /// The server could not be asked: this role may make no temporary views here.
-    pub unasked: bool,
-    /// Read where rights are declared.
-    pub roles: Roles,
-}
-
 /// Who can be given rights, and who gets some by default.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Roles {
     /// Every role.
     pub names: Vec<String>,
@@ -50,7 +31,7 @@ pub struct Roles {
     by_default: Vec<ByDefault>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct ByDefault {
     /// `None`: in each.
     schema: Option<Ident>,
@@ -68,7 +49,7 @@ impl Roles {
     }
 }
 
-/// Decision stands under a name.
+/// What stands under a name.
 #[expect(clippy::struct_excessive_bools, reason = "facts of the catalogs, each by itself")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
@@ -86,7 +67,7 @@ pub struct Found {
     /// Whose it is.
     pub owner: Ident,
     /// Whether the role that asks may do what its owner may. Says nothing of the database, and is not part of any digest.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing, default)]
     pub own: bool,
     /// Storage parameters as `name=value`.
     pub parameters: Vec<String>,
@@ -114,7 +95,7 @@ pub struct Found {
     /// The plain views that read it, directly or through others.
     #[serde(deserialize_with = "many_parts")]
     pub read_by: Vec<QualifiedName>,
-    /// Decision depends on it, in the server's words: `view a.b`.
+    /// What depends on it, in the server's words: `view a.b`.
     pub dependents: Vec<String>,
     /// Its statistics objects.
     pub statistics: Vec<Statistics>,
@@ -161,7 +142,7 @@ pub struct Statistics {
     pub owner: Ident,
     /// `ndistinct`, `dependencies`, `mcv`; those of an expression alone have none.
     pub kinds: Vec<Ident>,
-    /// Decision it is about, as the server prints it.
+    /// What it is about, as the server prints it.
     pub columns: String,
     /// The columns that are named there.
     pub uses: Vec<Ident>,
@@ -171,24 +152,12 @@ pub struct Statistics {
     pub comment: Option<String>,
 }
 
-/// A name in its parts, as the catalogs tell it.
-#[derive(Deserialize)]
-struct Parts {
-    schema: Ident,
-    name: Ident,
-}
-
-fn many_parts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<QualifiedName>, D::Error> {
-    let names = Vec::<Parts>::deserialize(from)?;
-    Ok(names.into_iter().map(|parts| QualifiedName::new(parts.schema, parts.name)).collect())
-}
-
 /// The query for what stands under some names, which `asked` gives as rows of (schema, name). Unless `opened`, nothing is
 /// said of queries and sizes, and nobody waited for.
 #[must_use]
-pub fn query(asked: Sql, opened: bool) -> String {
+pub fn query(asked: Sql, opened: bool) -> Sql {
     let opened = Sql::new(if opened { "true" } else { "false" });
-    Sql::filled(CATALOG_SQL, &[("ASKED", asked), ("OPENED", opened)]).to_string()
+    Sql::query(CATALOG_SQL, &[("ASKED", asked), ("OPENED", opened)])
 }
 
 /// Parameters that the catalogs write as `name=value`.
@@ -219,7 +188,7 @@ impl Statistics {
 }
 
 impl Found {
-    /// Decision hangs on it and does not come along with a view of these columns, in words.
+    /// What hangs on it and does not come along with a view of these columns, in words.
     #[must_use]
     pub fn loses(&self, columns: &[Ident]) -> Vec<String> {
         let lost = self.statistics.iter().filter(|statistics| !statistics.fits(columns));
@@ -232,7 +201,7 @@ impl Found {
         self.kind == 'm'
     }
 
-    /// Decision it is, for a sentence.
+    /// What it is, for a sentence.
     #[must_use]
     pub fn what(&self) -> &'static str {
         match self.kind {
@@ -254,7 +223,7 @@ impl Found {
 
     /// It as an object, with its indexes.
     #[must_use]
-    pub fn view(&self, relation: Option<&Relation>) -> Matview {
+    pub fn view(&self, relation: Option<&Carrier>) -> Matview {
         let parameters = parameters(&self.parameters);
         let indexes = relation.into_iter().flat_map(|relation| relation.indexes.values());
         Matview {

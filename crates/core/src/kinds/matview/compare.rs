@@ -1,4 +1,4 @@
-//! Decision lies between a live materialized view and a declared one, but for its query: all of it changes in place.
+//! What lies between a live materialized view and a declared one, but for its query: all of it changes in place.
 
 use super::{Matview, grant_diff::GrantChange};
 use crate::{
@@ -37,7 +37,7 @@ impl Alteration {
     }
 }
 
-/// The alterations that make the live view the declared one, but for rights. Decision is not declared is no difference.
+/// The alterations that make the live view the declared one, but for rights. What is not declared is no difference.
 #[must_use]
 pub fn alterations(live: &Matview, declared: &Matview, default_tablespace: &str) -> Vec<Alteration> {
     let parameters = declared.with.as_ref().and_then(|with| parameters_between(live.with.as_ref(), with));

@@ -1,16 +1,14 @@
-//! Decision depends on materialized views that are to be made anew, as rows of `dependents.sql` tell it. Decision is done about it
+//! What depends on materialized views that are to be made anew, as rows of `dependents.sql` tell it. What is done about it
 //! is decided in `decide`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::{Query, catalog::parameters};
-use crate::{
-    kinds::retention::catalog::parts,
-    postgres::{
-        name::{Ident, QualifiedName},
-        parameters::Parameters,
-        sql::Sql,
-    },
+use crate::postgres::{
+    name::{Ident, QualifiedName},
+    parameters::Parameters,
+    relation::{Column, parts},
+    sql::Sql,
 };
 
 const DEPENDENTS_SQL: &str = include_str!("dependents.sql");
@@ -22,7 +20,7 @@ pub struct Dependent {
     pub what: String,
     /// The views that it depends on.
     pub uses: Vec<Use>,
-    /// Decision it is, where it is a view that can be made anew; `None`: it is something else.
+    /// What it is, where it is a view that can be made anew; `None`: it is something else.
     pub relation: Option<Reader>,
 }
 
@@ -47,40 +45,21 @@ pub struct Reader {
     /// Whose it is.
     pub owner: Ident,
     /// Whether the role that asks may do what its owner may. Says nothing of the database, and is not part of any digest.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing, default)]
     pub own: bool,
     /// `security_barrier` and the like, as `name=value`.
     pub options: Vec<String>,
     /// As the server prints it.
     pub query: String,
     /// Its columns, in order.
-    pub columns: Vec<TypedColumn>,
-}
-
-/// A column of a view.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TypedColumn {
-    /// Its name.
-    pub name: Ident,
-    /// As the server prints it.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// `None`: its type has none.
-    #[serde(deserialize_with = "maybe_parts")]
-    pub collation: Option<QualifiedName>,
-}
-
-fn maybe_parts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<QualifiedName>, D::Error> {
-    #[derive(Deserialize)]
-    struct Name(#[serde(deserialize_with = "parts")] QualifiedName);
-    Ok(Option::<Name>::deserialize(from)?.map(|name| name.0))
+    pub columns: Vec<Column>,
 }
 
 /// The query for what depends on some materialized views.
 #[must_use]
-pub fn query(views: &[&QualifiedName]) -> String {
+pub fn query(views: &[&QualifiedName]) -> Sql {
     let asked = Sql::new("VALUES ").list(views, ", ", |sql, name| sql.name_literals(name));
-    Sql::filled(DEPENDENTS_SQL, &[("ASKED", asked)]).to_string()
+    Sql::query(DEPENDENTS_SQL, &[("ASKED", asked)])
 }
 
 impl Dependent {
@@ -119,7 +98,7 @@ impl Reader {
     /// How it would differ with other columns, such that it could not keep its identity; `None`: it would not. More
     /// columns at its end are no difference (manual, CREATE VIEW).
     #[must_use]
-    pub fn departs(&self, columns: &[TypedColumn]) -> Option<String> {
+    pub fn departs(&self, columns: &[Column]) -> Option<String> {
         for (position, column) in self.columns.iter().enumerate() {
             let Some(new) = columns.get(position).filter(|new| new.name == column.name) else {
                 return Some(format!("column `{}` would not be in its place", column.name));

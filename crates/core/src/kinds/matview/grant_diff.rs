@@ -15,14 +15,14 @@ use crate::postgres::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantChange {
     verb: Verb,
-    /// Decision takes it back, if anything has to.
+    /// What takes it back, if anything has to.
     undo: Option<Verb>,
     role: Ident,
     privileges: Vec<Privilege>,
     column: Option<Ident>,
 }
 
-/// Decision a statement does, in the order in which they are executed.
+/// What a statement does, in the order in which they are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verb {
     Revoke,
@@ -31,7 +31,7 @@ enum Verb {
     GrantWithOption,
 }
 
-/// Decision no statement of the owner's can do: a right that hangs on somebody else.
+/// What no statement of the owner's can do: a right that hangs on somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hindrance {
     /// The role that has a right which is not declared.
@@ -44,7 +44,7 @@ pub struct Hindrance {
     pub is_given_by_other: bool,
 }
 
-/// Decision makes the rights that others have the declared ones; nothing where they are.
+/// What makes the rights that others have the declared ones; nothing where they are.
 #[must_use]
 pub fn between(found: &Found, declared: &Grants) -> Vec<GrantChange> {
     let held = Grants::held(found).each();
@@ -96,7 +96,7 @@ fn columns(found: &Found, role: &Ident, privileges: &[Privilege]) -> Vec<GrantCh
     again.collect()
 }
 
-/// Decision stands in the way of [`between`]: REVOKE reaches only what the owner gave, and nothing that was handed on.
+/// What stands in the way of [`between`]: REVOKE reaches only what the owner gave, and nothing that was handed on.
 #[must_use]
 pub fn hindrances(found: &Found, declared: &Grants) -> Vec<Hindrance> {
     let wanted = without_owner(declared, found);

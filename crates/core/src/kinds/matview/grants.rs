@@ -1,4 +1,4 @@
-//! Who may do what with a materialized view: as it is declared, and as the catalogs tell it. Decision is declared is the
+//! Who may do what with a materialized view: as it is declared, and as the catalogs tell it. What is declared is the
 //! whole set of rights on the view of others than its owner; rights on columns, and the owner's, are left alone. The
 //! statements between both are in `grant_change`.
 
@@ -59,13 +59,13 @@ pub enum Privilege {
 #[serde(transparent)]
 pub struct Grants(pub BTreeMap<Ident, Rights>);
 
-/// Decision one role may do.
+/// What one role may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rights {
-    /// Decision it may do, and not hand on.
+    /// What it may do, and not hand on.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub privileges: BTreeSet<Privilege>,
-    /// Decision it may do and hand on.
+    /// What it may do and hand on.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grantable: BTreeSet<Privilege>,
 }
@@ -106,7 +106,7 @@ impl Privilege {
 }
 
 impl Grants {
-    /// Decision others than the owner hold, from whomever they have it.
+    /// What others than the owner hold, from whomever they have it.
     #[must_use]
     pub fn held(found: &Found) -> Self {
         let mut held = Self::default();

@@ -1,20 +1,19 @@
 //! Which materialized views are made anew together: those whose query differs, those that read them and so could not stay,
-//! and the plain views over them. Decision is done is left to `decide`; the server rehearses it before (`live`).
+//! and the plain views over them. What is done is left to `decide`; the server rehearses it before (`live`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Query, canonical,
+    Live, Matview, Query, View, address, canonical,
     dependents::{Dependent, Reader},
     names::{building_name, is_building_name},
     order,
 };
 use crate::{
-    address::Address,
-    desired::{DeclaredMatview, Desired},
-    live::Live,
+    declared::Declared,
+    kind::Context,
     postgres::name::{Ident, QualifiedName},
-    scope::Bounds,
+    registry::Registry,
 };
 
 /// A view that is made anew, or for the first time.
@@ -23,7 +22,7 @@ pub struct Member<'a> {
     /// Its name.
     pub name: &'a QualifiedName,
     /// Where its query is the declared one; `None`: it keeps the one that it has.
-    pub declared: Option<&'a DeclaredMatview>,
+    pub declared: Option<&'a Declared<Matview>>,
     /// As declared, or as the server prints it.
     pub query: Query,
     /// Those of the others that the query reads.
@@ -37,49 +36,46 @@ pub struct Group<'a> {
     pub members: Vec<&'a Member<'a>>,
     /// The plain views over them.
     pub views: Vec<&'a Reader>,
-    /// Decision depends on them and cannot be made anew.
+    /// What depends on them and cannot be made anew.
     pub others: Vec<&'a Dependent>,
 }
 
 /// Whether a declared view stands and has another query.
 #[must_use]
-pub fn is_replaced(declared: &DeclaredMatview, live: &Live) -> bool {
-    let found = live.matviews.found.get(&declared.view.name).filter(|found| found.is_matview());
-    found.is_some_and(|found| canonical::differs(declared, found, live))
+pub fn is_replaced(declared: &Declared<Matview>, view: View<'_>, registry: &Registry) -> bool {
+    let found = view.live.found.get(&declared.object.name).filter(|found| found.is_matview());
+    found.is_some_and(|found| canonical::differs(declared, found, view, registry))
 }
 
 /// Whether a view is dropped.
 #[must_use]
-pub fn goes(name: &QualifiedName, desired: &Desired, live: &Live, bounds: Bounds<'_>) -> bool {
-    let address = Address::matview(name);
-    live.registry.managed.contains_key(&address)
-        && desired.matview(name).is_none()
-        && bounds.filter.admits(&address)
-        && !bounds.release.contains_key(&address)
+pub fn goes(name: &QualifiedName, view: View<'_>, context: Context<'_>) -> bool {
+    let address = address(name);
+    context.registry.manages(&address)
+        && view.declared(name).is_none()
+        && context.scope.admits(&address)
+        && context.scope.released(&address).is_none()
 }
 
 /// All that is made anew or for the first time, in the order in which it can be. `None`: some read each other in a circle.
 #[must_use]
-pub fn moving<'a>(
-    desired: &'a Desired,
-    live: &'a Live,
-    bounds: Bounds<'_>,
-    search_path: &[Ident],
-) -> Option<Vec<Member<'a>>> {
-    let is_new = |declared: &DeclaredMatview| !live.matviews.found.contains_key(&declared.view.name);
-    let declared = desired.matviews.iter().filter(|declared| bounds.filter.admits(&declared.view.address()));
-    let declared: Vec<_> = declared.filter(|declared| is_new(declared) || is_replaced(declared, live)).collect();
-    let anew = |name: &QualifiedName| declared.iter().any(|declared| declared.view.name == *name);
-    let chained = live.matviews.dependents.iter().filter_map(|dependent| Some((dependent, dependent.matview()?)));
+pub fn moving<'a>(view: View<'a>, context: Context<'_>) -> Option<Vec<Member<'a>>> {
+    let (live, search_path) = (view.live, &context.session.search_path);
+    let is_new = |declared: &Declared<Matview>| !live.found.contains_key(&declared.object.name);
+    let declared = view.desired.iter().filter(|declared| context.scope.admits(&declared.object.address()));
+    let declared: Vec<_> =
+        declared.filter(|declared| is_new(declared) || is_replaced(declared, view, context.registry)).collect();
+    let anew = |name: &QualifiedName| declared.iter().any(|declared| declared.object.name == *name);
+    let chained = live.dependents.iter().filter_map(|dependent| Some((dependent, dependent.matview()?)));
     let chained: Vec<_> = chained
         .filter(|(_, reader)| {
-            !anew(&reader.name) && !is_building_name(&reader.name) && !goes(&reader.name, desired, live, bounds)
+            !anew(&reader.name) && !is_building_name(&reader.name) && !goes(&reader.name, view, context)
         })
         .collect();
     let of_declared = declared.iter().map(|declared| Member {
-        name: &declared.view.name,
+        name: &declared.object.name,
         declared: Some(declared),
-        query: declared.view.query.clone(),
+        query: declared.object.query.clone(),
         reads: Vec::new(),
     });
     let of_chain = chained.iter().map(|(dependent, reader)| Member {
@@ -104,9 +100,9 @@ pub fn moving<'a>(
 /// Those that take each other's place at once: they read each other, before or afterwards.
 #[must_use]
 pub fn groups<'a>(members: &'a [Member<'a>], live: &'a Live) -> Vec<Group<'a>> {
-    let standing: Vec<_> = members.iter().filter(|member| live.matviews.found.contains_key(member.name)).collect();
+    let standing: Vec<_> = members.iter().filter(|member| live.found.contains_key(member.name)).collect();
     let read_before = |member: &Member<'_>| {
-        let readers = live.matviews.dependents.iter();
+        let readers = live.dependents.iter();
         let own = readers.filter(|dependent| dependent.matview().is_some_and(|reader| reader.name == *member.name));
         own.flat_map(|dependent| dependent.uses.iter().map(|used| &used.view)).collect::<Vec<_>>()
     };
@@ -122,7 +118,7 @@ pub fn groups<'a>(members: &'a [Member<'a>], live: &'a Live) -> Vec<Group<'a>> {
         let members: Vec<&Member<'a>> =
             standing.iter().copied().filter(|member| of.get(member.name) == Some(&number)).collect();
         let of_group = |dependent: &&Dependent| members.iter().any(|member| dependent.depends_on(member.name));
-        let dependents: Vec<_> = live.matviews.dependents.iter().filter(of_group).collect();
+        let dependents: Vec<_> = live.dependents.iter().filter(of_group).collect();
         let views = dependents.iter().filter_map(|dependent| dependent.plain_view()).collect();
         let others = dependents.iter().filter(|dependent| dependent.relation.is_none()).copied().collect();
         Group { members, views, others }
@@ -143,7 +139,7 @@ impl Group<'_> {
         self.members.iter().any(|member| member.name == name)
     }
 
-    /// Decision each of `members` is called while these are built, by the name that its copy had in the rehearsal.
+    /// What each of `members` is called while these are built, by the name that its copy had in the rehearsal.
     #[must_use]
     pub fn names(&self, members: &[Member<'_>]) -> Vec<(Ident, QualifiedName)> {
         let name = |member: &Member<'_>| {
@@ -154,7 +150,7 @@ impl Group<'_> {
     }
 }
 
-/// Decision each of `members` is called in the end, by the name that its copy had in the rehearsal.
+/// What each of `members` is called in the end, by the name that its copy had in the rehearsal.
 #[must_use]
 pub fn final_names(members: &[Member<'_>]) -> Vec<(Ident, QualifiedName)> {
     members.iter().map(|member| (building_name(member.name).name, member.name.clone())).collect()

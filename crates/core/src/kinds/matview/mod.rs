@@ -1,8 +1,9 @@
 //! A materialized view: what it is, on both sides of the comparison. Its query is in `query`, how it is written in YAML
-//! in `spec`, how it is read from the catalogs in `facts`, which one comes first in `order`, what becomes of it in
+//! in `spec`, how it is read from the catalogs in `catalog`, which one comes first in `order`, what becomes of it in
 //! `decide`, and what that executes in `steps`; who may do what with it, in `grants`; what refreshes it inside the database,
 //! in `routine`. Indexes on it are indexes like any other, but where it is made anew.
 
+mod ask;
 pub mod canonical;
 pub mod catalog;
 pub mod compare;
@@ -11,35 +12,107 @@ pub mod dependents;
 pub mod grant_diff;
 pub mod grants;
 pub mod group;
+pub mod live;
 pub mod names;
 pub mod order;
+mod print;
 pub mod query;
+pub mod read;
+mod rehearsal;
 pub mod rename_references;
+mod rollback;
 pub mod routine;
 pub mod spec;
 pub mod steps;
 
 use serde::{Deserialize, Serialize};
 
+pub use ask::{ahead, resolve};
 pub use grants::Grants;
+pub use live::Live;
 pub use query::Query;
+pub use rollback::Former;
 
 use crate::{
-    address::Address,
-    kinds::index::Index,
+    address::{Address, KindName, Shape},
+    change::Change,
+    declared::Declared,
+    kind::{Context, Kind, Part, Projection, Undoing},
+    kinds::index::{self, Index},
     postgres::{
         name::{Ident, QualifiedName},
         parameters::Parameters,
+        routine::SharedRoutine,
         sql::Sql,
     },
 };
+
+/// The kind.
+#[derive(Debug)]
+pub enum Matviews {}
+
+/// Both sides of the materialized views, and of the indexes on them.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What is declared, in the order of names.
+    pub desired: &'a [Declared<Matview>],
+    /// What is live.
+    pub live: &'a Live,
+    /// The indexes: they come and go with a view that is made anew.
+    pub indexes: index::View<'a>,
+}
+
+impl<'a> View<'a> {
+    /// The declared view of a name.
+    #[must_use]
+    pub fn declared(self, name: &QualifiedName) -> Option<&'a Declared<Matview>> {
+        let position = self.desired.binary_search_by(|declared| declared.object.name.cmp(name)).ok()?;
+        self.desired.get(position)
+    }
+}
+
+impl Kind for Matviews {
+    const NAME: KindName = KindName::new("matview");
+    const SHAPE: Shape = Shape::Relation;
+    const EXAMPLE: &'static str = "matview/schema.view";
+    const READS_DECLARATIONS: bool = true;
+    const ROUTINES: &'static [SharedRoutine] = &routine::SHARED;
+
+    type Object = Matview;
+    type View<'a> = View<'a>;
+    type Former = Former;
+
+    fn plan(context: Context<'_>, view: View<'_>, _ahead: &Projection) -> Part<Matview> {
+        decide::plan(context, view)
+    }
+
+    fn restore<O>(
+        change: &Change<O>,
+        before: &Matview,
+        _after: Option<&Matview>,
+        undoing: &mut Undoing,
+        former: &mut Former,
+    ) {
+        rollback::restore(change, before, undoing, former);
+    }
+
+    fn routines(registry: &Ident) -> Vec<Sql> {
+        routine::shared(registry)
+    }
+}
+
+/// The address of a materialized view.
+#[must_use]
+pub fn address(name: &QualifiedName) -> Address {
+    Address::new(Matviews::NAME, name)
+}
 
 /// A materialized view. From YAML its query is as written; from the catalogs it is as the server prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matview {
     /// Its name.
     pub name: QualifiedName,
-    /// Decision it holds the rows of.
+    /// What it holds the rows of.
     pub query: Query,
     /// Whether it is filled when it is made.
     #[serde(default = "filled", skip_serializing_if = "Clone::clone")]
@@ -89,7 +162,7 @@ impl Matview {
     /// How plans and the registry call it.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address::matview(&self.name)
+        address(&self.name)
     }
 
     /// When it is to be brought up to date, as cron writes it.

@@ -7,9 +7,9 @@ use crate::{
     postgres::name::{Ident, QualifiedName},
 };
 
-use super::Matview;
+use super::{Matview, address};
 
-/// Decision every such name begins with.
+/// What every such name begins with.
 pub const BUILDING: &str = "reconcile_new_";
 
 /// Hexadecimal ones, which follow.
@@ -18,7 +18,7 @@ const DIGITS: usize = 16;
 /// The name that a replacement is built under.
 #[must_use]
 pub fn building_name(view: &QualifiedName) -> QualifiedName {
-    let digest = Digest::of(&crate::address::Address::matview(view));
+    let digest = Digest::of(&address(view));
     view.sibling(Ident::fitted(BUILDING, digest.short(DIGITS)))
 }
 

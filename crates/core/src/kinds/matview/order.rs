@@ -1,50 +1,66 @@
 //! Which materialized view comes before which: one that is read, before the one that reads it.
 
-use super::Query;
+use std::collections::HashMap;
+
+use petgraph::{
+    Direction,
+    algo::{tarjan_scc, toposort},
+    graph::{DiGraph, NodeIndex},
+};
+
+use super::{Live, Matview, Query};
 use crate::{
-    desired::DeclaredMatview,
-    live::Live,
+    declared::Declared,
     postgres::name::{Ident, QualifiedName},
     problem::Problem,
 };
 
-/// Names with what each reads, in an order in which all that is read comes first; or the names of a circle.
+/// Names with what each reads, in an order in which all that is read comes first, and else as they are given; or the names
+/// of a circle. Takes as long as there are names and reads.
 ///
 /// # Errors
 /// Some read each other in a circle.
 pub fn sorted(reads: &[(QualifiedName, Vec<QualifiedName>)]) -> Result<Vec<QualifiedName>, Vec<QualifiedName>> {
-    let mut done: Vec<QualifiedName> = Vec::with_capacity(reads.len());
-    let mut open: Vec<_> = reads.iter().collect();
-    while !open.is_empty() {
-        let waits = |name: &QualifiedName, of: &QualifiedName| name != of && open.iter().any(|(open, _)| open == name);
-        let (free, held): (Vec<_>, Vec<_>) =
-            open.iter().copied().partition(|(name, reads)| !reads.iter().any(|read| waits(read, name)));
-        if free.is_empty() {
-            return Err(circle(&held));
+    let position: HashMap<_, _> = reads.iter().enumerate().map(|(position, (name, _))| (name, position)).collect();
+    let mut graph = DiGraph::<(), ()>::with_capacity(reads.len(), reads.len());
+    let nodes: Vec<_> = reads.iter().map(|_| graph.add_node(())).collect();
+    for (reader, (_, read)) in reads.iter().enumerate() {
+        for read in read.iter().filter_map(|name| position.get(name)).filter(|read| **read != reader) {
+            graph.add_edge(nodes[*read], nodes[reader], ());
         }
-        done.extend(free.into_iter().map(|(name, _)| name.clone()));
-        open = held;
     }
-    Ok(done)
+    let Ok(order) = toposort(&graph, None) else { return Err(circle(reads, &graph)) };
+    // What reads nothing comes first, then what reads only that, and so on.
+    let mut levels = vec![0; reads.len()];
+    for node in order {
+        let below = graph.neighbors_directed(node, Direction::Incoming).map(|read| levels[read.index()] + 1);
+        levels[node.index()] = below.max().unwrap_or(0);
+    }
+    let mut sorted: Vec<_> = (0..reads.len()).collect();
+    sorted.sort_by_key(|position| levels[*position]);
+    Ok(sorted.into_iter().map(|position| reads[position].0.clone()).collect())
 }
 
-/// Follows what reads what until a name comes again.
-fn circle(held: &[&(QualifiedName, Vec<QualifiedName>)]) -> Vec<QualifiedName> {
-    let mut path: Vec<QualifiedName> = held.first().map(|(name, _)| name.clone()).into_iter().collect();
+/// The names of a circle, in the order in which they read each other.
+fn circle(reads: &[(QualifiedName, Vec<QualifiedName>)], graph: &DiGraph<(), ()>) -> Vec<QualifiedName> {
+    let rings = tarjan_scc(graph).into_iter().filter(|ring| ring.len() > 1);
+    let Some(ring) = rings.min_by_key(|ring| ring.iter().copied().min()) else { return Vec::new() };
+    let mut path: Vec<NodeIndex> = ring.iter().copied().min().into_iter().collect();
     while let Some(last) = path.last() {
-        let reads = held.iter().find(|(name, _)| name == last).map(|(_, reads)| reads.as_slice()).unwrap_or_default();
-        let is_held = |name: &&QualifiedName| *name != last && held.iter().any(|(held, _)| held == *name);
-        let Some(next) = reads.iter().find(is_held).cloned() else { break };
-        if let Some(start) = path.iter().position(|name| *name == next) {
+        // What it reads, in the order of its query.
+        let read = reads[last.index()].1.iter();
+        let next = read.filter_map(|name| ring.iter().find(|node| *node != last && reads[node.index()].0 == *name));
+        let Some(next) = next.copied().next() else { break };
+        if let Some(start) = path.iter().position(|node| *node == next) {
             path.drain(..start);
             break;
         }
         path.push(next);
     }
-    path
+    path.into_iter().map(|node| reads[node.index()].0.clone()).collect()
 }
 
-/// Decision tells whether a query reads a materialized view, by its words: directly, or through plain views that stand.
+/// What tells whether a query reads a materialized view, by its words: directly, or through plain views that stand.
 pub fn mentions<'a>(
     query: &Query,
     live: &'a Live,
@@ -52,32 +68,32 @@ pub fn mentions<'a>(
 ) -> impl Fn(&QualifiedName) -> bool + use<'a> {
     let mentions = query.mentions(search_path);
     move |name| {
-        let between = live.matviews.found.get(name).map(|found| found.read_by.as_slice()).unwrap_or_default();
+        let between = live.found.get(name).map(|found| found.read_by.as_slice()).unwrap_or_default();
         mentions(name) || between.iter().any(&mentions)
     }
 }
 
-/// Decision each declared view reads of the others.
+/// What each declared view reads of the others.
 #[must_use]
 pub fn reads(
-    declared: &[DeclaredMatview],
+    declared: &[Declared<Matview>],
     live: &Live,
     search_path: &[Ident],
 ) -> Vec<(QualifiedName, Vec<QualifiedName>)> {
-    let of = |view: &DeclaredMatview| {
-        let mentions = mentions(&view.view.query, live, search_path);
-        let others = declared.iter().map(|other| &other.view.name).filter(|name| **name != view.view.name);
+    let of = |view: &Declared<Matview>| {
+        let mentions = mentions(&view.object.query, live, search_path);
+        let others = declared.iter().map(|other| &other.object.name).filter(|name| **name != view.object.name);
         others.filter(|name| mentions(name)).cloned().collect()
     };
-    declared.iter().map(|view| (view.view.name.clone(), of(view))).collect()
+    declared.iter().map(|view| (view.object.name.clone(), of(view))).collect()
 }
 
-/// Decision is said of views that read each other.
+/// What is said of views that read each other.
 #[must_use]
-pub fn problem(circle: &[QualifiedName], declared: &[DeclaredMatview]) -> Problem {
+pub fn problem(circle: &[QualifiedName], declared: &[Declared<Matview>]) -> Problem {
     let names: Vec<_> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();
     let message = format!("materialized views read each other in a circle: {}", names.join(" reads "));
-    let of = |name: &QualifiedName| declared.iter().find(|view| view.view.name == *name);
+    let of = |name: &QualifiedName| declared.iter().find(|view| view.object.name == *name);
     let mut problem = match circle.first().and_then(of) {
         Some(first) => Problem::new(&first.at, message).on_key(),
         None => Problem::nowhere(message),

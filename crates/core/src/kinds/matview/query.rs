@@ -1,5 +1,5 @@
 //! The query of a materialized view, as a type that can stand inside one pair of parentheses and nowhere else: so it is
-//! one query, whatever the file says. Decision it means is left to the server.
+//! one query, whatever the file says. What it means is left to the server.
 
 use serde::{Deserialize, Serialize};
 use squawk_lexer::TokenKind;
@@ -74,7 +74,7 @@ impl Query {
         Some((usize::from(error.range().start()).min(self.as_str().len()), error.message().to_owned()))
     }
 
-    /// Decision tells whether it reads a relation, by its words: every name with a schema, and those without one that stand
+    /// What tells whether it reads a relation, by its words: every name with a schema, and those without one that stand
     /// where a relation can.
     pub fn mentions<'a>(&self, search_path: &'a [Ident]) -> impl Fn(&QualifiedName) -> bool + use<'a> {
         let names = self.names();
@@ -108,7 +108,7 @@ impl Query {
                 _ => None,
             };
             match word {
-                // Decision can follow, can follow inside as well.
+                // What can follow, can follow inside as well.
                 Word::Open => lists.push(false),
                 Word::Close => {
                     lists.pop();
@@ -160,7 +160,7 @@ fn named_parts(words: &[Word]) -> Vec<&str> {
     parts
 }
 
-/// Decision a query is made of, as far as names go.
+/// What a query is made of, as far as names go.
 #[derive(Debug, PartialEq)]
 enum Word {
     Name { text: String, quoted: bool },

@@ -1,5 +1,5 @@
 //! The names in a query, exchanged token by token: so that a query reads copies where it says originals, and the other way
-//! round. Decision a query means is left to the server, which reads it both before and after.
+//! round. What a query means is left to the server, which reads it both before and after.
 
 use squawk_lexer::TokenKind;
 

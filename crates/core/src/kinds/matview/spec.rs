@@ -39,7 +39,7 @@ pub struct RefreshSpec {
     pub timeout: Option<String>,
 }
 
-/// Decision a role may do: a right, a list of them, or a map.
+/// What a role may do: a right, a list of them, or a map.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RightsSpec {
@@ -51,7 +51,7 @@ pub enum RightsSpec {
     Full(FullRightsSpec),
 }
 
-/// Decision a role may do, and whether it may hand that on.
+/// What a role may do, and whether it may hand that on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FullRightsSpec {

@@ -1,4 +1,4 @@
-//! Decision a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
+//! What a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
 //! everything that takes long happens beside it, where nobody looks.
 
 use super::{
@@ -11,10 +11,9 @@ use super::{
     order,
 };
 use crate::{
+    change::{Step, TimeLimits, Timeouts},
     hazard::{Hazard, HazardSet},
-    kinds::index::{BuildMode, Index},
-    live::Relation,
-    plan::{Step, TimeLimits},
+    kinds::index::{BuildMode, Carrier, Index},
     postgres::{
         lock::Lock,
         name::{Ident, QualifiedName},
@@ -29,13 +28,13 @@ pub struct Anew<'a> {
     pub view: Matview,
     /// The query is in the server's words, not in those of the declaration.
     pub printed: bool,
-    /// Decision stands.
+    /// What stands.
     pub old: &'a Found,
     /// The columns that it will have.
     pub columns: Vec<Ident>,
     /// With the indexes that stand.
-    pub relation: Option<&'a Relation>,
-    /// Decision it is for others, beside what any replacement is.
+    pub relation: Option<&'a Carrier>,
+    /// What it is for others, beside what any replacement is.
     pub hazards: HazardSet,
 }
 
@@ -46,7 +45,7 @@ pub struct Repointed<'a> {
     pub view: &'a Reader,
     /// Its query, with the names that what it reads has while it is built.
     pub query: Query,
-    /// Decision this is for others.
+    /// What this is for others.
     pub hazards: HazardSet,
 }
 
@@ -78,7 +77,7 @@ impl Steps {
         Self { limits, search_path: search_path.to_vec(), collected: Vec::new(), transaction: None }
     }
 
-    /// Decision was collected. The numbers of transactions count from 0 within the change.
+    /// What was collected. The numbers of transactions count from 0 within the change.
     #[must_use]
     pub fn finish(self) -> Vec<Step> {
         self.collected
@@ -181,13 +180,13 @@ impl Steps {
         }
     }
 
-    /// Decision the server printed means the same only where it was printed: with nothing on the path that could be found
+    /// What the server printed means the same only where it was printed: with nothing on the path that could be found
     /// before what it leaves without a schema.
     fn look_up_in(&mut self, search_path: &[Ident]) {
         self.unseen(Sql::new("SET LOCAL search_path = ").search_path(search_path));
     }
 
-    /// Decision an interrupted replacement left: nobody reads it.
+    /// What an interrupted replacement left: nobody reads it.
     pub fn clean_up(&mut self, leftover: &QualifiedName) {
         let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(leftover), None);
         self.transaction = None;
@@ -221,7 +220,7 @@ impl Steps {
                     let step = self.long(alter().raw(" SET TABLESPACE ").ident(name));
                     let hazards = HazardSet::from([Hazard::AccessExclusiveLock, Hazard::TableRewrite]);
                     let lock_ms = self.brief(Sql::default(), None).timeouts.lock_ms;
-                    let timeouts = crate::plan::Timeouts { lock_ms, ..step.timeouts };
+                    let timeouts = Timeouts { lock_ms, ..step.timeouts };
                     self.add(Step { hazards, timeouts, lock: Some(Lock::AccessExclusiveLock), ..step });
                 }
                 Alteration::Comment(comment) => {
@@ -272,7 +271,7 @@ impl Steps {
         }
     }
 
-    /// Decision is said of its columns. One that the new view has not is not spoken of.
+    /// What is said of its columns. One that the new view has not is not spoken of.
     fn columns(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
         for column in old.columns.iter().filter(|column| columns.contains(&column.name)) {
             let alter = || Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" ALTER COLUMN ").ident(&column.name);
@@ -366,7 +365,7 @@ fn readers_first<'a, 'b>(anew: &'b [Anew<'a>]) -> Vec<&'b Anew<'a>> {
 fn repoint(repointed: &Repointed<'_>) -> (Sql, HazardSet) {
     let view = repointed.view;
     let sql = Sql::new("CREATE OR REPLACE VIEW ").name(&view.name);
-    // Decision is not said here would be reset.
+    // What is not said here would be reset.
     let options = view.options();
     let sql = if options.is_empty() { sql } else { sql.raw(" WITH ").parameters(&options) };
     (sql.raw(" AS ").parenthesised(repointed.query.fragment()), repointed.hazards.clone())

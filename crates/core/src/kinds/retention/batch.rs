@@ -9,10 +9,6 @@ use crate::postgres::{
     sql::Sql,
 };
 
-/// The first of the two numbers of the advisory lock that a run holds; the second is the table's object identifier.
-/// "retn" in ASCII. Locks of two numbers do not meet those of one (manual, section 13.3.5).
-pub const RUN_LOCK: i32 = 0x7265_746e;
-
 /// How much cheaper than one pass over the heap an index must be by the planner's cost, in hundredths. Batches in its
 /// order cost a look ahead each; where it is cheaper by less, a walk along the heap was measured to take no longer, and it
 /// reads each block once.

@@ -1,13 +1,14 @@
 //! What is known of the tables that a rule touches: rows of `catalog.sql`, for plans and for runs alike, and the
 //! planner's word on how many rows go.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::{Clock, Rule};
 use crate::postgres::{
     name::{Ident, QualifiedName},
+    relation::{self, parts},
     sql::Sql,
 };
 
@@ -39,20 +40,24 @@ pub struct Table {
     pub publications: Vec<String>,
 }
 
-/// A column.
+/// A column of a table whose rows go, or are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// Its name.
-    pub name: Ident,
-    /// Its type, as the server writes it.
-    #[serde(rename = "type")]
-    pub type_name: String,
+    /// What any column has.
+    #[serde(flatten)]
+    pub column: relation::Column,
     /// The type below a domain, without its modifier.
     pub base: String,
-    /// Whether it refuses NULL.
-    pub not_null: bool,
     /// Whether it is computed from others.
     pub generated: bool,
+}
+
+impl Deref for Column {
+    type Target = relation::Column;
+
+    fn deref(&self) -> &relation::Column {
+        &self.column
+    }
 }
 
 /// The table or a partition, by itself.
@@ -118,40 +123,11 @@ pub enum OnDelete {
     SetDefault,
 }
 
-/// How many rows are past their time, as the planner estimates it from its statistics.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Rows that would go now.
-    pub rows: u64,
-    /// Bytes of them, by the average width of a row.
-    pub bytes: u64,
-    /// Rows that the rule in force would let go now; `None`: there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<u64>,
-    /// Batches that it takes, at least.
-    pub batches: u64,
-    /// The oldest row, where an index tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oldest: Option<String>,
-}
-
-/// A name as `catalog.sql` gives it: both parts as they are.
-pub(crate) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Error> {
-    #[derive(Deserialize)]
-    struct Parts {
-        schema: String,
-        name: String,
-    }
-    let Parts { schema, name } = Parts::deserialize(from)?;
-    Ok(QualifiedName::new(Ident::from_server(&schema), Ident::from_server(&name)))
-}
-
 /// The query for the facts about some tables: a row of one JSON text for each that there is.
 #[must_use]
-pub fn query(tables: &[&QualifiedName]) -> String {
+pub fn query(tables: &[&QualifiedName]) -> Sql {
     let asked = Sql::default().list(tables, ", ", |sql, table| sql.name_literals(table));
-    let lines = CATALOG_SQL.lines().filter(|line| !line.trim_start().starts_with("--"));
-    lines.collect::<Vec<_>>().join("\n").replace("@ASKED@", asked.as_str())
+    Sql::query(CATALOG_SQL, &[("ASKED", asked)])
 }
 
 impl Table {

@@ -1,5 +1,5 @@
 -- What a retention rule has to know of its table, of its children and of its archive, with what hangs below them: one
--- JSON object for each of the tables that @ASKED@ names as rows of (schema, name).
+-- JSON object for each of the tables that are asked for by rows of (schema, name).
 WITH RECURSIVE asked (schema, name) AS (VALUES @ASKED@),
 tree AS (
   SELECT c.oid AS root, c.oid AS oid

@@ -3,18 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Action, Child, Clock, Rule,
+    Action, Child, Clock, Rule, View,
     catalog::{OnDelete, Table},
 };
 use crate::{
-    address::Address,
-    desired::{DeclaredRule, Desired},
-    kinds::matview::order,
-    live::Live,
-    plan::Note,
+    change::Note,
+    declared::Declared,
+    kind::Context,
+    kinds::matview::{self, order},
     postgres::name::{Ident, QualifiedName},
     problem::Problem,
-    scope::Filter,
     source::Source,
 };
 
@@ -27,40 +25,26 @@ pub struct Findings {
     pub notes: Vec<Note>,
 }
 
-/// What a rule is held against.
-#[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
-    /// With all rules and views that are declared.
-    pub desired: &'a Desired,
-    /// With their tables, and names to suggest from.
-    pub live: &'a Live,
-    /// What takes part in the plan.
-    pub filter: &'a Filter,
-    /// For names without a schema in the queries of views.
-    pub search_path: &'a [Ident],
-}
-
 /// Holds a rule against the live tables and the other rules.
 #[must_use]
-pub fn rule(declared: &DeclaredRule, surroundings: Surroundings<'_>) -> Findings {
-    let Surroundings { desired, live, .. } = surroundings;
-    let (tables, known) = (&live.retention.tables, live.vocabulary.relations.as_slice());
-    let mut checker = Checker { declared, rule: &declared.rule, tables, known, found: Findings::default() };
-    let Some(table) = checker.table(&declared.rule.table, &declared.at) else { return checker.found };
+pub fn rule(declared: &Declared<Rule>, context: Context<'_>, view: View<'_>) -> Findings {
+    let (tables, known) = (&view.live.tables, context.vocabulary.relations.as_slice());
+    let mut checker = Checker { declared, rule: &declared.object, tables, known, found: Findings::default() };
+    let Some(table) = checker.table(&declared.object.table, &declared.at) else { return checker.found };
     checker.column(table);
-    checker.partitions(table, desired);
-    for (position, child) in declared.rule.children.iter().enumerate() {
+    checker.partitions(table, view);
+    for (position, child) in declared.object.children.iter().enumerate() {
         checker.child(table, child, &declared.at.key("children").item(position));
     }
     checker.references(table, &declared.at);
     checker.archive(table);
     checker.role(table);
-    checker.views(surroundings);
+    checker.views(context, view);
     checker.found
 }
 
 struct Checker<'a> {
-    declared: &'a DeclaredRule,
+    declared: &'a Declared<Rule>,
     rule: &'a Rule,
     tables: &'a BTreeMap<QualifiedName, Table>,
     /// Names to suggest from.
@@ -121,10 +105,11 @@ impl<'a> Checker<'a> {
     }
 
     /// Rows of a partition are those of the whole table, and two rules would not agree on them.
-    fn partitions(&mut self, table: &Table, desired: &Desired) {
+    fn partitions(&mut self, table: &Table, view: View<'_>) {
         let below = table.parts.iter().filter(|part| part.name != table.name);
-        for other in below.filter_map(|part| desired.rule(&part.name)) {
-            let message = format!("`{}` is a part of `{}`, which has a rule of its own", other.rule.table, table.name);
+        for other in below.filter_map(|part| view.declared(&part.name)) {
+            let message =
+                format!("`{}` is a part of `{}`, which has a rule of its own", other.object.table, table.name);
             let problem =
                 Problem::new(&other.at, message).on_key().related(&self.declared.at, "this one is about its rows too");
             self.problem(problem.hint("keep the one of the whole table, or one for each of its partitions"));
@@ -241,15 +226,15 @@ impl<'a> Checker<'a> {
     }
 
     /// Views that are refreshed before rows go. What another one that they read holds is as old as it is.
-    fn views(&mut self, surroundings: Surroundings<'_>) {
-        let Surroundings { desired, live, filter, search_path } = surroundings;
+    fn views(&mut self, context: Context<'_>, view: View<'_>) {
         if self.rule.after_refresh.is_empty() {
             return;
         }
-        let declared = desired.matviews.iter().map(|declared| &declared.view.name);
-        let staying = live.registry.matviews.keys().filter(|name| !filter.admits(&Address::matview(name)));
+        let (views, live) = (view.views.desired, view.views.live);
+        let declared = views.iter().map(|declared| &declared.object.name);
+        let staying = live.applied.keys().filter(|name| !context.scope.admits(&matview::address(name)));
         let known: Vec<_> = declared.chain(staying).collect();
-        let reads = order::reads(&desired.matviews, live, search_path);
+        let reads = order::reads(views, live, &context.session.search_path);
         for (position, view) in self.rule.after_refresh.iter().enumerate() {
             if !known.contains(&view) {
                 let at = self.declared.at.key("after_refresh").item(position);
@@ -259,7 +244,7 @@ impl<'a> Checker<'a> {
                 continue;
             }
             let by_words = reads.iter().filter(|(name, _)| name == view).flat_map(|(_, reads)| reads);
-            let found = live.matviews.found.get(view).into_iter().flat_map(|found| &found.reads);
+            let found = live.found.get(view).into_iter().flat_map(|found| &found.reads);
             let read: BTreeSet<_> = by_words.chain(found).filter(|read| known.contains(read)).collect();
             for other in read.into_iter().filter(|read| !self.rule.after_refresh.contains(read)) {
                 self.note(format!(

@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Rule,
-    catalog::{Estimate, Table},
+    Rule, View, address,
+    catalog::Table,
     check,
     preflight::Refused,
     routine::{preview, preview_name, procedure, procedure_name},
 };
 use crate::{
-    address::Address,
-    desired::{DeclaredRule, Desired},
+    change::{Action, Change, Estimate, Impact, Note, Prior, Record, Step, TimeLimits},
+    declared::Declared,
     digest::Digest,
     hazard::{Hazard, HazardSet},
-    kinds::{Object, schedule::Scheduler},
-    live::Live,
-    plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, SessionSettings, Step, TimeLimits},
+    kind::{Context, Part, Scheduler, Stage},
     postgres::{
         lock::Lock,
         name::{Ident, QualifiedName},
@@ -24,71 +22,46 @@ use crate::{
         sql::Sql,
     },
     problem::Problem,
-    scope::{Filter, Release},
 };
 
-/// How the project is set up.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting<'a> {
-    /// How long steps may wait.
-    pub limits: TimeLimits,
-    /// Where names are looked up, and where reconcile's own things are.
-    pub session: &'a SessionSettings,
-}
-
-/// What was decided about all rules.
-#[derive(Debug, Default)]
-pub struct Decisions {
-    /// In the order of execution.
-    pub changes: Vec<PlannedChange>,
-    /// What changes nothing and is worth knowing.
-    pub notes: Vec<Note>,
-    /// The user's mistakes.
-    pub problems: Vec<Problem>,
-}
-
 /// Decides about every rule that is declared or in force.
-#[must_use]
-pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
-    let mut out = Decisions::default();
-    let surroundings = check::Surroundings { desired, live, filter, search_path: &setting.session.search_path };
-    for declared in desired.rules.iter().filter(|declared| filter.admits(&declared.rule.address())) {
-        let findings = check::rule(declared, surroundings);
+pub(super) fn plan(context: Context<'_>, view: View<'_>) -> Part<Rule> {
+    let mut out = Part::default();
+    for declared in view.desired.iter().filter(|declared| context.scope.admits(&declared.object.address())) {
+        let findings = check::rule(declared, context, view);
         if !findings.problems.is_empty() {
             out.problems.extend(findings.problems);
             continue;
         }
-        match declared_rule(declared, live, desired.scheduler, setting) {
+        match declared_rule(declared, context, view) {
             Ok(Some(change)) => {
-                out.changes.push(change);
+                out.changes.push((Stage::Policies, change));
                 out.notes.extend(findings.notes);
-                out.notes.extend(unscheduled(&declared.rule, desired.scheduler));
+                out.notes.extend(unscheduled(&declared.object, context.scheduler));
             }
             Ok(None) => {}
             Err(refused) => out.problems.push(Problem::new(&declared.at, refused.message).on_key().hint(refused.hint)),
         }
     }
-    for (table, rule) in &live.registry.rules {
-        let address = Address::retention(table);
-        if desired.rule(table).is_none() && filter.admits(&address) {
-            out.changes.push(undeclared_rule(address, rule, live, release, setting));
+    for (table, rule) in &view.live.in_force {
+        if view.declared(table).is_none() && context.scope.admits(&address(table)) {
+            out.changes.push((Stage::Policies, undeclared_rule(rule, context, view)));
         }
     }
     out
 }
 
 fn declared_rule(
-    declared: &DeclaredRule,
-    live: &Live,
-    scheduler: Option<Scheduler>,
-    setting: Setting<'_>,
-) -> Result<Option<PlannedChange>, Refused> {
-    let rule = &declared.rule;
-    let Some(table) = live.retention.tables.get(&rule.table) else { return Ok(None) };
-    let in_force = live.registry.rules.get(&rule.table);
-    let mut steps = archive_steps(rule, table, live, setting.limits);
+    declared: &Declared<Rule>,
+    context: Context<'_>,
+    view: View<'_>,
+) -> Result<Option<Change<Rule>>, Refused> {
+    let rule = &declared.object;
+    let Some(table) = view.live.tables.get(&rule.table) else { return Ok(None) };
+    let in_force = view.live.in_force.get(&rule.table);
+    let mut steps = archive_steps(rule, table, view, context.limits);
     let archive_is_in_step = steps.is_empty();
-    steps.extend(routine_steps(rule, table, live, scheduler, setting)?);
+    steps.extend(routine_steps(rule, table, context, view)?);
     let (action, reason) = match in_force {
         None => (Action::Create, "no such rule is in force".to_owned()),
         Some(before) if before != rule => (Action::Update, differences(before, rule)),
@@ -102,61 +75,44 @@ fn declared_rule(
     if in_force.is_none_or(|before| lets_more_go(before, rule)) {
         hazards.insert(Hazard::DeletesData);
     }
-    let definition = Digest::of(rule);
-    let after = Object::Retention(Box::new(rule.clone()));
-    let manage = Record::Manage {
-        address: rule.address(),
-        declared: declared.digest.clone(),
-        definition,
-        declaration: after.clone(),
-    };
-    let size = RelationSize {
-        name: rule.table.clone(),
-        bytes: u64::try_from(table.bytes).unwrap_or_default(),
-        rows: table.rows.and_then(|rows| u64::try_from(rows).ok()),
-    };
-    Ok(Some(PlannedChange {
+    let bytes = u64::try_from(table.bytes).unwrap_or_default();
+    let rows = table.rows.and_then(|rows| u64::try_from(rows).ok());
+    let estimate = view.live.estimates.get(&rule.table).cloned();
+    Ok(Some(Change {
         address: rule.address(),
         action,
         reason,
-        before: in_force.map(|before| Object::Retention(Box::new(before.clone()))),
-        after: Some(after),
+        before: in_force.cloned(),
+        after: Some(rule.clone()),
         prior: Prior { managed: in_force.is_some(), valid: in_force.is_some(), hangs: Vec::new() },
-        relies_on: relies_on(rule, live, setting),
-        tree: rule.table.clone(),
+        relies_on: relies_on(rule, context, view),
+        lane: rule.table.clone(),
         hazards,
-        relation: size,
-        estimate: live.retention.estimates.get(&rule.table).cloned(),
+        impact: Impact { estimate, ..Impact::of(&rule.table, bytes, rows) },
         steps,
-        records: vec![manage],
+        records: vec![Record::manage(rule.address(), &declared.digest, Digest::of(rule), rule)],
     }))
 }
 
-fn undeclared_rule(
-    address: Address,
-    rule: &Rule,
-    live: &Live,
-    release: &Release,
-    setting: Setting<'_>,
-) -> PlannedChange {
+fn undeclared_rule(rule: &Rule, context: Context<'_>, view: View<'_>) -> Change<Rule> {
+    let address = rule.address();
     // Nothing happens to any row either way: a routine of a rule that is not in force does nothing.
-    let (action, reason, steps) = if let Some(reason) = release.get(&address) {
+    let (action, reason, steps) = if let Some(reason) = context.scope.released(&address) {
         (Action::Forget, reason.clone(), Vec::new())
     } else {
-        let steps = surplus(rule, live, &[], setting);
+        let steps = surplus(rule, context, &[]);
         (Action::Drop, "it is no longer declared; its rows stay from now on".to_owned(), steps)
     };
-    PlannedChange {
+    Change {
         action,
         reason,
-        before: Some(Object::Retention(Box::new(rule.clone()))),
+        before: Some(rule.clone()),
         after: None,
         prior: Prior { managed: true, valid: true, hangs: Vec::new() },
-        relies_on: relies_on(rule, live, setting),
-        tree: rule.table.clone(),
+        relies_on: relies_on(rule, context, view),
+        lane: rule.table.clone(),
         hazards: HazardSet::new(),
-        relation: RelationSize { name: rule.table.clone(), bytes: 0, rows: None },
-        estimate: None,
+        impact: Impact::unknown(&rule.table),
         steps,
         records: vec![Record::Forget { address: address.clone() }],
         address,
@@ -164,12 +120,12 @@ fn undeclared_rule(
 }
 
 /// Of the tables as they are, but for their sizes.
-fn relies_on(rule: &Rule, live: &Live, setting: Setting<'_>) -> Digest {
-    let tables = rule.tables().into_iter().filter_map(|name| live.retention.tables.get(name));
+fn relies_on(rule: &Rule, context: Context<'_>, view: View<'_>) -> Digest {
+    let tables = rule.tables().into_iter().filter_map(|name| view.live.tables.get(name));
     let facts: Vec<_> = tables.map(|table| (table.oid, &table.columns, &table.references)).collect();
-    let bodies = routine_names(rule, setting)
-        .map(|name| live.retention.routines.get(&name.name).map(|found| found.body.clone()));
-    Digest::of(&(live.registry.rules.get(&rule.table), facts, bodies))
+    let routines = &context.registry.routines;
+    let bodies = routine_names(rule, context).map(|name| routines.get(&name.name).map(|found| found.body.clone()));
+    Digest::of(&(view.live.in_force.get(&rule.table), facts, bodies))
 }
 
 /// What differs, by the names that the YAML has for it.
@@ -211,39 +167,34 @@ fn lets_more_go(before: &Rule, after: &Rule) -> bool {
 }
 
 /// What stands for a rule in the database: what counts its rows, and where `pg_cron` runs it, what moves them.
-fn routine_steps(
-    rule: &Rule,
-    table: &Table,
-    live: &Live,
-    scheduler: Option<Scheduler>,
-    setting: Setting<'_>,
-) -> Result<Vec<Step>, Refused> {
-    let own = rule.tables().into_iter().filter_map(|name| live.retention.tables.get_key_value(name));
+fn routine_steps(rule: &Rule, table: &Table, context: Context<'_>, view: View<'_>) -> Result<Vec<Step>, Refused> {
+    let own = rule.tables().into_iter().filter_map(|name| view.live.tables.get_key_value(name));
     let mut tables: BTreeMap<_, _> = own.map(|(name, table)| (name.clone(), table.clone())).collect();
     if let Some(to) = rule.archive() {
         tables.insert(to.clone(), table.archived(to, tables.get(to)));
     }
     let scene = rule.assembled(&tables)?;
-    let mut wanted = vec![preview(rule, &scene, setting.session)];
-    if scheduler == Some(Scheduler::PgCron) && rule.schedule.is_some() {
-        wanted.extend(procedure(rule, &scene, setting.session, setting.limits));
+    let mut wanted = vec![preview(rule, &scene, context.session)];
+    if context.scheduler == Some(Scheduler::PgCron) && rule.schedule.is_some() {
+        wanted.extend(procedure(rule, &scene, context.session, context.limits));
     }
-    let missing = wanted.iter().filter(|routine| !routine.is(live.retention.routines.get(&routine.name().name)));
-    let mut steps: Vec<_> = missing.map(|routine| routine.step(setting.limits)).collect();
-    steps.extend(surplus(rule, live, &wanted, setting));
+    let routines = &context.registry.routines;
+    let missing = wanted.iter().filter(|routine| !routine.is(routines.get(&routine.name().name)));
+    let mut steps: Vec<_> = missing.map(|routine| Step::of_routine(routine, context.limits)).collect();
+    steps.extend(surplus(rule, context, &wanted));
     Ok(steps)
 }
 
 /// Takes away what stands for a rule in the database and is not wanted.
-fn surplus(rule: &Rule, live: &Live, wanted: &[Routine], setting: Setting<'_>) -> Vec<Step> {
-    let names = routine_names(rule, setting);
+fn surplus(rule: &Rule, context: Context<'_>, wanted: &[Routine]) -> Vec<Step> {
+    let names = routine_names(rule, context);
     let unwanted = names.iter().filter(|name| !wanted.iter().any(|routine| routine.name() == *name));
-    let found = unwanted.filter_map(|name| Some((name, live.retention.routines.get(&name.name)?)));
-    found.map(|(name, found)| Step::brief(routine::drop(name, found.kind), None, setting.limits)).collect()
+    let found = unwanted.filter_map(|name| Some((name, context.registry.routines.get(&name.name)?)));
+    found.map(|(name, found)| Step::brief(routine::drop(name, found.kind), None, context.limits)).collect()
 }
 
-fn routine_names(rule: &Rule, setting: Setting<'_>) -> [QualifiedName; 2] {
-    let registry = &setting.session.registry_schema;
+fn routine_names(rule: &Rule, context: Context<'_>) -> [QualifiedName; 2] {
+    let registry = &context.session.registry_schema;
     [procedure_name(&rule.table, registry), preview_name(&rule.table, registry)]
 }
 
@@ -255,9 +206,9 @@ fn unscheduled(rule: &Rule, scheduler: Option<Scheduler>) -> Option<Note> {
 }
 
 /// What makes the archive take every row of the table.
-fn archive_steps(rule: &Rule, table: &Table, live: &Live, limits: TimeLimits) -> Vec<Step> {
+fn archive_steps(rule: &Rule, table: &Table, view: View<'_>, limits: TimeLimits) -> Vec<Step> {
     let Some(to) = rule.archive() else { return Vec::new() };
-    let Some(archive) = live.retention.tables.get(to) else {
+    let Some(archive) = view.live.tables.get(to) else {
         let sql = Sql::new("CREATE TABLE ").name(to).raw(" (LIKE ").name(&table.name);
         let sql = sql.raw(" INCLUDING COMMENTS INCLUDING COMPRESSION INCLUDING STORAGE)");
         return vec![step(sql, None, limits)];

@@ -8,8 +8,10 @@ pub mod check;
 pub mod clock;
 pub mod decide;
 pub mod lines;
+pub mod live;
 pub mod preflight;
 pub mod range;
+pub mod read;
 pub mod routine;
 pub mod scene;
 pub mod spec;
@@ -19,15 +21,83 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use clock::{Clock, CutOff};
+pub use live::Live;
 
 use crate::{
-    address::Address,
+    address::{Address, KindName, Shape},
+    change::{self, Change},
+    declared::Declared,
+    kind::{Context, Kind, Part, Projection, Undoing},
+    kinds::matview,
     postgres::{
         fragment::Fragment,
         name::{Ident, QualifiedName},
         period::Period,
+        routine::SharedRoutine,
+        sql::Sql,
     },
 };
+
+/// The kind.
+#[derive(Debug)]
+pub enum Rules {}
+
+/// Both sides of the rules, and of the views that are refreshed before rows go.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What is declared, in the order of tables.
+    pub desired: &'a [Declared<Rule>],
+    /// What is live.
+    pub live: &'a Live,
+    /// The materialized views.
+    pub views: matview::View<'a>,
+}
+
+impl<'a> View<'a> {
+    /// The declared rule of a table.
+    #[must_use]
+    pub fn declared(self, table: &QualifiedName) -> Option<&'a Declared<Rule>> {
+        let position = self.desired.binary_search_by(|declared| declared.object.table.cmp(table)).ok()?;
+        self.desired.get(position)
+    }
+}
+
+impl Kind for Rules {
+    const NAME: KindName = KindName::new("retention");
+    const SHAPE: Shape = Shape::Relation;
+    const EXAMPLE: &'static str = "retention/schema.table";
+    const READS_DECLARATIONS: bool = true;
+    const ROUTINES: &'static [SharedRoutine] = &routine::SHARED;
+
+    type Object = Rule;
+    type View<'a> = View<'a>;
+    type Former = Vec<Rule>;
+
+    fn plan(context: Context<'_>, view: View<'_>, _ahead: &Projection) -> Part<Rule> {
+        decide::plan(context, view)
+    }
+
+    fn restore<O>(_: &Change<O>, before: &Rule, _: Option<&Rule>, undoing: &mut Undoing, former: &mut Vec<Rule>) {
+        undoing.touched.insert(before.address());
+        former.push(before.clone());
+    }
+
+    fn lasting<O>(change: &Change<O>) -> Option<&'static str> {
+        // What a step cannot take back is the archive.
+        let lasting = change.action == change::Action::Create && change.steps.iter().any(|step| step.undo.is_none());
+        lasting.then_some("its archive stays, with the rows in it")
+    }
+
+    fn routines(registry: &Ident) -> Vec<Sql> {
+        routine::shared(registry)
+    }
+}
+
+/// The address of a retention rule.
+#[must_use]
+pub fn address(table: &QualifiedName) -> Address {
+    Address::new(Rules::NAME, table)
+}
 
 /// A rule, in canonical form: defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +212,7 @@ impl Rule {
     /// As in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address::retention(&self.table)
+        address(&self.table)
     }
 
     /// Where its rows are archived, if that is a table.

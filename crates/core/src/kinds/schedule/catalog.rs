@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
+use crate::postgres::{
+    batch::{Answers, Asked, Batch},
+    rows::DecodeError,
+};
 
 /// What is known of `pg_cron`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cron {
     /// The version of the extension in this database; `None`: it is not installed there.
     pub version: Option<String>,
@@ -32,9 +36,57 @@ pub struct Job {
     pub active: bool,
 }
 
+/// What is known of the extension: its version, whether its jobs can be read and whether only one's own, its time zone.
+const CRON: &str = "SELECT (SELECT extversion FROM pg_extension WHERE extname = 'pg_cron'), \
+    coalesce(has_schema_privilege(to_regnamespace('cron'), 'USAGE') \
+    AND has_table_privilege(to_regclass('cron.job'), 'SELECT'), false), \
+    coalesce(row_security_active(to_regclass('cron.job')), false), \
+    coalesce(current_setting('cron.timezone', true), 'GMT')";
+
 /// The jobs of this database: name, schedule, command, whether it is active.
-pub const JOBS: &str = "SELECT jobname, schedule, command, active FROM cron.job \
+const JOBS: &str = "SELECT jobname, schedule, command, active FROM cron.job \
     WHERE database = current_database() AND jobname IS NOT NULL";
+
+/// Asks for the extension.
+pub fn ask(batch: &mut Batch) -> Asked {
+    batch.ask(CRON)
+}
+
+impl Cron {
+    /// The extension, without its jobs.
+    ///
+    /// # Errors
+    /// The row is not what the query promises.
+    pub fn read(asked: Asked, answers: &mut Answers) -> Result<Self, DecodeError> {
+        let rows = answers.take(asked)?;
+        let row = rows.one()?;
+        Ok(Self {
+            version: row.get(0)?,
+            readable: row.get(1)?,
+            own_only: row.get(2)?,
+            timezone: row.get(3)?,
+            jobs: BTreeMap::new(),
+        })
+    }
+
+    /// Asks for the jobs, as far as this role sees them.
+    pub fn ask_jobs(&self, batch: &mut Batch) -> Option<Asked> {
+        self.readable.then(|| batch.ask(JOBS))
+    }
+
+    /// Completes the live side.
+    ///
+    /// # Errors
+    /// The rows are not what the query promises.
+    pub fn complete(&mut self, asked: Option<Asked>, answers: &mut Answers) -> Result<(), DecodeError> {
+        let Some(asked) = asked else { return Ok(()) };
+        for row in answers.take(asked)?.iter() {
+            let job = Job { schedule: row.get(1)?, command: row.get(2)?, active: row.get(3)? };
+            self.jobs.insert(row.get(0)?, job);
+        }
+        Ok(())
+    }
+}
 
 impl Job {
     /// Whether it does what it should.

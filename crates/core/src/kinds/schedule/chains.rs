@@ -2,19 +2,18 @@
 //! `pg_cron` is there to run it is left to `wanted`.
 
 use crate::{
-    desired::{DeclaredMatview, Desired},
-    kinds::matview::{canonical, order},
-    live::Live,
-    postgres::name::{Ident, QualifiedName},
-    scope::{Filter, Release},
-    source::{FileId, Source},
+    declared::Declared,
+    kind::Context,
+    kinds::matview::{Matview, View, canonical, order},
+    postgres::name::QualifiedName,
+    registry::Registry,
 };
 
 /// The materialized views that there are once a plan is carried out, in the order of names, with what each reads of the
 /// others.
 #[derive(Debug)]
 pub(super) struct InForce {
-    views: Vec<DeclaredMatview>,
+    views: Vec<Declared<Matview>>,
     reads: Vec<(QualifiedName, Vec<QualifiedName>)>,
 }
 
@@ -23,32 +22,22 @@ pub(super) struct InForce {
 pub(super) struct Chain<'a> {
     /// When they are refreshed.
     pub(super) schedule: &'a str,
-    pub(super) views: Vec<&'a DeclaredMatview>,
+    pub(super) views: Vec<&'a Declared<Matview>>,
 }
-
-/// What was applied and takes no part in the plan stands in no file that is read now.
-const NOWHERE: FileId = FileId(u32::MAX);
 
 impl InForce {
     /// Those that are declared, and of what takes no part in the plan those that were applied.
-    pub(super) fn of(
-        desired: &Desired,
-        live: &Live,
-        filter: &Filter,
-        release: &Release,
-        search_path: &[Ident],
-    ) -> Self {
-        let declared = desired.matviews.iter().filter(|declared| filter.admits(&declared.view.address())).cloned();
-        let applied = live.registry.matviews.values().filter(|view| !filter.admits(&view.address()));
-        let applied =
-            applied.map(|view| DeclaredMatview::new(view.clone(), Source::file(NOWHERE), Source::file(NOWHERE)));
-        let mut views: Vec<_> = declared.chain(applied).collect();
-        views.retain(|declared| !release.contains_key(&declared.view.address()));
-        views.sort_by(|a, b| a.view.name.cmp(&b.view.name));
-        let mut reads = order::reads(&views, live, search_path);
+    pub(super) fn of(context: Context<'_>, view: View<'_>) -> Self {
+        let scope = context.scope;
+        let declared = view.desired.iter().filter(|declared| scope.admits(&declared.object.address())).cloned();
+        let applied = view.live.applied.values().filter(|applied| !scope.admits(&applied.address()));
+        let mut views: Vec<_> = declared.chain(applied.map(|applied| Declared::nowhere(applied.clone()))).collect();
+        views.retain(|declared| scope.released(&declared.object.address()).is_none());
+        views.sort_by(|a, b| a.object.name.cmp(&b.object.name));
+        let mut reads = order::reads(&views, view.live, &context.session.search_path);
         for ((_, read), declared) in reads.iter_mut().zip(&views) {
-            read.extend(as_found(declared, live).iter().cloned());
-            read.retain(|name| views.iter().any(|other| other.view.name == *name));
+            read.extend(as_found(declared, view, context.registry).iter().cloned());
+            read.retain(|name| views.iter().any(|other| other.object.name == *name));
             read.sort();
             read.dedup();
         }
@@ -57,10 +46,10 @@ impl InForce {
 
     /// The chains, in the order of their schedules and first names.
     pub(super) fn chains(&self) -> Vec<Chain<'_>> {
-        let mut groups: Vec<(&str, Vec<&DeclaredMatview>)> = Vec::new();
+        let mut groups: Vec<(&str, Vec<&Declared<Matview>>)> = Vec::new();
         for view in &self.views {
-            let Some(schedule) = view.view.schedule() else { continue };
-            let meets = |(other, members): &(&str, Vec<&DeclaredMatview>)| {
+            let Some(schedule) = view.object.schedule() else { continue };
+            let meets = |(other, members): &(&str, Vec<&Declared<Matview>>)| {
                 *other == schedule && members.iter().any(|member| self.reads(view, member) || self.reads(member, view))
             };
             let (met, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(meets);
@@ -75,38 +64,38 @@ impl InForce {
     }
 
     /// Views that read others which are refreshed at other times.
-    pub(super) fn out_of_step(&self) -> impl Iterator<Item = (&DeclaredMatview, &DeclaredMatview)> {
-        let differ = |a: &DeclaredMatview, b: &DeclaredMatview| {
-            a.view.schedule().is_some() && b.view.schedule().is_some() && a.view.schedule() != b.view.schedule()
+    pub(super) fn out_of_step(&self) -> impl Iterator<Item = (&Declared<Matview>, &Declared<Matview>)> {
+        let differ = |a: &Declared<Matview>, b: &Declared<Matview>| {
+            a.object.schedule().is_some() && b.object.schedule().is_some() && a.object.schedule() != b.object.schedule()
         };
         let pairs = self.views.iter().flat_map(|reader| self.views.iter().map(move |read| (reader, read)));
         pairs.filter(move |(reader, read)| differ(reader, read) && self.reads(reader, read))
     }
 
-    fn reads(&self, reader: &DeclaredMatview, read: &DeclaredMatview) -> bool {
-        let of = self.reads.binary_search_by(|(name, _)| name.cmp(&reader.view.name)).ok();
+    fn reads(&self, reader: &Declared<Matview>, read: &Declared<Matview>) -> bool {
+        let of = self.reads.binary_search_by(|(name, _)| name.cmp(&reader.object.name)).ok();
         let names = of.and_then(|position| self.reads.get(position)).map(|(_, names)| names.as_slice());
-        names.is_some_and(|names| names.binary_search(&read.view.name).is_ok())
+        names.is_some_and(|names| names.binary_search(&read.object.name).is_ok())
     }
 
-    fn in_order<'a>(&self, mut members: Vec<&'a DeclaredMatview>) -> Vec<&'a DeclaredMatview> {
+    fn in_order<'a>(&self, mut members: Vec<&'a Declared<Matview>>) -> Vec<&'a Declared<Matview>> {
         members.sort_by_key(|member| name(member));
-        let is_member = |name: &QualifiedName| members.iter().any(|member| member.view.name == *name);
+        let is_member = |name: &QualifiedName| members.iter().any(|member| member.object.name == *name);
         let reads: Vec<_> = self.reads.iter().filter(|(name, _)| is_member(name)).cloned().collect();
         // A circle is no chain; whoever decides about the views says so.
         let names = order::sorted(&reads).unwrap_or_default();
-        names.iter().filter_map(|name| members.iter().find(|member| member.view.name == *name).copied()).collect()
+        names.iter().filter_map(|name| members.iter().find(|member| member.object.name == *name).copied()).collect()
     }
 }
 
-fn name(declared: &DeclaredMatview) -> &QualifiedName {
-    &declared.view.name
+fn name(declared: &Declared<Matview>) -> &QualifiedName {
+    &declared.object.name
 }
 
 /// What a view reads by the catalogs, where it is as declared.
-fn as_found<'a>(declared: &DeclaredMatview, live: &'a Live) -> &'a [QualifiedName] {
-    let name = &declared.view.name;
-    let Some(found) = live.matviews.found.get(name).filter(|found| found.is_matview()) else { return &[] };
-    let printed = live.matviews.printed.get(name).is_some_and(|printed| printed.query == found.query());
-    if printed || canonical::settled(declared, live).is_some() { &found.reads } else { &[] }
+fn as_found<'a>(declared: &Declared<Matview>, view: View<'a>, registry: &Registry) -> &'a [QualifiedName] {
+    let name = &declared.object.name;
+    let Some(found) = view.live.found.get(name).filter(|found| found.is_matview()) else { return &[] };
+    let printed = view.live.printed.get(name).is_some_and(|printed| printed.query == found.query());
+    if printed || canonical::settled(declared, view, registry).is_some() { &found.reads } else { &[] }
 }

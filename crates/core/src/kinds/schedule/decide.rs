@@ -3,44 +3,30 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Schedule, Task,
+    Schedule, Task, View,
     catalog::{Cron, Job},
     wanted::{All, Wanted},
 };
 use crate::{
     address::Address,
-    desired::Desired,
+    change::{Action, Change, Impact, Note, Prior, Record, Step},
     digest::Digest,
     hazard::HazardSet,
-    kinds::{Object, retention::decide::Setting},
-    live::Live,
-    plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step, TimeLimits},
+    kind::{Context, Part, Projection, Stage},
     postgres::{
-        name::{Ident, QualifiedName},
+        name::QualifiedName,
         routine::{self, Found},
         sql::Sql,
     },
     problem::Problem,
-    scope::{Filter, Release},
     source::Source,
 };
-
-/// What was decided about all jobs.
-#[derive(Debug, Default)]
-pub struct Decisions {
-    /// Jobs that go, before what they call.
-    pub removals: Vec<PlannedChange>,
-    /// Jobs that come or change, after what they call.
-    pub changes: Vec<PlannedChange>,
-    /// What changes nothing and is worth knowing.
-    pub notes: Vec<Note>,
-    /// The user's mistakes.
-    pub problems: Vec<Problem>,
-}
 
 /// What a job is to be, and what it is.
 struct Sides<'a> {
     address: Address,
+    task: Task,
+    cron: &'a Cron,
     /// `None`: it is to go.
     wanted: Option<&'a Wanted>,
     /// As it was applied.
@@ -62,22 +48,21 @@ enum Seen<'a> {
 }
 
 /// Decides about every job that is wanted or managed.
-#[must_use]
-pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Decisions {
-    let (registry, limits) = (&setting.session.registry_schema, setting.limits);
-    let all = All::of(desired, live, filter, release, setting);
-    let mut out = Decisions { notes: all.notes, problems: all.problems, ..Decisions::default() };
+pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> Part<Schedule> {
+    let all = All::of(context, view);
+    let mut out = Part { notes: all.notes, problems: all.problems, ..Part::default() };
     let addresses: BTreeSet<_> = all.jobs.iter().map(|wanted| wanted.schedule.address()).collect();
-    for (_, schedule) in live.registry.schedules.iter().filter(|(address, _)| !addresses.contains(address)) {
-        if let Some(change) = Sides::of(schedule, None, live, registry).leaves(release, live, limits) {
-            out.removals.push(change);
-        }
+    let mut removals = Vec::new();
+    for (_, schedule) in view.live.made.iter().filter(|(address, _)| !addresses.contains(address)) {
+        removals.extend(Sides::of(schedule, None, context, view).leaves(context, ahead));
     }
-    let admitted = |wanted: &&Wanted| wanted.callable && filter.admits(&wanted.schedule.address());
+    removals.retain(|change| context.scope.admits(&change.address));
+    out.changes.extend(removals.into_iter().map(|change| (Stage::Unscheduling, change)));
+    let admitted = |wanted: &&Wanted| wanted.callable && context.scope.admits(&wanted.schedule.address());
     for wanted in all.jobs.iter().filter(admitted) {
-        let sides = Sides::of(&wanted.schedule, Some(wanted), live, registry);
-        match sides.comes(live, limits) {
-            Ok(change) => out.changes.extend(change),
+        let sides = Sides::of(&wanted.schedule, Some(wanted), context, view);
+        match sides.comes(context, ahead) {
+            Ok(change) => out.changes.extend(change.map(|change| (Stage::Scheduling, change))),
             Err(problem) => out.problems.push(*problem),
         }
         if matches!(sides.found, Seen::Hidden) && sides.managed.is_some() {
@@ -85,18 +70,17 @@ pub fn decide(desired: &Desired, live: &Live, filter: &Filter, release: &Release
             out.notes.push(Note { of_role: true, ..Note::new(sides.address, text) });
         }
     }
-    out.removals.retain(|change| filter.admits(&change.address));
     out
 }
 
 impl<'a> Sides<'a> {
-    fn of(schedule: &Schedule, wanted: Option<&'a Wanted>, live: &'a Live, registry: &Ident) -> Self {
-        let managed = live.registry.schedules.get(&schedule.address());
+    fn of(schedule: &Schedule, wanted: Option<&'a Wanted>, context: Context<'a>, view: View<'a>) -> Self {
+        let managed = view.live.made.get(&schedule.address());
         let name = schedule.job();
-        let Cron { readable, own_only, jobs, .. } = &live.cron;
+        let Cron { readable, own_only, jobs, .. } = &view.live.cron;
         // Whose procedure it calls, his the job is: another role's are hidden from this one.
-        let procedure = schedule.procedure(registry);
-        let routine = live.retention.routines.get(&procedure.name);
+        let procedure = schedule.procedure(&context.session.registry_schema);
+        let routine = context.registry.routines.get(&procedure.name);
         let foreign = routine.is_some_and(|routine| !routine.own);
         let found = match jobs.get(&name) {
             Some(job) => Seen::There(job),
@@ -108,11 +92,13 @@ impl<'a> Sides<'a> {
             // A rule has more of them than its job calls, so they are the rule's.
             Task::Retain | Task::Vacuum => None,
         };
-        Self { address: schedule.address(), wanted, managed, found, routine: (procedure, own) }
+        let (address, cron) = (schedule.address(), &view.live.cron);
+        Self { address, task: schedule.task, cron, wanted, managed, found, routine: (procedure, own) }
     }
 
     /// What makes it as it should be.
-    fn comes(&self, live: &Live, limits: TimeLimits) -> Result<Option<PlannedChange>, Box<Problem>> {
+    fn comes(&self, context: Context<'_>, ahead: &Projection) -> Result<Option<Change<Schedule>>, Box<Problem>> {
+        let limits = context.limits;
         let Some(Wanted { schedule: wanted, routine, at, .. }) = self.wanted else { return Ok(None) };
         let procedure = routine.as_ref().filter(|routine| !routine.is(self.routine.1));
         let (whose, known) = (whose(wanted.task), self.managed == Some(wanted));
@@ -140,28 +126,23 @@ impl<'a> Sides<'a> {
         };
         let undo = (action == Action::Create).then(|| unschedule(wanted));
         let job = sql.map(|sql| Step { undo: undo.clone(), ..Step::brief(sql, None, limits) });
-        let steps = procedure.map(|procedure| procedure.step(limits)).into_iter().chain(job).collect();
-        let object = Object::Schedule(Box::new(wanted.clone()));
+        let steps = procedure.map(|procedure| Step::of_routine(procedure, limits)).into_iter().chain(job).collect();
         let digest = Digest::of(wanted);
-        let record = Record::Manage {
-            address: self.address.clone(),
-            declared: digest.clone(),
-            definition: digest,
-            declaration: object.clone(),
-        };
-        Ok(Some(self.change(action, &reason, Some(object), steps, record, live)))
+        let record = Record::manage(self.address.clone(), &digest, digest.clone(), wanted);
+        Ok(Some(self.change(action, &reason, Some(wanted.clone()), steps, record, ahead)))
     }
 
     /// What takes it away.
-    fn leaves(&self, release: &Release, live: &Live, limits: TimeLimits) -> Option<PlannedChange> {
+    fn leaves(&self, context: Context<'_>, ahead: &Projection) -> Option<Change<Schedule>> {
+        let limits = context.limits;
         let managed = self.managed?;
         let record = Record::Forget { address: self.address.clone() };
         let procedure = self.routine.1.map(|found| routine::drop(&self.routine.0, found.kind));
         let procedure = procedure.map(|sql| Step::brief(sql, None, limits));
-        let (action, reason, job) = match (release.get(&self.address), self.found) {
-            (Some(reason), _) => return Some(self.change(Action::Forget, reason, None, Vec::new(), record, live)),
+        let (action, reason, job) = match (context.scope.released(&self.address), self.found) {
+            (Some(reason), _) => return Some(self.change(Action::Forget, reason, None, Vec::new(), record, ahead)),
             (None, Seen::Missing) => (Action::Forget, "somebody has unscheduled it", None),
-            (None, Seen::Hidden) if live.cron.version.is_none() => {
+            (None, Seen::Hidden) if self.cron.version.is_none() => {
                 (Action::Forget, "pg_cron is gone, and it as well", None)
             }
             (None, Seen::There(_) | Seen::Hidden) => {
@@ -171,19 +152,21 @@ impl<'a> Sides<'a> {
         };
         // Where only the procedure is left, it still is a drop.
         let action = if procedure.is_some() { Action::Drop } else { action };
-        Some(self.change(action, reason, None, job.into_iter().chain(procedure).collect(), record, live))
+        Some(self.change(action, reason, None, job.into_iter().chain(procedure).collect(), record, ahead))
     }
 
     fn change(
         &self,
         action: Action,
         reason: &str,
-        after: Option<Object>,
+        after: Option<Schedule>,
         steps: Vec<Step>,
         record: Record,
-        live: &Live,
-    ) -> PlannedChange {
-        let table = self.address.table().clone();
+        ahead: &Projection,
+    ) -> Change<Schedule> {
+        let table = self.address.relation();
+        // Jobs of views come in their turn.
+        let lane = ahead.lane.as_ref().filter(|_| self.task == Task::Refresh && self.wanted.is_some());
         let before = self.managed.map(|managed| match self.found {
             Seen::There(job) => {
                 Schedule { schedule: job.schedule.clone(), command: job.command.clone(), ..managed.clone() }
@@ -195,17 +178,16 @@ impl<'a> Sides<'a> {
             Seen::There(job) if self.managed.is_none_or(|managed| !job.is(managed)) => Some(job),
             Seen::There(_) | Seen::Missing | Seen::Hidden => None,
         };
-        PlannedChange {
+        Change {
             action,
             reason: reason.to_owned(),
-            before: before.filter(|_| action != Action::Create).map(|before| Object::Schedule(Box::new(before))),
+            before: before.filter(|_| action != Action::Create),
             after,
             prior: Prior { managed: self.managed.is_some(), valid: true, hangs: Vec::new() },
-            relies_on: Digest::of(&(self.managed, strayed, &live.cron.version, self.routine.1)),
-            tree: table.clone(),
+            relies_on: Digest::of(&(self.managed, strayed, &self.cron.version, self.routine.1)),
+            lane: lane.unwrap_or(table).clone(),
             hazards: HazardSet::new(),
-            relation: RelationSize { name: table, bytes: 0, rows: None },
-            estimate: None,
+            impact: Impact::unknown(table),
             steps,
             records: vec![record],
             address: self.address.clone(),

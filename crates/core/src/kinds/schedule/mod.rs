@@ -7,31 +7,66 @@ mod chains;
 pub mod decide;
 mod wanted;
 
-use std::{fmt, str::FromStr};
+use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use catalog::Cron;
 
 use super::{
     matview,
-    retention::{Rule, batch, routine},
+    retention::{self, Rule, batch, routine},
 };
 use crate::{
-    address::Address,
+    address::{Address, KindName, Shape},
+    change::Change,
+    kind::{Context, Kind, Part, Projection, Scheduler, Undoing},
     postgres::{
         name::{Ident, QualifiedName},
+        routine::SharedRoutine,
         sql::Sql,
     },
 };
 
-/// Who runs what is due: retention, refreshes, partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scheduler {
-    /// Jobs of the extension `pg_cron` in the database.
-    PgCron,
-    /// Something outside that calls `reconcile maintain`.
-    External,
+/// The kind.
+#[derive(Debug)]
+pub enum Schedules {}
+
+/// The jobs that there are, and what they follow from.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What is live.
+    pub live: &'a Live,
+    /// The retention rules, and the materialized views.
+    pub rules: retention::View<'a>,
+}
+
+/// All that is known of jobs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Live {
+    /// The jobs in the database.
+    pub cron: Cron,
+    /// Those that reconcile has made.
+    pub made: BTreeMap<Address, Schedule>,
+}
+
+impl Kind for Schedules {
+    const NAME: KindName = KindName::new("schedule");
+    const SHAPE: Shape = Shape::Task(&["retain", "vacuum", "refresh"]);
+    const EXAMPLE: &'static str = "schedule/retain:schema.table";
+    const READS_DECLARATIONS: bool = true;
+    const ROUTINES: &'static [SharedRoutine] = &[];
+
+    type Object = Schedule;
+    type View<'a> = View<'a>;
+    type Former = ();
+
+    fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> Part<Schedule> {
+        decide::plan(context, view, ahead)
+    }
+
+    /// It follows from its rule, or from its views.
+    fn restore<O>(_: &Change<O>, _: &Schedule, _: Option<&Schedule>, _: &mut Undoing, (): &mut ()) {}
 }
 
 /// A job.
@@ -62,17 +97,24 @@ pub enum Task {
 /// How long after a rule the VACUUM of its tables begins.
 const MINUTES_LATER: u32 = 30;
 
+/// Whether there are jobs, or may be some to make.
+#[must_use]
+pub fn concerns(view: View<'_>, scheduler: Option<Scheduler>) -> bool {
+    let any = || view.rules.views.desired.iter().any(|declared| declared.object.schedule().is_some());
+    !view.live.made.is_empty() || scheduler == Some(Scheduler::PgCron) && any()
+}
+
 impl Schedule {
     /// As in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address::Schedule { task: self.task, table: self.table.clone() }
+        Address::of_task(Schedules::NAME, self.task.name(), &self.table)
     }
 
     /// What `cron.job` calls it: the address without its kind.
     #[must_use]
     pub fn job(&self) -> String {
-        job_name(self.task, &self.table)
+        self.address().rest()
     }
 
     /// The jobs of a rule; none, where it has no schedule.
@@ -122,27 +164,15 @@ fn call(procedure: &QualifiedName) -> Sql {
     Sql::new("CALL ").name(procedure).raw("()")
 }
 
-/// What `cron.job` calls the job of a task.
-#[must_use]
-pub fn job_name(task: Task, table: &QualifiedName) -> String {
-    format!("{task}:{table}")
-}
-
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Task {
+    /// As addresses and jobs have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Retain => "retain",
             Self::Vacuum => "vacuum",
             Self::Refresh => "refresh",
-        })
-    }
-}
-
-impl FromStr for Task {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Retain, Self::Vacuum, Self::Refresh].into_iter().find(|task| task.to_string() == text).ok_or(())
+        }
     }
 }
 

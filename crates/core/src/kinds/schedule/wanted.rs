@@ -2,21 +2,20 @@
 //! do as it is declared is said here.
 
 use super::{
-    Schedule, Scheduler,
+    Schedule, View,
     catalog::Cron,
     chains::{Chain, InForce},
 };
 use crate::{
-    desired::{DeclaredMatview, DeclaredRule, Desired},
+    change::Note,
+    declared::Declared,
+    kind::{Context, Scheduler},
     kinds::{
         matview::{self, Matview},
-        retention::{self, decide::Setting},
+        retention::{self, Rule},
     },
-    live::Live,
-    plan::Note,
-    postgres::{name::Ident, routine::Routine},
+    postgres::routine::Routine,
     problem::Problem,
-    scope::{Filter, Release},
     source::Source,
 };
 
@@ -41,34 +40,35 @@ pub(super) struct All {
 }
 
 impl All {
-    pub(super) fn of(desired: &Desired, live: &Live, filter: &Filter, release: &Release, setting: Setting<'_>) -> Self {
+    pub(super) fn of(context: Context<'_>, view: View<'_>) -> Self {
+        let (scope, views) = (context.scope, view.rules.views);
         let mut all = Self::default();
-        if desired.scheduler != Some(Scheduler::PgCron) {
-            let declared = desired.matviews.iter().filter(|declared| filter.admits(&declared.view.address()));
-            all.notes.extend(declared.filter_map(|declared| unscheduled(declared, live)));
+        if context.scheduler != Some(Scheduler::PgCron) {
+            let declared = views.desired.iter().filter(|declared| scope.admits(&declared.object.address()));
+            all.notes.extend(declared.filter_map(|declared| unscheduled(declared, views)));
             return all;
         }
-        for declared in &desired.rules {
-            let rule = &declared.rule;
-            let callable = filter.admits(&rule.address()) || live.registry.rules.contains_key(&rule.table);
-            let jobs = all.of_rule(declared, desired, live, &setting.session.registry_schema).into_iter();
+        for declared in view.rules.desired {
+            let rule = &declared.object;
+            let callable = scope.admits(&rule.address()) || view.rules.live.in_force.contains_key(&rule.table);
+            let jobs = all.of_rule(declared, context, view).into_iter();
             all.jobs.extend(jobs.map(|wanted| Wanted { callable, ..wanted }));
         }
-        let in_force = InForce::of(desired, live, filter, release, &setting.session.search_path);
+        let in_force = InForce::of(context, views);
         for chain in in_force.chains() {
-            let job = all.of_chain(&chain, live, filter, setting);
+            let job = all.of_chain(&chain, context, view);
             all.jobs.extend(job);
         }
         for (reader, read) in in_force.out_of_step() {
-            all.out_of_step(reader, read, live);
+            all.out_of_step(reader, read, views);
         }
-        all.notes.retain(|note| filter.admits(&note.address));
+        all.notes.retain(|note| scope.admits(&note.address));
         all
     }
 
     /// The jobs of a rule, where `pg_cron` can run it.
-    fn of_rule(&mut self, declared: &DeclaredRule, desired: &Desired, live: &Live, registry: &Ident) -> Vec<Wanted> {
-        let rule = &declared.rule;
+    fn of_rule(&mut self, declared: &Declared<Rule>, context: Context<'_>, view: View<'_>) -> Vec<Wanted> {
+        let (rule, cron) = (&declared.object, &view.live.cron);
         let Some(schedule) = &rule.schedule else { return Vec::new() };
         let (address, at) = (rule.address(), declared.at.key("schedule"));
         if matches!(rule.action, retention::Action::ArchiveFiles(_)) {
@@ -76,66 +76,67 @@ impl All {
             self.notes.push(Note::new(address, text));
             return Vec::new();
         }
-        if let Err(problem) = installed(&live.cron, &at) {
+        if let Err(problem) = installed(cron, &at) {
             self.problems.push(problem);
             return Vec::new();
         }
-        if live.registry.rules.get(&rule.table) != Some(rule) {
-            let zone = in_another_zone(schedule, rule.zone(), "rule", &live.cron);
-            let views = rule.after_refresh.iter().filter_map(|view| desired.matview(view));
-            let timeouts = views.filter_map(|declared| without_timeout(&declared.view, "retain"));
+        if view.rules.live.in_force.get(&rule.table) != Some(rule) {
+            let zone = in_another_zone(schedule, rule.zone(), "rule", cron);
+            let views = rule.after_refresh.iter().filter_map(|name| view.rules.views.declared(name));
+            let timeouts = views.filter_map(|declared| without_timeout(&declared.object, "retain"));
             self.notes.extend(zone.into_iter().chain(timeouts).map(|text| Note::new(address.clone(), text)));
         }
-        let jobs = Schedule::of_rule(rule, registry).into_iter();
+        let jobs = Schedule::of_rule(rule, &context.session.registry_schema).into_iter();
         jobs.map(|schedule| Wanted { schedule, routine: None, at: Some(at.clone()), callable: true }).collect()
     }
 
     /// The job of a chain.
-    fn of_chain(&mut self, chain: &Chain<'_>, live: &Live, filter: &Filter, setting: Setting<'_>) -> Option<Wanted> {
-        let first = &chain.views.first()?.view.name;
-        let admitted = chain.views.iter().filter(|declared| filter.admits(&declared.view.address()));
+    fn of_chain(&mut self, chain: &Chain<'_>, context: Context<'_>, view: View<'_>) -> Option<Wanted> {
+        let (views, cron) = (view.rules.views, &view.live.cron);
+        let first = &chain.views.first()?.object.name;
+        let admitted = chain.views.iter().filter(|declared| context.scope.admits(&declared.object.address()));
         let places: Vec<_> = admitted.map(|declared| declared.at.key("refresh").key("schedule")).collect();
-        let problems = places.iter().filter_map(|at| installed(&live.cron, at).err());
+        let problems = places.iter().filter_map(|at| installed(cron, at).err());
         self.problems.extend(problems);
-        live.cron.version.as_ref()?;
-        let schedule = Schedule::of_chain(first, chain.schedule, &setting.session.registry_schema);
-        let is_new = !live.registry.schedules.contains_key(&schedule.address());
-        for declared in chain.views.iter().filter(|declared| is_new || is_news(declared, live)) {
-            self.shortcomings(declared, chain.schedule, &live.cron);
+        cron.version.as_ref()?;
+        let schedule = Schedule::of_chain(first, chain.schedule, &context.session.registry_schema);
+        let is_new = !view.live.made.contains_key(&schedule.address());
+        for declared in chain.views.iter().filter(|declared| is_new || is_news(declared, views)) {
+            self.shortcomings(declared, chain.schedule, cron);
         }
-        let views: Vec<_> = chain.views.iter().map(|declared| &declared.view).collect();
-        let routine = matview::routine::procedure(&views, first, setting.session, setting.limits);
+        let members: Vec<_> = chain.views.iter().map(|declared| &declared.object).collect();
+        let routine = matview::routine::procedure(&members, first, context.session, context.limits);
         Some(Wanted { schedule, routine: Some(routine), at: places.into_iter().next(), callable: true })
     }
 
     /// What of a view's refresh `pg_cron` does otherwise.
-    fn shortcomings(&mut self, declared: &DeclaredMatview, schedule: &str, cron: &Cron) {
-        let (view, address) = (&declared.view, declared.view.address());
+    fn shortcomings(&mut self, declared: &Declared<Matview>, schedule: &str, cron: &Cron) {
+        let (view, address) = (&declared.object, declared.object.address());
         let timeout = without_timeout(view, "refresh");
         let texts = in_another_zone(schedule, view.zone(), "view", cron).into_iter().chain(timeout);
         self.notes.extend(texts.map(|text| Note::new(address.clone(), text)));
     }
 
     /// A job for each schedule knows nothing of the others.
-    fn out_of_step(&mut self, reader: &DeclaredMatview, read: &DeclaredMatview, live: &Live) {
-        if let (Some(own), Some(other)) = (reader.view.schedule(), read.view.schedule())
-            && (is_news(reader, live) || is_news(read, live))
+    fn out_of_step(&mut self, reader: &Declared<Matview>, read: &Declared<Matview>, views: matview::View<'_>) {
+        if let (Some(own), Some(other)) = (reader.object.schedule(), read.object.schedule())
+            && (is_news(reader, views) || is_news(read, views))
         {
             let text = format!(
                 "it is refreshed at `{own}` and reads {}, which is at `{other}`: pg_cron keeps the order within one \
                  schedule only",
-                read.view.name
+                read.object.name
             );
-            self.notes.push(Note::new(reader.view.address(), text));
+            self.notes.push(Note::new(reader.object.address(), text));
         }
     }
 }
 
 /// A schedule that nothing in the database keeps.
-fn unscheduled(declared: &DeclaredMatview, live: &Live) -> Option<Note> {
-    let schedule = declared.view.schedule().filter(|_| is_news(declared, live))?;
+fn unscheduled(declared: &Declared<Matview>, views: matview::View<'_>) -> Option<Note> {
+    let schedule = declared.object.schedule().filter(|_| is_news(declared, views))?;
     let text = format!("nothing in the database refreshes it at `{schedule}`: have `reconcile maintain` called");
-    Some(Note::new(declared.view.address(), text))
+    Some(Note::new(declared.object.address(), text))
 }
 
 /// What is said of a limit that holds for whole statements, such as the call of a procedure, and not within them.
@@ -146,9 +147,9 @@ fn without_timeout(view: &Matview, command: &str) -> Option<String> {
 }
 
 /// Whether it is to be refreshed otherwise than was applied.
-fn is_news(declared: &DeclaredMatview, live: &Live) -> bool {
-    let applied = live.registry.matviews.get(&declared.view.name);
-    applied.is_none_or(|applied| applied.refresh != declared.view.refresh)
+fn is_news(declared: &Declared<Matview>, views: matview::View<'_>) -> bool {
+    let applied = views.live.applied.get(&declared.object.name);
+    applied.is_none_or(|applied| applied.refresh != declared.object.refresh)
 }
 
 /// Whether `pg_cron` is there to run something.

@@ -1,36 +1,31 @@
-//! Decision happens to each index of one relation: the declared ones, the managed ones, the others under `prune`.
+//! What happens to each index of one relation: the declared ones, the managed ones, the others under `prune`.
 //! The statements that make it happen are in `steps`.
 
+mod release;
 mod renames;
 mod undeclared;
 
 use std::collections::BTreeSet;
 
+pub(super) use release::{release, spare};
+
 use super::{
-    Definition, Index,
-    canonical::{self, Canonical},
-    check,
+    Carrier, Definition, DesiredRelation, Index, IndexState, LiveIndex, View, canonical,
     compare::{self, Alteration, Verdict},
     names::{building_name, retired_name},
 };
 use crate::{
-    address::Address,
-    desired::{DeclaredIndex, DesiredRelation},
-    live::{IndexState, Live, LiveIndex, Relation},
-    plan::Note,
-    postgres::name::Ident,
-    problem::Problem,
-    scope::Bounds,
+    address::Address, change::Note, declared::Declared, kind::Context, postgres::name::Ident, problem::Problem,
 };
 
-/// Decision was decided about one relation.
+/// What was decided about one relation.
 #[derive(Debug, Default)]
 pub struct Decisions<'a> {
     /// In no particular order.
     pub changes: Vec<Change<'a>>,
     /// Managed and unchanged, but with an outdated registry entry.
-    pub outdated: Vec<(&'a DeclaredIndex, &'a LiveIndex)>,
-    /// Decision changes nothing and is worth knowing.
+    pub outdated: Vec<(&'a Declared<Index>, &'a LiveIndex)>,
+    /// What changes nothing and is worth knowing.
     pub notes: Vec<Note>,
     /// Indexes of declared relations that nobody declared, and that stay as they are.
     pub left_alone: usize,
@@ -43,17 +38,17 @@ pub struct Decisions<'a> {
 pub struct Change<'a> {
     /// The object.
     pub address: Address,
-    /// Decision carries it; `None` where that is gone as well.
-    pub relation: Option<&'a Relation>,
+    /// What carries it; `None` where that is gone as well.
+    pub relation: Option<&'a Carrier>,
     /// Why.
     pub reason: String,
-    /// Decision happens.
+    /// What happens.
     pub what: Decision<'a>,
-    /// Decision interrupted runs left beside it, to be dropped.
+    /// What interrupted runs left beside it, to be dropped.
     pub leftovers: Vec<&'a LiveIndex>,
 }
 
-/// Decision happens to an index.
+/// What happens to an index.
 #[derive(Debug)]
 pub enum Decision<'a> {
     /// Build it.
@@ -84,7 +79,7 @@ pub enum Decision<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// As declared.
-    pub declared: &'a DeclaredIndex,
+    pub declared: &'a Declared<Index>,
     /// In canonical form.
     pub definition: &'a Definition,
 }
@@ -93,37 +88,36 @@ pub struct Wanted<'a> {
 #[must_use]
 pub fn decide<'a>(
     desired: Option<&'a DesiredRelation>,
-    relation: &'a Relation,
-    live: &'a Live,
-    canonical: &'a Canonical,
-    bounds: Bounds<'a>,
+    relation: &'a Carrier,
+    context: Context<'a>,
+    view: View<'a>,
 ) -> Decisions<'a> {
     let declared = desired.map(|desired| desired.indexes.as_slice()).unwrap_or_default();
     let mut decider = Decider {
         relation,
-        live,
-        bounds,
+        context,
+        view,
         has_leftovers: relation.indexes.values().any(is_leftover),
-        names: declared.iter().map(|declared| &declared.index.name).collect(),
+        names: declared.iter().map(|declared| &declared.object.name).collect(),
         given_up: BTreeSet::new(),
         used: BTreeSet::new(),
         exchanged: BTreeSet::new(),
         out: Decisions::default(),
     };
-    let wanted = decider.wanted(declared, canonical);
+    let wanted = decider.wanted(declared);
     decider.exchange(&wanted);
     decider.give_up(&wanted);
     // Those without an index of their name first: they may take the index of a name that is given up.
     let (mut named, mut missing): (Vec<_>, Vec<_>) = wanted
         .into_iter()
-        .filter(|wanted| !decider.exchanged.contains(&wanted.declared.index.name))
-        .partition(|wanted| relation.indexes.contains_key(&wanted.declared.index.name));
+        .filter(|wanted| !decider.exchanged.contains(&wanted.declared.object.name))
+        .partition(|wanted| relation.indexes.contains_key(&wanted.declared.object.name));
     while !missing.is_empty() {
         for wanted in missing {
             decider.missing(wanted);
         }
         // Whose index was taken is missing one in turn.
-        (missing, named) = named.into_iter().partition(|wanted| decider.used.contains(&wanted.declared.index.name));
+        (missing, named) = named.into_iter().partition(|wanted| decider.used.contains(&wanted.declared.object.name));
     }
     for wanted in named {
         decider.declared(wanted);
@@ -138,9 +132,9 @@ pub fn decide<'a>(
 }
 
 struct Decider<'a> {
-    relation: &'a Relation,
-    live: &'a Live,
-    bounds: Bounds<'a>,
+    relation: &'a Carrier,
+    context: Context<'a>,
+    view: View<'a>,
     /// Interrupted runs left something here, of whatever index.
     has_leftovers: bool,
     /// The names that are declared.
@@ -155,24 +149,23 @@ struct Decider<'a> {
 }
 
 impl<'a> Decider<'a> {
-    fn wanted(&mut self, declared: &'a [DeclaredIndex], canonical: &'a Canonical) -> Vec<Wanted<'a>> {
+    /// The declared indexes whose meaning is known.
+    fn wanted(&mut self, declared: &'a [Declared<Index>]) -> Vec<Wanted<'a>> {
+        let live = self.view.live;
         let mut all = Vec::with_capacity(declared.len());
         for declared in declared {
-            if let Some(definition) = canonical::settled(declared, self.relation, self.live) {
-                all.push(Wanted { declared, definition });
-                continue;
+            let address = || declared.object.address();
+            let settled = canonical::settled(declared, self.relation, live);
+            match settled.or_else(|| live.canonical.get(&address())) {
+                Some(definition) => all.push(Wanted { declared, definition }),
+                None => self.out.problems.extend(live.misnamed.get(&address()).into_iter().flatten().cloned()),
             }
-            let problems = check::index(declared, self.relation, self.live);
-            if let (true, Some(definition)) = (problems.is_empty(), canonical.get(&declared.index.address())) {
-                all.push(Wanted { declared, definition });
-            }
-            self.out.problems.extend(problems);
         }
         all
     }
 
     fn declared(&mut self, wanted: Wanted<'a>) {
-        if let Some(own) = self.relation.indexes.get(&wanted.declared.index.name) {
+        if let Some(own) = self.relation.indexes.get(&wanted.declared.object.name) {
             self.named_alike(wanted, own);
         }
     }
@@ -192,8 +185,8 @@ impl<'a> Decider<'a> {
     }
 
     fn verdict(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Verdict {
-        let default_tablespace = &self.live.vocabulary.default_tablespace;
-        let verdict = compare::compare(&live.index, &wanted.declared.index, wanted.definition, default_tablespace);
+        let default_tablespace = &self.context.vocabulary.default_tablespace;
+        let verdict = compare::compare(&live.index, &wanted.declared.object, wanted.definition, default_tablespace);
         let parameters = |alteration: &Alteration| matches!(alteration, Alteration::Parameters { .. });
         match verdict {
             // PostgreSQL changes them in place only where there is storage (manual, ALTER INDEX).
@@ -204,7 +197,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Decision remains to be changed in place once a live index has the declared name.
+    /// What remains to be changed in place once a live index has the declared name.
     fn alterations(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Vec<Alteration> {
         match self.verdict(wanted, live) {
             Verdict::Alter(alterations) => alterations,
@@ -216,7 +209,7 @@ impl<'a> Decider<'a> {
         match verdict {
             Verdict::Same => self.note(wanted, format!("satisfied: it is the index of {owner}")),
             Verdict::Alter(_) | Verdict::Replace(_) => {
-                let message = format!("`{}` is the index of {owner}, and not as declared", wanted.declared.index.name);
+                let message = format!("`{}` is the index of {owner}, and not as declared", wanted.declared.object.name);
                 let problem = Problem::new(&wanted.declared.at, message).on_key();
                 self.out.problems.push(problem.hint("declare it under another name, or change what it belongs to"));
             }
@@ -235,12 +228,12 @@ impl<'a> Decider<'a> {
     }
 
     fn same(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
-        if !self.leftovers(&wanted.declared.index).is_empty() {
+        if !self.leftovers(&wanted.declared.object).is_empty() {
             let reason = "an interrupted run left something beside it".to_owned();
             self.change(wanted, reason, Decision::CleanUp(wanted, own));
-        } else if !self.is_managed(&wanted.declared.index.address()) {
+        } else if !self.is_managed(&wanted.declared.object.address()) {
             self.change(wanted, "it exists as declared".to_owned(), Decision::Adopt(wanted, own));
-        } else if !self.live.recorded.contains(&own.oid) {
+        } else if !self.view.live.recorded.contains(&own.oid) {
             self.out.outdated.push((wanted.declared, own));
         }
     }
@@ -260,7 +253,7 @@ impl<'a> Decider<'a> {
         let ready = self.standing(wanted);
         if let Some(ready) = ready.filter(|ready| self.is_ours(ready)) {
             self.used.insert(&ready.index.name);
-            let reason = format!("it takes the name `{}`", wanted.declared.index.name);
+            let reason = format!("it takes the name `{}`", wanted.declared.object.name);
             self.push(ready.index.address(), reason, Decision::Forget(Some(ready)));
         }
         self.change(wanted, format!("differs in {differences}"), Decision::Replace(wanted, own, ready));
@@ -268,7 +261,7 @@ impl<'a> Decider<'a> {
 
     fn invalid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: &Verdict) {
         match (self.relation.is_partitioned(), verdict) {
-            (true, Verdict::Same | Verdict::Alter(_)) if !self.live.has_foreign_partition(self.relation) => {
+            (true, Verdict::Same | Verdict::Alter(_)) if !self.view.live.has_foreign_partition(self.relation) => {
                 let reason = "partitions are missing from it".to_owned();
                 self.change(wanted, reason, Decision::Complete(wanted, own));
             }
@@ -283,13 +276,13 @@ impl<'a> Decider<'a> {
     }
 
     fn change(&mut self, wanted: Wanted<'a>, reason: String, what: Decision<'a>) {
-        self.push(wanted.declared.index.address(), reason, what);
+        self.push(wanted.declared.object.address(), reason, what);
     }
 
     fn push(&mut self, address: Address, reason: String, what: Decision<'a>) {
         let leftovers = match &what {
             Decision::Replace(wanted, _, Some(_)) => {
-                let retired = retired_name(&wanted.declared.index);
+                let retired = retired_name(&wanted.declared.object);
                 self.relation.indexes.get(&retired).into_iter().collect()
             }
             Decision::Drop(live) => self.leftovers(&live.index),
@@ -301,13 +294,13 @@ impl<'a> Decider<'a> {
             | Decision::Adopt(wanted, _)
             | Decision::Rebuild(wanted, _)
             | Decision::Complete(wanted, _)
-            | Decision::CleanUp(wanted, _) => self.leftovers(&wanted.declared.index),
+            | Decision::CleanUp(wanted, _) => self.leftovers(&wanted.declared.object),
             Decision::Forget(_) => Vec::new(),
         };
         self.out.changes.push(Change { address, relation: Some(self.relation), reason, what, leftovers });
     }
 
-    /// Decision an interrupted replacement of this index left: names that only reconcile gives.
+    /// What an interrupted replacement of this index left: names that only reconcile gives.
     fn leftovers(&self, index: &Index) -> Vec<&'a LiveIndex> {
         if !self.has_leftovers {
             return Vec::new();
@@ -317,11 +310,11 @@ impl<'a> Decider<'a> {
     }
 
     fn note(&mut self, wanted: Wanted<'a>, text: String) {
-        self.out.notes.push(Note::new(wanted.declared.index.address(), text));
+        self.out.notes.push(Note::new(wanted.declared.object.address(), text));
     }
 
     fn is_managed(&self, address: &Address) -> bool {
-        self.live.registry.managed.contains_key(address)
+        self.context.registry.manages(address)
     }
 
     /// Ours to rename: managed, or declared under a name that another definition takes.
@@ -336,7 +329,7 @@ impl<'a> Decider<'a> {
 
     /// Whether another declaration may take it.
     fn may_move(&self, live: &LiveIndex) -> bool {
-        self.bounds.filter.admits(&live.index.address())
+        self.context.scope.admits(&live.index.address())
     }
 }
 
@@ -345,7 +338,7 @@ fn is_leftover(live: &LiveIndex) -> bool {
     name.starts_with("reconcile_new_") || name.starts_with("reconcile_old_")
 }
 
-/// Decision decides about an index instead of its declaration.
+/// What decides about an index instead of its declaration.
 fn owner(live: &LiveIndex) -> Option<String> {
     match (&live.constraint, live.attached_to) {
         (Some(constraint), _) => Some(format!("constraint `{constraint}`")),

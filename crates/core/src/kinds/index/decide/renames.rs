@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Decider, Decision, Wanted, described, is_leftover};
-use crate::{
-    kinds::index::{compare::Verdict, names::building_name},
-    live::{IndexState, LiveIndex},
-};
+use crate::kinds::index::{IndexState, LiveIndex, compare::Verdict, names::building_name};
 
 impl<'a> Decider<'a> {
     pub(super) fn give_up(&mut self, all: &[Wanted<'a>]) {
         for wanted in all.iter().filter(|wanted| !wanted.declared.protect) {
-            let name = &wanted.declared.index.name;
+            let name = &wanted.declared.object.name;
             let Some(own) = self.relation.indexes.get(name) else { continue };
             let verdict = self.verdict(*wanted, own);
             if matches!(verdict, Verdict::Replace(_)) && own.needed_by.is_empty() && !own.is_owned_elsewhere() {
@@ -20,10 +17,10 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Decision a replacement would have to build and that stands already: from an interrupted run, or as an index of
+    /// What a replacement would have to build and that stands already: from an interrupted run, or as an index of
     /// ours that is no longer declared.
     pub(super) fn standing(&self, wanted: Wanted<'a>) -> Option<&'a LiveIndex> {
-        let building = building_name(&wanted.declared.index);
+        let building = building_name(&wanted.declared.object);
         self.relation.indexes.values().find(|live| {
             let name = &live.index.name;
             let free = *name == building
@@ -44,7 +41,7 @@ impl<'a> Decider<'a> {
                 && (!self.names.contains(&live.index.name) || self.given_up.contains(&live.index.name))
                 && !self.used.contains(&live.index.name)
                 && live.index.definition == *wanted.definition
-                && wanted.declared.index.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
+                && wanted.declared.object.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
                 && !is_leftover(live)
         };
         let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
@@ -68,13 +65,13 @@ impl<'a> Decider<'a> {
     /// Finds declared indexes whose definitions stand under each other's names: renamed, not rebuilt.
     pub(super) fn exchange(&mut self, all: &[Wanted<'a>]) {
         let source = |wanted: &Wanted<'a>| {
-            let own = self.relation.indexes.get(&wanted.declared.index.name)?;
+            let own = self.relation.indexes.get(&wanted.declared.object.name)?;
             if own.index.definition == *wanted.definition {
                 return None;
             }
             all.iter().find_map(|other| {
-                let live = self.relation.indexes.get(&other.declared.index.name)?;
-                let both = self.may_move(live) && self.bounds.filter.admits(&wanted.declared.index.address());
+                let live = self.relation.indexes.get(&other.declared.object.name)?;
+                let both = self.may_move(live) && self.context.scope.admits(&wanted.declared.object.address());
                 let free =
                     live.state == IndexState::Valid && !live.is_owned_elsewhere() && !other.declared.protect && both;
                 let fits = self.verdict(*wanted, live);
@@ -87,10 +84,10 @@ impl<'a> Decider<'a> {
         loop {
             let before = moves.len();
             let sources: BTreeSet<_> = moves.iter().map(|(_, live)| &live.index.name).collect();
-            let targets: BTreeSet<_> = moves.iter().map(|(wanted, _)| &wanted.declared.index.name).collect();
+            let targets: BTreeSet<_> = moves.iter().map(|(wanted, _)| &wanted.declared.object.name).collect();
             let closed: BTreeSet<_> = sources.intersection(&targets).copied().cloned().collect();
             moves.retain(|(wanted, live)| {
-                closed.contains(&live.index.name) && closed.contains(&wanted.declared.index.name)
+                closed.contains(&live.index.name) && closed.contains(&wanted.declared.object.name)
             });
             if moves.len() == before {
                 break;
@@ -98,7 +95,7 @@ impl<'a> Decider<'a> {
         }
         for (wanted, live) in moves {
             self.used.insert(&live.index.name);
-            self.exchanged.insert(&wanted.declared.index.name);
+            self.exchanged.insert(&wanted.declared.object.name);
             let reason = format!("`{}` is the same index under another name", live.index.name);
             self.change(wanted, reason, Decision::Exchange(wanted, live, self.alterations(wanted, live)));
         }

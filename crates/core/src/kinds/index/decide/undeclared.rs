@@ -1,19 +1,18 @@
-//! Decision happens to live indexes that nobody declares: the managed ones are dropped, the others only under `prune`.
+//! What happens to live indexes that nobody declares: the managed ones are dropped, the others only under `prune`.
 
 use super::{Decider, Decision, is_leftover};
 use crate::{
     address::Address,
-    live::{IndexState, LiveIndex},
-    plan::Note,
+    change::Note,
+    kinds::index::{IndexState, LiveIndex, managed},
     problem::Problem,
 };
 
 impl<'a> Decider<'a> {
     pub(super) fn undeclared_but_managed(&mut self) {
-        let live = self.live;
-        for (address, name) in live.registry.indexes_of(&self.relation.name) {
+        for (address, name) in managed(self.context.registry, &self.relation.name) {
             let decided = self.names.contains(name) || self.used.contains(name);
-            if decided || !self.bounds.filter.admits(address) || self.bounds.release.contains_key(address) {
+            if decided || !self.context.scope.admits(address) || self.context.scope.released(address).is_some() {
                 continue;
             }
             match self.relation.indexes.get(name) {
@@ -38,7 +37,7 @@ impl<'a> Decider<'a> {
     pub(super) fn prune(&mut self) {
         let strangers: Vec<_> = self
             .strangers()
-            .filter(|live| self.may_move(live) && !self.bounds.release.contains_key(&live.index.address()))
+            .filter(|live| self.may_move(live) && self.context.scope.released(&live.index.address()).is_none())
             .collect();
         for live in strangers {
             let address = live.index.address();
@@ -64,7 +63,7 @@ impl<'a> Decider<'a> {
         self.relation.indexes.values().filter(|live| {
             let name = &live.index.name;
             let spoken_for = self.names.contains(name) || self.used.contains(name) || self.is_ours(live);
-            let left = is_leftover(live) && !self.bounds.filter.names(&live.index.address());
+            let left = is_leftover(live) && !self.context.scope.filter.names(&live.index.address());
             !spoken_for && !live.is_owned_elsewhere() && !left
         })
     }

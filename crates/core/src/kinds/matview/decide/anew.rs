@@ -3,49 +3,50 @@
 use super::{Change, Decider, manage};
 use crate::{
     address::Address,
-    desired::{DeclaredIndex, DeclaredMatview},
+    change::{Action, Note, Record},
+    declared::Declared,
     digest::Digest,
     hazard::{Hazard, HazardSet},
     kinds::{
-        Object,
-        index::Index,
+        index::{Index, LiveIndex, managed},
         matview::{
-            Matview, Query,
+            Matview, Query, address,
             canonical::{self, Printed},
             catalog::Found,
+            dependents::Reader,
             group::{Group, Member},
             names::{BUILDING, is_building_name},
             steps::{Anew, Repointed},
         },
     },
-    live::LiveIndex,
-    plan::{Action, Note, Record},
     postgres::name::{Ident, QualifiedName},
 };
 
 impl<'a> Decider<'a> {
-    pub(super) fn create(&mut self, declared: &'a DeclaredMatview) {
-        let mut steps = self.steps(&[&declared.view.name]);
-        let grants = self.grants(&declared.view);
-        let view = Matview { indexes: self.indexes(&declared.view.name), grants, ..declared.view.clone() };
-        steps.create(&view, &self.live.matviews.roles.by_default(&view.name.schema));
+    pub(super) fn create(&mut self, declared: &'a Declared<Matview>) {
+        let mut steps = self.steps(&[&declared.object.name]);
+        let grants = self.grants(&declared.object);
+        let view = Matview { indexes: self.indexes(&declared.object.name), grants, ..declared.object.clone() };
+        steps.create(&view, &self.view.live.roles.by_default(&view.name.schema));
         let records = self.records(declared, &view);
         self.exposed(&view.name);
         let reason = "it does not exist".to_owned();
-        self.out.with_indexes.insert(view.name.clone());
+        self.out.projects.take_indexes_along(&view.name);
         let after = Some(view);
         self.change(
-            &declared.view.name,
+            &declared.object.name,
             Change { action: Action::Create, reason, before: None, after, steps, records },
         );
     }
 
     /// Replaces a view, and all that takes its place with it: the first declared one of a group has the steps of all.
-    pub(super) fn replace(&mut self, declared: &'a DeclaredMatview, found: &'a Found) {
-        let Some(group) = self.groups.iter().find(|group| group.has(&declared.view.name)) else { return };
-        self.out.with_indexes.extend(group.members.iter().map(|member| member.name.clone()));
+    pub(super) fn replace(&mut self, declared: &'a Declared<Matview>, found: &'a Found) {
+        let Some(group) = self.groups.iter().find(|group| group.has(&declared.object.name)) else { return };
+        for member in &group.members {
+            self.out.projects.take_indexes_along(member.name);
+        }
         let first = group.members.iter().find_map(|member| member.declared).unwrap_or(declared);
-        let is_first = first.view.name == declared.view.name;
+        let is_first = first.object.name == declared.object.name;
         let names: Vec<_> = group.members.iter().map(|member| member.name).collect();
         let mut steps = if is_first { self.steps(&names) } else { self.steps(&[]) };
         let mut reason = "differs in query".to_owned();
@@ -58,7 +59,7 @@ impl<'a> Decider<'a> {
                 reason.push_str(&format!("; made anew with it: {}", others.join(", ")));
             }
         } else {
-            reason.push_str(&format!("; takes its place together with {}", first.view.address()));
+            reason.push_str(&format!("; takes its place together with {}", first.object.address()));
         }
         let view = self.replacement(declared, found);
         let mut records = self.records(declared, &view);
@@ -80,7 +81,7 @@ impl<'a> Decider<'a> {
     fn exposed(&mut self, name: &QualifiedName) {
         const RESTRICTED_SINCE: u32 = 170_000;
         let exposed = self.printed(name).map(|printed| printed.exposed.join(", ")).unwrap_or_default();
-        if exposed.is_empty() || self.live.database.server_version < RESTRICTED_SINCE {
+        if exposed.is_empty() || self.context.database.server_version < RESTRICTED_SINCE {
             return;
         }
         let text = format!(
@@ -88,25 +89,25 @@ impl<'a> Decider<'a> {
              that it names without a schema; ALTER FUNCTION … SET search_path gives it a path of its own"
         );
         // A role that has nothing printed knows nothing of it.
-        self.out.notes.push(Note { of_role: true, ..Note::new(Address::matview(name), text) });
+        self.out.notes.push(Note { of_role: true, ..Note::new(address(name), text) });
     }
 
-    /// Decision takes the place of the view that stands, whose properties it keeps where they are not declared.
-    fn replacement(&self, declared: &DeclaredMatview, found: &Found) -> Matview {
+    /// What takes the place of the view that stands, whose properties it keeps where they are not declared.
+    fn replacement(&self, declared: &Declared<Matview>, found: &Found) -> Matview {
         let before = found.view(self.relation(&found.name));
         Matview {
-            with: declared.view.with.clone().or(before.with),
-            tablespace: declared.view.tablespace.clone().or(before.tablespace),
-            comment: declared.view.comment.clone().or(before.comment),
-            indexes: self.indexes(&declared.view.name),
-            grants: self.grants(&declared.view),
-            ..declared.view.clone()
+            with: declared.object.with.clone().or(before.with),
+            tablespace: declared.object.tablespace.clone().or(before.tablespace),
+            comment: declared.object.comment.clone().or(before.comment),
+            indexes: self.indexes(&declared.object.name),
+            grants: self.grants(&declared.object),
+            ..declared.object.clone()
         }
     }
 
     /// How one of a group is built.
     fn anew(&self, member: &Member<'_>, group: &Group<'_>) -> Option<Anew<'a>> {
-        let old = self.live.matviews.found.get(member.name)?;
+        let old = self.view.live.found.get(member.name)?;
         let view = match member.declared {
             Some(declared) => self.replacement(declared, old),
             None => Matview { indexes: self.indexes(member.name), ..old.view(None) },
@@ -115,8 +116,8 @@ impl<'a> Decider<'a> {
             (Some(_), Some(printed)) => printed.column_names(),
             (Some(_) | None, _) => old.columns.iter().map(|column| column.name.clone()).collect(),
         };
-        let (query, printed) = match self.live.matviews.rehearsed.get(member.name) {
-            // Decision reads none of the others is made of the words that were written.
+        let (query, printed) = match self.view.live.rehearsed.get(member.name) {
+            // What reads none of the others is made of the words that were written.
             Some(rehearsed) if member.reads.iter().any(|read| group.has(read)) => {
                 (rehearsed.query.renamed(&group.names(self.moving)), true)
             }
@@ -136,16 +137,16 @@ impl<'a> Decider<'a> {
     /// The plain views over a group, as they read what is built.
     fn repointed(&self, group: &Group<'a>, owner: &Ident) -> Vec<Repointed<'a>> {
         let names = group.names(self.moving);
-        let of = |view: &&'a crate::kinds::matview::dependents::Reader| {
-            let rehearsed = self.live.matviews.rehearsed.get(&view.name)?;
+        let of = |view: &&'a Reader| {
+            let rehearsed = self.view.live.rehearsed.get(&view.name)?;
             Some(Repointed { view, query: rehearsed.query.renamed(&names), hazards: rebuilt(&view.owner, owner) })
         };
         group.views.iter().filter_map(of).collect()
     }
 
-    /// Decision reads a group through plain views is filled by what these were before.
+    /// What reads a group through plain views is filled by what these were before.
     fn of_before(&mut self, group: &Group<'_>) {
-        let found = &self.live.matviews.found;
+        let found = &self.view.live.found;
         let between: Vec<_> =
             group.members.iter().filter_map(|member| found.get(member.name)).flat_map(|found| &found.read_by).collect();
         let is_matview = |found: &&Found| found.is_matview() && !is_building_name(&found.name);
@@ -155,17 +156,17 @@ impl<'a> Decider<'a> {
             let view = between.iter().find(|view| mentions(view))?;
             let text =
                 format!("what it reads through {view} is of before this change until the next `reconcile refresh`");
-            Some(Note::new(Address::matview(&found.name), text))
+            Some(Note::new(address(&found.name), text))
         });
         let stale: Vec<_> = stale.collect();
         self.out.notes.extend(stale);
     }
 
-    /// Decision is made anew and was not asked for, in the server's words.
+    /// What is made anew and was not asked for, in the server's words.
     fn rebuilt(&self, group: &Group<'_>) -> Vec<String> {
         let is_kept =
             |name: &QualifiedName| group.members.iter().any(|member| member.name == name && member.declared.is_none());
-        let dependents = self.live.matviews.dependents.iter().filter_map(|dependent| {
+        let dependents = self.view.live.dependents.iter().filter_map(|dependent| {
             let reader = dependent.relation.as_ref()?;
             let taken = match dependent.plain_view() {
                 Some(_) => group.views.iter().any(|view| view.name == reader.name),
@@ -179,7 +180,7 @@ impl<'a> Decider<'a> {
     /// Whose the first declared one of a group is.
     fn owner(&self, group: &Group<'_>) -> &'a Ident {
         let first = group.members.iter().find(|member| member.declared.is_some()).or(group.members.first());
-        let found = first.and_then(|member| self.live.matviews.found.get(member.name));
+        let found = first.and_then(|member| self.view.live.found.get(member.name));
         match found {
             Some(found) => &found.owner,
             None => unreachable!("a group is of views that stand"),
@@ -191,7 +192,7 @@ impl<'a> Decider<'a> {
         let standing = self.relation(view).map(|relation| &relation.indexes);
         let live = |index: &Index| standing.and_then(|standing| standing.get(&index.name)).map(|live| &live.index);
         let declared = self.admitted_indexes(view).map(|declared| {
-            let (index, old) = (&declared.index, live(&declared.index));
+            let (index, old) = (&declared.object, live(&declared.object));
             Index {
                 with: index.with.clone().or_else(|| old?.with.clone()),
                 tablespace: index.tablespace.clone().or_else(|| old?.tablespace.clone()),
@@ -212,21 +213,21 @@ impl<'a> Decider<'a> {
 
     /// Whether a plan is about an index of a view: by its own address, or as a part of the view.
     fn is_about(&self, view: &QualifiedName, index: &Address) -> bool {
-        let declared = self.desired.matview(view);
-        declared.is_some_and(|declared| self.bounds.filter.admits(&declared.view.address()))
-            || self.bounds.filter.admits(index)
+        let declared = self.view.declared(view);
+        declared.is_some_and(|declared| self.context.scope.admits(&declared.object.address()))
+            || self.context.scope.admits(index)
     }
 
-    fn admitted_indexes(&self, view: &QualifiedName) -> impl Iterator<Item = &'a DeclaredIndex> {
+    fn admitted_indexes(&self, view: &QualifiedName) -> impl Iterator<Item = &'a Declared<Index>> {
         let declared = self.declared_indexes(view).iter();
-        declared.filter(move |declared| self.is_about(view, &declared.index.address()))
+        declared.filter(move |declared| self.is_about(view, &declared.object.address()))
     }
 
     /// Whether an index is managed and nobody wants it any more.
     fn is_given_up(&self, index: &Index) -> bool {
         let address = index.address();
-        let is_declared = self.declared_indexes(&index.table).iter().any(|declared| declared.index.name == index.name);
-        !is_declared && self.live.registry.managed.contains_key(&address) && self.is_about(&index.table, &address)
+        let is_declared = self.declared_indexes(&index.table).iter().any(|declared| declared.object.name == index.name);
+        !is_declared && self.context.registry.manages(&address) && self.is_about(&index.table, &address)
     }
 
     /// Indexes of nobody's that stand on a view, and what they need of it that it will not have.
@@ -234,7 +235,7 @@ impl<'a> Decider<'a> {
         let Some(columns) = self.printed(view).map(Printed::column_names) else { return Vec::new() };
         let all = self.indexes(view);
         let is_declared =
-            |index: &Index| self.declared_indexes(view).iter().any(|declared| declared.index.name == index.name);
+            |index: &Index| self.declared_indexes(view).iter().any(|declared| declared.object.name == index.name);
         let strangers = all.iter().filter(|index| !is_declared(index));
         let lost = strangers.filter_map(|index| {
             let mut named = index.definition.named_columns().map(|(_, column)| column);
@@ -243,8 +244,8 @@ impl<'a> Decider<'a> {
         lost.collect()
     }
 
-    /// Decision the registry is told of a view that is made anew, and of the indexes on it.
-    fn records(&self, declared: &DeclaredMatview, view: &Matview) -> Vec<Record> {
+    /// What the registry is told of a view that is made anew, and of the indexes on it.
+    fn records(&self, declared: &Declared<Matview>, view: &Matview) -> Vec<Record> {
         // Where it was not printed, the next run with a change finds out and writes it down.
         let query: &Query = self.printed(&view.name).map_or(&view.query, |printed| &printed.query);
         let mut records = self.index_records(&view.name);
@@ -252,23 +253,20 @@ impl<'a> Decider<'a> {
         records
     }
 
-    /// Decision the registry is told of the indexes of a view that is made anew.
+    /// What the registry is told of the indexes of a view that is made anew.
     fn index_records(&self, name: &QualifiedName) -> Vec<Record> {
         let indexes = self.admitted_indexes(name).map(|declared| {
-            let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.index.name));
-            let recorded = live.filter(|live| self.live.recorded.contains(&live.oid));
-            let address = declared.index.address();
-            let judged = self.canonical.get(&address).unwrap_or(&declared.index.definition);
-            Record::Manage {
-                address,
-                declared: declared.digest.clone(),
-                definition: Digest::of(recorded.map_or(judged, |live| &live.index.definition)),
-                declaration: Object::Index(Box::new(declared.index.clone())),
-            }
+            let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.object.name));
+            let recorded = live.filter(|live| self.view.indexes.live.recorded.contains(&live.oid));
+            let address = declared.object.address();
+            let judged = self.view.indexes.live.canonical.get(&address).unwrap_or(&declared.object.definition);
+            let definition = Digest::of(recorded.map_or(judged, |live| &live.index.definition));
+            Record::manage(address, &declared.digest, definition, &declared.object)
         });
-        let is_declared =
-            |address: &Address| self.declared_indexes(name).iter().any(|declared| declared.index.address() == *address);
-        let managed = self.live.registry.indexes_of(name).map(|(address, _)| address);
+        let is_declared = |address: &Address| {
+            self.declared_indexes(name).iter().any(|declared| declared.object.address() == *address)
+        };
+        let managed = managed(self.context.registry, name).map(|(address, _)| address);
         let gone = managed.filter(|address| !is_declared(address) && self.is_about(name, address)).cloned();
         let gone: Vec<_> = gone.map(|address| Record::Forget { address }).collect();
         indexes.chain(gone).collect()

@@ -1,5 +1,5 @@
-//! Decision happens to materialized views: the declared ones in the order in which they read each other, then those that
-//! are managed and no longer declared, the other way round. Decision is wrong with them is in `check`.
+//! What happens to materialized views: the declared ones in the order in which they read each other, then those that
+//! are managed and no longer declared, the other way round. What is wrong with them is in `check`.
 
 mod anew;
 mod check;
@@ -9,7 +9,7 @@ mod undeclared;
 use std::collections::BTreeSet;
 
 use super::{
-    Grants, Matview,
+    Grants, Matview, View, address,
     canonical::{self, Printed},
     catalog::Found,
     compare::{self, Alteration},
@@ -19,56 +19,30 @@ use super::{
     steps::Steps,
 };
 use crate::{
-    address::Address,
-    desired::{DeclaredIndex, DeclaredMatview, Desired},
+    change::{Action, Change as Planned, Impact, Prior, Record, Step},
+    declared::Declared,
     digest::Digest,
-    kinds::{Object, index::canonical::Canonical, retention::decide::Setting},
-    live::{Live, LiveIndex, Relation},
-    plan::{Action, Note, PlannedChange, Prior, Record, RelationSize, Step},
+    kind::{Context, Part, Stage},
+    kinds::index::{Carrier, Index, LiveIndex},
     postgres::name::QualifiedName,
     problem::Problem,
-    scope::Bounds,
 };
 
-/// Decision was decided about all materialized views.
-#[derive(Debug, Default)]
-pub struct Decisions {
-    /// In the order of execution. The numbers of transactions count from 0 within each change.
-    pub changes: Vec<PlannedChange>,
-    /// Decision changes nothing and is worth knowing.
-    pub notes: Vec<Note>,
-    /// Managed and unchanged, but with an outdated entry in the registry.
-    pub records: Vec<Record>,
-    /// The relations whose indexes come and go with the changes here, or that are not there yet.
-    pub with_indexes: BTreeSet<QualifiedName>,
-    /// The user's mistakes.
-    pub problems: Vec<Problem>,
-}
-
 /// Decides about every materialized view that is declared or managed.
-#[must_use]
-pub fn decide(
-    desired: &Desired,
-    live: &Live,
-    canonical: &Canonical,
-    bounds: Bounds<'_>,
-    setting: Setting<'_>,
-) -> Decisions {
-    let path = &setting.session.search_path;
-    let moving = group::moving(desired, live, bounds, path).unwrap_or_default();
-    let groups = group::groups(&moving, live);
-    let (out, cleaned) = (Decisions::default(), BTreeSet::new());
-    let mut decider =
-        Decider { desired, live, canonical, bounds, setting, moving: &moving, groups: &groups, cleaned, out };
-    // Decision nobody wants any more must not hold up what it reads.
+pub(super) fn plan(context: Context<'_>, view: View<'_>) -> Part<Matview> {
+    let moving = group::moving(view, context).unwrap_or_default();
+    let groups = group::groups(&moving, view.live);
+    let (out, cleaned) = (Part::default(), BTreeSet::new());
+    let mut decider = Decider { context, view, moving: &moving, groups: &groups, cleaned, out };
+    // What nobody wants any more must not hold up what it reads.
     let (before, after) = decider.going();
     decider.drop_all(&before, &after);
-    match order::sorted(&order::reads(&desired.matviews, live, path)) {
+    match order::sorted(&order::reads(view.desired, view.live, &context.session.search_path)) {
         Ok(names) => {
-            let declared: Vec<_> = names.iter().filter_map(|name| desired.matview(name)).collect();
+            let declared: Vec<_> = names.iter().filter_map(|name| view.declared(name)).collect();
             let (first, then): (Vec<_>, Vec<_>) =
                 declared.into_iter().partition(|declared| decider.comes_first(declared));
-            // Decision is changed of one that takes its place with others has to be changed of the new one.
+            // What is changed of one that takes its place with others has to be changed of the new one.
             let (last, then): (Vec<_>, Vec<_>) =
                 then.into_iter().partition(|declared| decider.is_taken_along(declared));
             for declared in first.into_iter().chain(then).chain(last) {
@@ -76,38 +50,36 @@ pub fn decide(
             }
         }
         Err(circle) => {
-            decider.out.problems.push(order::problem(&circle, &desired.matviews));
-            decider.out.with_indexes.extend(desired.matviews.iter().map(|view| view.view.name.clone()));
+            decider.out.problems.push(order::problem(&circle, view.desired));
+            for declared in view.desired {
+                decider.out.projects.take_indexes_along(&declared.object.name);
+            }
         }
     }
     decider.forgotten();
     decider.drop_all(&after, &before);
     let mut out = decider.out;
     // They may read each other, so they take turns.
-    let tree = out.changes.first().map(|change| change.address.table().clone());
-    for change in &mut out.changes {
-        change.tree = tree.clone().unwrap_or_else(|| change.tree.clone());
+    out.projects.lane = out.changes.first().map(|(_, change)| change.address.relation().clone());
+    for (_, change) in &mut out.changes {
+        change.lane = out.projects.lane.clone().unwrap_or_else(|| change.lane.clone());
     }
     out
 }
 
 struct Decider<'a> {
-    desired: &'a Desired,
-    live: &'a Live,
-    /// Decision the declared indexes mean.
-    canonical: &'a Canonical,
-    bounds: Bounds<'a>,
-    setting: Setting<'a>,
-    /// Decision is made, or made anew.
+    context: Context<'a>,
+    view: View<'a>,
+    /// What is made, or made anew.
     moving: &'a [Member<'a>],
     /// Those of it that take each other's place at once.
     groups: &'a [Group<'a>],
     /// Leftovers that are taken away already.
     cleaned: BTreeSet<QualifiedName>,
-    out: Decisions,
+    out: Part<Matview>,
 }
 
-/// Decision happens to one that is declared.
+/// What happens to one that is declared.
 enum Decision<'a> {
     Create,
     Replace(&'a Found),
@@ -116,12 +88,12 @@ enum Decision<'a> {
 }
 
 impl<'a> Decider<'a> {
-    fn declared(&mut self, declared: &'a DeclaredMatview) {
-        let (name, address) = (&declared.view.name, declared.view.address());
-        let found = self.live.matviews.found.get(name);
-        if !self.bounds.filter.admits(&address) {
+    fn declared(&mut self, declared: &'a Declared<Matview>) {
+        let (name, address) = (&declared.object.name, declared.object.address());
+        let found = self.view.live.found.get(name);
+        if !self.context.scope.admits(&address) {
             if found.is_none() {
-                self.out.with_indexes.insert(name.clone());
+                self.out.projects.take_indexes_along(name);
             }
             return;
         }
@@ -131,12 +103,12 @@ impl<'a> Decider<'a> {
                 let message = format!("`{name}` is a {}", found.what());
                 let problem = Problem::new(&declared.at, message).on_key();
                 self.out.problems.push(problem.hint("names of tables, views and indexes are unique within a schema"));
-                self.out.with_indexes.insert(name.clone());
+                self.out.projects.take_indexes_along(name);
                 return;
             }
             Some(found) => self.compared(declared, found),
         };
-        let mut problems = check::declared(declared, &what, self.desired, self.live, &self.setting.session.search_path);
+        let mut problems = check::declared(declared, &what, self.view, self.context);
         if matches!(what, Decision::Replace(_)) {
             problems.extend(self.together(declared));
             let unfit = self.unfit_indexes(name);
@@ -145,7 +117,7 @@ impl<'a> Decider<'a> {
         if !problems.is_empty() {
             self.out.problems.extend(problems);
             if !matches!(what, Decision::Keep(..)) {
-                self.out.with_indexes.insert(name.clone());
+                self.out.projects.take_indexes_along(name);
             }
             return;
         }
@@ -158,64 +130,64 @@ impl<'a> Decider<'a> {
     }
 
     /// Whether it is made anew for the sake of others.
-    fn is_taken_along(&self, declared: &DeclaredMatview) -> bool {
+    fn is_taken_along(&self, declared: &Declared<Matview>) -> bool {
         let mut members = self.groups.iter().flat_map(|group| &group.members);
-        members.any(|member| *member.name == declared.view.name && member.declared.is_none())
+        members.any(|member| *member.name == declared.object.name && member.declared.is_none())
     }
 
     /// Whether it is new and reads nothing that is made anew: those that are may read it.
-    fn comes_first(&self, declared: &DeclaredMatview) -> bool {
-        let mut open = vec![&declared.view.name];
+    fn comes_first(&self, declared: &Declared<Matview>) -> bool {
+        let mut open = vec![&declared.object.name];
         while let Some(member) = open.pop().and_then(|name| self.moving.iter().find(|member| member.name == name)) {
-            if self.live.matviews.found.contains_key(member.name) {
+            if self.view.live.found.contains_key(member.name) {
                 return false;
             }
             open.extend(&member.reads);
         }
-        !self.live.matviews.found.contains_key(&declared.view.name)
+        !self.view.live.found.contains_key(&declared.object.name)
     }
 
-    /// Decision forbids a replacement for the sake of others; said once, at the first declared view of a group.
-    fn together(&self, declared: &DeclaredMatview) -> Vec<Problem> {
-        let Some(group) = self.groups.iter().find(|group| group.has(&declared.view.name)) else { return Vec::new() };
+    /// What forbids a replacement for the sake of others; said once, at the first declared view of a group.
+    fn together(&self, declared: &Declared<Matview>) -> Vec<Problem> {
+        let Some(group) = self.groups.iter().find(|group| group.has(&declared.object.name)) else { return Vec::new() };
         let first = group.members.iter().find_map(|member| member.declared);
-        if first.is_some_and(|first| first.view.name != declared.view.name) {
+        if first.is_some_and(|first| first.object.name != declared.object.name) {
             return Vec::new();
         }
         let late = group.members.iter().flat_map(|member| &member.reads).find_map(|read| {
-            let new = self.desired.matview(read).filter(|_| !self.live.matviews.found.contains_key(read))?;
+            let new = self.view.declared(read).filter(|_| !self.view.live.found.contains_key(read))?;
             (!self.comes_first(new)).then_some(new)
         });
-        let mut problems = check::group(declared, group, self.live);
+        let mut problems = check::group(declared, group, self.view);
         problems.extend(late.map(|new| check::late(declared, new)));
         problems
     }
 
-    fn compared(&self, declared: &DeclaredMatview, found: &'a Found) -> Decision<'a> {
-        if canonical::differs(declared, found, self.live) {
+    fn compared(&self, declared: &Declared<Matview>, found: &'a Found) -> Decision<'a> {
+        if canonical::differs(declared, found, self.view, self.context.registry) {
             return Decision::Replace(found);
         }
-        let default_tablespace = &self.live.vocabulary.default_tablespace;
-        let mut alterations = compare::alterations(&found.view(None), &declared.view, default_tablespace);
-        alterations.extend(self.grant_changes(found, &declared.view));
+        let default_tablespace = &self.context.vocabulary.default_tablespace;
+        let mut alterations = compare::alterations(&found.view(None), &declared.object, default_tablespace);
+        alterations.extend(self.grant_changes(found, &declared.object));
         Decision::Keep(found, alterations)
     }
 
-    fn keep(&mut self, declared: &'a DeclaredMatview, found: &'a Found, alterations: &[Alteration]) {
-        let address = declared.view.address();
-        let managed = self.live.registry.managed.contains_key(&address);
+    fn keep(&mut self, declared: &'a Declared<Matview>, found: &'a Found, alterations: &[Alteration]) {
+        let address = declared.object.address();
+        let managed = self.context.registry.manages(&address);
         let leftover = !self.leftovers(&[&found.name]).is_empty();
         let mut steps = self.steps(&[&found.name]);
         steps.alter(&found.view(None), alterations);
-        let applied = self.live.registry.matviews.get(&found.name);
-        let refresh = applied.is_some_and(|applied| applied.refresh != declared.view.refresh);
+        let applied = self.view.live.applied.get(&found.name);
+        let refresh = applied.is_some_and(|applied| applied.refresh != declared.object.refresh);
         let mut differences: Vec<_> = alterations.iter().map(Alteration::word).collect();
         differences.extend(refresh.then_some("refresh"));
         let (action, reason) = if !differences.is_empty() {
             (Action::Update, format!("differs in {}", differences.join(", ")))
         } else if leftover {
             (Action::Repair, "an interrupted run left something beside it".to_owned())
-        } else if let Some(reason) = self.bounds.release.get(&address) {
+        } else if let Some(reason) = self.context.scope.released(&address) {
             if managed {
                 self.forget(&address, reason, Some(found));
             }
@@ -223,12 +195,12 @@ impl<'a> Decider<'a> {
         } else if !managed {
             (Action::Adopt, "it exists as declared".to_owned())
         } else {
-            if canonical::settled(declared, self.live).is_none() {
+            if canonical::settled(declared, self.view, self.context.registry).is_none() {
                 self.out.records.push(manage(declared, &canonical::definition(&found.query())));
             }
             return;
         };
-        let view = Matview { query: found.query(), grants: self.grants(&declared.view), ..declared.view.clone() };
+        let view = Matview { query: found.query(), grants: self.grants(&declared.object), ..declared.object.clone() };
         let records = vec![manage(declared, &canonical::definition(&found.query()))];
         let (before, after) = (Some(found), Some(view));
         self.change(&found.name, Change { action, reason, before, after, steps, records });
@@ -236,7 +208,7 @@ impl<'a> Decider<'a> {
 
     /// Starts with taking away what an interrupted run left.
     fn steps(&mut self, views: &[&QualifiedName]) -> Steps {
-        let mut steps = Steps::new(self.setting.limits, &self.setting.session.search_path);
+        let mut steps = Steps::new(self.context.limits, &self.context.session.search_path);
         for leftover in self.leftovers(views) {
             steps.clean_up(&leftover.name);
             self.cleaned.insert(leftover.name.clone());
@@ -244,11 +216,11 @@ impl<'a> Decider<'a> {
         steps
     }
 
-    /// Decision an interrupted run left of the replacement of some views, after those that it left reading that.
+    /// What an interrupted run left of the replacement of some views, after those that it left reading that.
     fn leftovers(&self, views: &[&QualifiedName]) -> Vec<&'a Found> {
         let is_leftover = |found: &&Found| found.is_matview() && is_building_name(&found.name);
-        let all: Vec<&'a Found> = self.live.matviews.found.values().filter(is_leftover).collect();
-        // Decision was built for a view that is none of ours is found by what it reads.
+        let all: Vec<&'a Found> = self.view.live.found.values().filter(is_leftover).collect();
+        // What was built for a view that is none of ours is found by what it reads.
         let is_of = |found: &Found| match self.built_for(found) {
             Some(own) => views.contains(&own),
             None => views.iter().any(|view| building_name(view) == found.name || found.reads.contains(view)),
@@ -272,39 +244,36 @@ impl<'a> Decider<'a> {
 
     /// The view, declared or managed, that a leftover was to take the place of.
     fn built_for(&self, leftover: &Found) -> Option<&'a QualifiedName> {
-        let declared = self.desired.matviews.iter().map(|declared| &declared.view.name);
-        let mut all = declared.chain(self.live.registry.matviews.keys());
+        let declared = self.view.desired.iter().map(|declared| &declared.object.name);
+        let mut all = declared.chain(self.view.live.applied.keys());
         all.find(|name| building_name(name) == leftover.name)
     }
 
     fn printed(&self, view: &QualifiedName) -> Option<&'a Printed> {
-        self.live.matviews.printed.get(view)
+        self.view.live.printed.get(view)
     }
 
-    fn relation(&self, view: &QualifiedName) -> Option<&'a Relation> {
-        self.live.relations.get(view)
+    fn relation(&self, view: &QualifiedName) -> Option<&'a Carrier> {
+        self.view.indexes.live.relations.get(view)
     }
 
-    fn declared_indexes(&self, view: &QualifiedName) -> &'a [DeclaredIndex] {
-        self.desired.relation(view).map(|relation| relation.indexes.as_slice()).unwrap_or_default()
+    fn declared_indexes(&self, view: &QualifiedName) -> &'a [Declared<Index>] {
+        self.view.indexes.desired(view).map(|relation| relation.indexes.as_slice()).unwrap_or_default()
     }
 
     fn change(&mut self, name: &QualifiedName, change: Change<'_>) {
         let Change { action, reason, before, after, steps, records } = change;
         let name = name.clone();
-        let address = Address::matview(&name);
-        let managed = self.live.registry.managed.contains_key(&address);
-        let applied = self.live.registry.matviews.get(&name);
+        let address = address(&name);
+        let managed = self.context.registry.manages(&address);
+        let applied = self.view.live.applied.get(&name);
         let relation = self.relation(&name);
         let (steps, found) = (steps.finish(), before);
         // The plan shows what the server makes of the query, so that a difference is one in meaning.
         let printed = self.printed(&name).map(|printed| printed.query.clone());
         let after = after.map(|view| Matview { query: printed.unwrap_or_else(|| view.query.clone()), ..view });
-        let size = RelationSize {
-            name: name.clone(),
-            bytes: found.and_then(|found| found.bytes).unwrap_or_default(),
-            rows: found.and_then(|found| found.rows),
-        };
+        let bytes = found.and_then(|found| found.bytes).unwrap_or_default();
+        let impact = Impact::of(&name, bytes, found.and_then(|found| found.rows));
         let hangs = |found: &Found| match action {
             Action::Replace => self.lost(found),
             Action::Drop => found.loses(&[]),
@@ -320,40 +289,40 @@ impl<'a> Decider<'a> {
             refresh: applied.and_then(|applied| applied.refresh.clone()),
             ..found.view(relation)
         });
-        self.out.changes.push(PlannedChange {
+        let planned = Planned {
             address,
             action,
             reason,
-            before: before.map(|view| Object::Matview(Box::new(view))),
-            after: after.map(|view| Object::Matview(Box::new(view))),
+            before,
+            after,
             prior,
             relies_on: self.relies_on(&name, applied),
-            tree: name,
+            lane: name,
             hazards: steps.iter().flat_map(|step: &Step| step.hazards.iter().copied()).collect(),
-            relation: size,
-            estimate: None,
+            impact,
             steps,
             records,
-        });
+        };
+        self.out.changes.push((Stage::Objects, planned));
     }
 
     fn relation_facts(&self, name: &QualifiedName) -> Option<Vec<&'a LiveIndex>> {
         self.relation(name).map(|relation| relation.indexes.values().collect())
     }
 
-    /// Decision hangs on a view and is not possible on what takes its place.
+    /// What hangs on a view and is not possible on what takes its place.
     fn lost(&self, found: &Found) -> Vec<String> {
         self.printed(&found.name).map(|printed| found.loses(&printed.column_names())).unwrap_or_default()
     }
 
     /// Of the view, its indexes, what takes its place with it, and what an interrupted run left.
     fn relies_on(&self, name: &QualifiedName, applied: Option<&Matview>) -> Digest {
-        let found = |name: &QualifiedName| self.live.matviews.found.get(name).map(Found::digest);
+        let found = |name: &QualifiedName| self.view.live.found.get(name).map(Found::digest);
         let indexes = self.relation_facts(name);
         let group = self.groups.iter().find(|group| group.has(name) && !group.is_alone());
         let group = group.map(|group| {
             let members = group.members.iter().map(|member| (found(member.name), self.relation_facts(member.name)));
-            let dependents = self.live.matviews.dependents.iter();
+            let dependents = self.view.live.dependents.iter();
             let dependents = dependents.filter(|dependent| group.members.iter().any(|m| dependent.depends_on(m.name)));
             (members.collect::<Vec<_>>(), dependents.collect::<Vec<_>>())
         });
@@ -373,11 +342,6 @@ struct Change<'a> {
     records: Vec<Record>,
 }
 
-fn manage(declared: &DeclaredMatview, definition: &Digest) -> Record {
-    Record::Manage {
-        address: declared.view.address(),
-        declared: declared.digest.clone(),
-        definition: definition.clone(),
-        declaration: Object::Matview(Box::new(declared.view.clone())),
-    }
+fn manage(declared: &Declared<Matview>, definition: &Digest) -> Record {
+    Record::manage(declared.object.address(), &declared.digest, definition.clone(), &declared.object)
 }

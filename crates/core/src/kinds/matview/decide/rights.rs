@@ -1,17 +1,17 @@
-//! Decision the declared rights on a materialized view come to: which of them change, and what is wrong with them.
+//! What the declared rights on a materialized view come to: which of them change, and what is wrong with them.
 
 use super::{Decider, Decision};
 use crate::{
-    desired::DeclaredMatview,
+    change::Note,
+    declared::Declared,
+    kind::Context,
     kinds::matview::{
-        Grants, Matview,
+        Grants, Live, Matview,
         catalog::Found,
         compare::Alteration,
         grant_diff::{self, Hindrance},
         grants::{self, PUBLIC, Privilege},
     },
-    live::Live,
-    plan::Note,
     postgres::{name::Ident, sql::Sql},
     problem::Problem,
 };
@@ -19,7 +19,7 @@ use crate::{
 impl Decider<'_> {
     /// The declared rights, in the words of this server.
     pub(super) fn grants(&self, view: &Matview) -> Option<Grants> {
-        view.grants.as_ref().map(|grants| grants.resolved(self.live.database.server_version))
+        view.grants.as_ref().map(|grants| grants.resolved(self.context.database.server_version))
     }
 
     pub(super) fn grant_changes(&self, found: &Found, view: &Matview) -> Option<Alteration> {
@@ -29,13 +29,18 @@ impl Decider<'_> {
 }
 
 /// Everything that is wrong with the declared rights.
-pub(super) fn wrong(declared: &DeclaredMatview, what: &Decision<'_>, live: &Live) -> Vec<Problem> {
-    let Some(grants) = &declared.view.grants else { return Vec::new() };
-    let (at, version) = (declared.at.key("grants"), live.database.server_version);
+pub(super) fn wrong(
+    declared: &Declared<Matview>,
+    what: &Decision<'_>,
+    live: &Live,
+    context: Context<'_>,
+) -> Vec<Problem> {
+    let Some(grants) = &declared.object.grants else { return Vec::new() };
+    let (at, version) = (declared.at.key("grants"), context.database.server_version);
     let mut problems = Vec::new();
     for (role, rights) in &grants.0 {
         let at = at.key(role.as_str());
-        let known = &live.matviews.roles.names;
+        let known = &live.roles.names;
         if role.as_str() != PUBLIC && !known.iter().any(|name| name == role.as_str()) {
             let problem = Problem::new(&at, format!("there is no role `{role}`")).on_key();
             let problem = problem.did_you_mean(role.as_str(), known.iter().map(String::as_str).chain([PUBLIC]));
@@ -55,7 +60,7 @@ pub(super) fn wrong(declared: &DeclaredMatview, what: &Decision<'_>, live: &Live
     problems
 }
 
-fn hindered(hindrance: &Hindrance, found: &Found, declared: &DeclaredMatview) -> Problem {
+fn hindered(hindrance: &Hindrance, found: &Found, declared: &Declared<Matview>) -> Problem {
     let Hindrance { role, privilege, other, is_given_by_other } = hindrance;
     let word = privilege.word();
     let revoke = |from: &Ident| {
@@ -73,10 +78,10 @@ fn hindered(hindrance: &Hindrance, found: &Found, declared: &DeclaredMatview) ->
 }
 
 /// That what is declared for the owner means nothing.
-pub(super) fn of_owner(declared: &DeclaredMatview, found: &Found) -> Option<Note> {
+pub(super) fn of_owner(declared: &Declared<Matview>, found: &Found) -> Option<Note> {
     let owner = &found.owner;
-    let means_nothing = declared.view.grants.as_ref().is_some_and(|grants| grants.0.contains_key(owner));
+    let means_nothing = declared.object.grants.as_ref().is_some_and(|grants| grants.0.contains_key(owner));
     let text =
         format!("`{owner}` owns it, and the owner's rights are left alone: what `grants` gives it means nothing");
-    means_nothing.then(|| Note::new(declared.view.address(), text))
+    means_nothing.then(|| Note::new(declared.object.address(), text))
 }

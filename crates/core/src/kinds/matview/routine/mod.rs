@@ -1,19 +1,19 @@
-//! Decision refreshes views inside the database: a procedure for each chain of views that has a job. The work itself is what
+//! What refreshes views inside the database: a procedure for each chain of views that has a job. The work itself is what
 //! they share; it belongs to reconcile's own schema and is made with its tables.
 
 use super::Matview;
 use crate::{
-    kinds::retention::batch::RUN_LOCK,
-    plan::{SessionSettings, TimeLimits},
+    change::{SessionSettings, TimeLimits},
     postgres::{
+        lock::RUN_LOCK,
         name::{Ident, QualifiedName},
-        routine::{Kind, RETRIES, Routine, call, create, path, patience, texts},
+        routine::{Kind, RETRIES, Routine, SharedRoutine, call, create, path, patience, texts},
         sql::Sql,
     },
 };
 
-/// Decision chains share, by name and kind, in the order in which they can be dropped.
-pub const SHARED: [(&str, Kind); 3] =
+/// What chains share, by name and kind, in the order in which they can be dropped.
+pub const SHARED: [SharedRoutine; 3] =
     [("refresh_views", Kind::Procedure), ("refresh_view", Kind::Procedure), ("refresh_reads", Kind::Function)];
 
 /// The name of the routine that refreshes the chain which begins with a view.
@@ -33,15 +33,15 @@ pub fn procedure(chain: &[&Matview], first: &QualifiedName, session: &SessionSet
         ("views", texts(names)),
         ("targets", texts(targets)),
         ("settings", settings.raw("]::jsonb[]")),
-        ("path", path(session)),
-        ("patience", patience(limits)),
+        ("path", path(&session.search_path)),
+        ("patience", patience(limits.lock_timeout)),
         ("retries", RETRIES.into()),
         ("outcome", Sql::new("outcome")),
         ("failure", Sql::new("failure")),
     ];
     let body = Sql::new("DECLARE\n  outcome text;\n  failure text;\nBEGIN\n");
     let body = body.raw_sql(&call("refresh_views", &session.registry_schema, arguments));
-    // Decision overlaps or waits for a plan is recorded; what went wrong is for whoever looks at the jobs as well.
+    // What overlaps or waits for a plan is recorded; what went wrong is for whoever looks at the jobs as well.
     let body =
         body.raw("  IF outcome IN ('failed', 'stopped') THEN\n    RAISE EXCEPTION '%', failure;\n  END IF;\nEND\n");
     Routine {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     kinds::retention::{Action, Batch, Clock, Limits, range::Tid},
-    postgres::fragment::Fragment,
+    postgres::{fragment::Fragment, relation},
 };
 
 fn name(text: &str) -> QualifiedName {
@@ -133,10 +133,8 @@ fn places_are_printed_and_read() {
 fn rows_are_handed_over_behind_their_counts() {
     let rule = rule();
     let column = |name: &str, base: &str| Column {
-        name: ident(name),
-        type_name: base.to_owned(),
+        column: relation::Column { name: ident(name), type_name: base.to_owned(), collation: None, not_null: false },
         base: base.to_owned(),
-        not_null: false,
         generated: false,
     };
     let columns = [column("At", "date"), column("tags", "text[]"), column("mood", "public.mood")];

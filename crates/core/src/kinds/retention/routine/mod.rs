@@ -4,16 +4,17 @@
 
 use super::{
     Rule,
-    batch::{Fate, INDEX_ADVANTAGE, Link, RUN_LOCK, Selection},
+    batch::{Fate, INDEX_ADVANTAGE, Link, Selection},
     range::Range,
     scene::Scene,
 };
 use crate::{
+    change::{SessionSettings, TimeLimits},
     digest::Digest,
-    plan::{SessionSettings, TimeLimits},
     postgres::{
+        lock::RUN_LOCK,
         name::{Ident, QualifiedName},
-        routine::{Kind, RETRIES, Routine, call, create, path, patience, texts},
+        routine::{Kind, RETRIES, Routine, SharedRoutine, call, create, path, patience, texts},
         sql::Sql,
     },
 };
@@ -22,7 +23,7 @@ use crate::{
 const COUNTS: &str = "RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric)";
 
 /// What rules share, by name and kind, in the order in which they can be dropped.
-pub const SHARED: [(&str, Kind); 5] = [
+pub const SHARED: [SharedRoutine; 5] = [
     ("retention_preview", Kind::Function),
     ("retention_counts", Kind::Function),
     ("retention_walk", Kind::Procedure),
@@ -56,7 +57,7 @@ pub fn preview(rule: &Rule, scene: &Scene, session: &SessionSettings) -> Routine
     let body =
         Sql::new("SELECT * FROM ").ident(&session.registry_schema).raw(".retention_counts(\n    rule_address => ");
     let body = body.literal(&rule.address().to_string()).raw(",\n    rule_definition => ");
-    let body = body.literal(Digest::of(rule).as_str()).raw(",\n    path => ").raw_sql(&path(session));
+    let body = body.literal(Digest::of(rule).as_str()).raw(",\n    path => ").raw_sql(&path(&session.search_path));
     let body = body.raw(",\n    cut_off_query => ").raw_sql(&cut_off_query(rule, scene)).raw(",\n    counts => ARRAY[");
     Routine {
         name: preview_name(&rule.table, &session.registry_schema),
@@ -87,8 +88,8 @@ pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: 
         ("rule_definition", text(Digest::of(rule).as_str())),
         ("target", text(&rule.table.quoted())),
         ("label", text(&rule.label())),
-        ("path", path(session)),
-        ("patience", patience(limits)),
+        ("path", path(&session.search_path)),
+        ("patience", patience(limits.lock_timeout)),
         ("retries", RETRIES.into()),
         ("children", quoted),
         ("child_names", names),

@@ -1,18 +1,17 @@
 //! Compares declared and live definitions with nothing but SELECT, where no temporary copy can be made: what the
 //! planner prints alike under EXPLAIN means the same. Coarser than `probe`: it folds constants and inlines functions.
 
-use reconcile_core::{
-    kinds::index::{Definition, Index, Key, PathName, Term, catalog::Names, compare::same_shape},
-    live::Relation,
+use super::{Carrier, Definition, Index, Key, PathName, Term, catalog::Names, compare::same_shape};
+use crate::{
+    kind::Context,
     postgres::{
+        batch::{Ask, Batch, roll_back},
         fragment::Fragment,
         name::{Ident, split_parts},
+        rows::DecodeError,
         sql::Sql,
     },
 };
-use sea_orm::sqlx::Row as _;
-
-use crate::{LiveError, Session, server::Server, settings};
 
 /// What the planner prints of its own print settles at once; one more for good measure.
 const TRIPS: usize = 2;
@@ -21,30 +20,31 @@ const TRIPS: usize = 2;
 ///
 /// # Errors
 /// The server refuses a fragment, or the connection fails.
-pub async fn canonical(
-    session: &mut Session,
+pub(super) async fn canonical<S: Ask>(
+    server: &mut S,
     declared: &Index,
-    relation: &Relation,
-    server: &Server<'_>,
-) -> Result<Definition, LiveError> {
-    let mut ours = simplified(&declared.definition, relation, server.names);
-    let mut our_prints = prints(session, relation, &ours, server).await?;
+    relation: &Carrier,
+    names: &Names,
+    context: Context<'_>,
+) -> Result<Definition, S::Error> {
+    let mut ours = simplified(&declared.definition, relation, names);
+    let mut our_prints = prints(server, relation, &ours, context).await?;
     let says_nothing = |print: &Vec<String>| print.last().is_some_and(|predicate| predicate == "true");
     if ours.predicate.is_some() && our_prints.last().is_some_and(says_nothing) {
         // The server keeps no predicate that is always true.
         ours.predicate = None;
-        our_prints = prints(session, relation, &ours, server).await?;
+        our_prints = prints(server, relation, &ours, context).await?;
     }
     // Two live indexes may mean the same; its own comes first.
     let own = relation.indexes.get(&declared.name);
     let others = relation.indexes.values().filter(|live| live.index.name != declared.name);
     for live in own.into_iter().chain(others).map(|live| &live.index.definition) {
         if !same_shape(&without_collations(&ours), &without_collations(live))
-            || !collations_agree(session, relation, &ours, live).await?
+            || !collations_agree(server, relation, &ours, live).await?
         {
             continue;
         }
-        let their_prints = prints(session, relation, live, server).await?;
+        let their_prints = prints(server, relation, live, context).await?;
         if our_prints.iter().any(|print| their_prints.contains(print)) {
             return Ok(live.clone());
         }
@@ -53,7 +53,7 @@ pub async fn canonical(
 }
 
 /// Leaves out what says only what would be so anyway.
-fn simplified(definition: &Definition, relation: &Relation, names: &Names) -> Definition {
+fn simplified(definition: &Definition, relation: &Carrier, names: &Names) -> Definition {
     let simple = |key: &Key| {
         let opclass = key.opclass.clone().filter(|opclass| {
             !key.opclass_parameters.is_empty() || !names.is_default(opclass, definition.method.as_str())
@@ -74,7 +74,7 @@ fn simplified(definition: &Definition, relation: &Relation, names: &Names) -> De
 }
 
 /// The column that an expression is nothing but, with the collation that it is given; the server stores it so.
-fn bare_column(expression: &str, relation: &Relation) -> Option<(Ident, Option<PathName>)> {
+fn bare_column(expression: &str, relation: &Carrier) -> Option<(Ident, Option<PathName>)> {
     let mut text = expression.trim();
     while let Some(inside) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
         text = inside.trim();
@@ -85,7 +85,7 @@ fn bare_column(expression: &str, relation: &Relation) -> Option<(Ident, Option<P
     }
     let name =
         if text.starts_with('"') { split_parts(text).ok()?.pop()? } else { Ident::new(text.to_lowercase()).ok()? };
-    relation.columns.iter().any(|column| column.name == name.as_str()).then_some((name, None))
+    relation.columns.iter().any(|column| column.name == name).then_some((name, None))
 }
 
 fn path_name(text: &str) -> Option<PathName> {
@@ -99,18 +99,18 @@ fn without_collations(definition: &Definition) -> Definition {
 }
 
 /// Whether the keys collate alike, asking for the collation that a term has by itself where one side leaves it out.
-async fn collations_agree(
-    session: &mut Session,
-    relation: &Relation,
+async fn collations_agree<S: Ask>(
+    server: &mut S,
+    relation: &Carrier,
     ours: &Definition,
     live: &Definition,
-) -> Result<bool, LiveError> {
+) -> Result<bool, S::Error> {
     for (our, their) in ours.columns.iter().zip(&live.columns) {
         let agree = match (&our.collation, &their.collation) {
             (None, None) => true,
             (Some(our), Some(their)) => our.name == their.name,
             (Some(given), None) | (None, Some(given)) => {
-                derived(session, relation, &their.term).await?.is_some_and(|derived| derived.name == given.name)
+                derived(server, relation, &their.term).await?.is_some_and(|derived| derived.name == given.name)
             }
         };
         if !agree {
@@ -121,63 +121,65 @@ async fn collations_agree(
 }
 
 /// The collation that a term has by itself.
-async fn derived(session: &mut Session, relation: &Relation, term: &Term) -> Result<Option<PathName>, LiveError> {
+async fn derived<S: Ask>(server: &mut S, relation: &Carrier, term: &Term) -> Result<Option<PathName>, S::Error> {
     let sql = Sql::new("SELECT pg_collation_for(");
     let sql = match term {
         Term::Column(column) => sql.ident(column),
         Term::Expression(expression) => sql.parenthesised(expression),
     };
+    let mut batch = Batch::begin_reading();
     // The join gives one row of NULLs, whatever the table holds.
     let sql = sql.raw(") FROM (VALUES (0)) one(row) LEFT JOIN ONLY ").name(&relation.name).raw(" ON false");
-    let results = match session.batch(&format!("BEGIN READ ONLY; {}{sql}; COMMIT", settings::local())).await {
-        // "collations are not supported by type integer"
-        Err(LiveError::Server(error)) if error.code == "42804" => {
-            session.batch("ROLLBACK").await?;
-            return Ok(None);
+    let asked = batch.ask(sql);
+    batch.run("COMMIT");
+    let error = match server.send(&batch).await {
+        Ok(mut answers) => {
+            let name: Option<String> = answers.take(asked)?.one()?.get(0)?;
+            return Ok(name.and_then(|name| path_name(&name)));
         }
-        results => results?,
+        Err(error) => error,
     };
-    let name: Option<String> = results.iter().flatten().next().map(|row| row.try_get(0)).transpose()?.flatten();
-    Ok(name.and_then(|name| path_name(&name)))
+    // "collations are not supported by type integer"
+    let refused = S::refusal(error)?;
+    roll_back(server).await?;
+    if refused.code == "42804" { Ok(None) } else { Err(S::refused(refused)) }
 }
 
 /// What the planner prints of the fragments, and of that print, and so on.
-async fn prints(
-    session: &mut Session,
-    relation: &Relation,
+async fn prints<S: Ask>(
+    server: &mut S,
+    relation: &Carrier,
     definition: &Definition,
-    server: &Server<'_>,
-) -> Result<Vec<Vec<String>>, LiveError> {
+    context: Context<'_>,
+) -> Result<Vec<Vec<String>>, S::Error> {
     let mut fragments: Vec<Fragment> = definition.fragments().map(|(_, fragment)| fragment.clone()).collect();
     let mut prints = Vec::new();
     for _ in 0..TRIPS {
         if fragments.is_empty() {
             return Ok(vec![Vec::new()]);
         }
-        let print = printed(session, relation, &fragments, server).await?;
+        let print = printed(server, relation, &fragments, context).await?;
         fragments = print.iter().map(|text| Fragment::from_server(text)).collect();
         prints.push(print);
     }
     Ok(prints)
 }
 
-async fn printed(
-    session: &mut Session,
-    relation: &Relation,
+async fn printed<S: Ask>(
+    server: &mut S,
+    relation: &Carrier,
     fragments: &[Fragment],
-    server: &Server<'_>,
-) -> Result<Vec<String>, LiveError> {
-    let path = Sql::new("SET LOCAL search_path = ").search_path(&server.options.search_path);
+    context: Context<'_>,
+) -> Result<Vec<String>, S::Error> {
     let sql = Sql::new("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT ")
         .list(fragments, ", ", Sql::parenthesised)
         .raw(" FROM ONLY ")
         .name(&relation.name);
-    let local = settings::local();
-    let results = session.batch(&format!("BEGIN READ ONLY; {local}{path}; {sql}; COMMIT")).await?;
-    let unreadable = || LiveError::Connection("EXPLAIN answered in an unknown form".to_owned());
-    let row = results.iter().flatten().next().ok_or_else(unreadable)?;
-    let text: String = row.try_get_unchecked(0)?;
-    let plan: serde_json::Value = serde_json::from_str(&text).map_err(|_| unreadable())?;
-    let output = plan.pointer("/0/Plan/Output").and_then(serde_json::Value::as_array).ok_or_else(unreadable)?;
+    let mut batch = Batch::begin_reading();
+    batch.look_up_in(&context.session.search_path);
+    let asked = batch.ask(sql);
+    batch.run("COMMIT");
+    let plan: serde_json::Value = server.send(&batch).await?.take(asked)?.one()?.json(0)?;
+    let output = plan.pointer("/0/Plan/Output").and_then(serde_json::Value::as_array).ok_or(DecodeError::Row)?;
     Ok(output.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
 }

@@ -2,117 +2,126 @@
 //! as temporary views that read each other, in one transaction that is rolled back. So a plan knows what the server will
 //! say of each, and how it prints a query that reads what is still being built.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use reconcile_core::{
-    desired::{DeclaredMatview, Desired},
-    kinds::matview::{
-        Query,
-        canonical::Printed,
-        catalog as facts,
-        dependents::{self, Dependent, TypedColumn},
-        group::{self, Member},
-        names::building_name,
-        rename_references::Redirected,
-    },
-    live::Live,
+use super::{
+    Live, Matview, Query, View,
+    canonical::Printed,
+    catalog,
+    dependents::{self, Dependent},
+    group::{self, Group, Member},
+    names::building_name,
+    print::{ask_shape, create, described, offset_in, prints, temporary},
+    read,
+    rename_references::Redirected,
+};
+use crate::{
+    declared::Declared,
+    kind::Asking,
+    kinds::index,
     postgres::{
+        batch::{Ask, Batch, ServerError, judged, roll_back},
         name::{Ident, QualifiedName},
+        relation::Column,
         sql::Sql,
     },
     problem::Problem,
-    scope::Bounds,
-};
-use sea_orm::sqlx::Row as _;
-
-use crate::{
-    LiveError, Session, catalog,
-    error::ServerError,
-    matview::{decoded, described, prints, shape, temporary, texts},
-    probe,
-    server::Server,
-    session::{Rows, objects},
-    settings,
 };
 
-/// Reads what depends on the views that are made anew, and rehearses where something does, or where a query reads what is
-/// yet to be. Returns what the server does not accept.
+/// The views that are declared otherwise than they are.
+pub(super) fn replaced<'a>(view: View<'a>, asking: Asking<'_>) -> Vec<&'a QualifiedName> {
+    let context = asking.context;
+    let admitted = view.desired.iter().filter(|declared| context.scope.admits(&declared.object.address()));
+    let replaced = admitted.filter(|declared| group::is_replaced(declared, view, context.registry));
+    replaced.map(|declared| &declared.object.name).collect()
+}
+
+/// What depends on some views, and what is known of those among it that have to be made anew themselves.
+#[derive(Default)]
+pub(super) struct Around {
+    pub(super) dependents: Vec<Dependent>,
+    pub(super) found: BTreeMap<QualifiedName, catalog::Found>,
+    pub(super) carriers: BTreeMap<QualifiedName, index::Carrier>,
+}
+
+/// Reads what depends on the views that are made anew.
 ///
 /// # Errors
 /// The connection or a query of ours fails.
-pub(crate) async fn rehearse(
-    session: &mut Session,
-    desired: &Desired,
-    live: &mut Live,
-    bounds: Bounds<'_>,
-    server: &Server<'_>,
-) -> Result<Vec<Problem>, LiveError> {
-    let admitted = desired.matviews.iter().filter(|declared| bounds.filter.admits(&declared.view.address()));
-    let replaced = admitted.filter(|declared| group::is_replaced(declared, live));
-    let replaced: Vec<_> = replaced.map(|declared| &declared.view.name).collect();
-    if live.matviews.unasked || replaced.is_empty() && live.matviews.postponed.is_empty() {
-        return Ok(Vec::new());
-    }
-    if !replaced.is_empty() {
-        read_dependents(session, &replaced, live, server).await?;
-    }
-    let path = &server.options.search_path;
-    // Those that read each other in a circle are named by the plan.
-    let Some(members) = group::moving(desired, live, bounds, path) else { return Ok(Vec::new()) };
-    let taking_part = taking_part(&members, live);
-    let alone = group::groups(&members, live).iter().all(group::Group::is_alone);
-    // New ones can be made without, and are what they are only then.
-    if taking_part.is_empty() || alone && of_one_name(&taking_part).is_some() {
-        return Ok(Vec::new());
-    }
-    let views = live.matviews.dependents.iter().filter(|dependent| dependent.plain_view().is_some());
-    let stage = Stage { members: &taking_part, views: views.collect(), path };
-    let played = stage.play(session, live).await?;
-    let (rehearsed, problems) = match played {
-        Ok(rehearsed) => (rehearsed, Vec::new()),
-        Err(problem) => (HashMap::new(), vec![*problem]),
-    };
-    let names = group::final_names(&members);
-    let postponed = live.matviews.postponed.clone();
-    let printed = rehearsed.iter().filter(|(name, _)| postponed.contains(name)).map(|(name, rehearsed)| {
-        (name.clone(), Printed { query: rehearsed.query.renamed(&names), ..rehearsed.clone() })
-    });
-    let printed: Vec<_> = printed.collect();
-    live.matviews.printed.extend(printed);
-    live.matviews.rehearsed = rehearsed;
-    Ok(problems)
-}
-
-/// What depends on the views, and what is known of those among it that have to be made anew themselves.
-async fn read_dependents(
-    session: &mut Session,
+pub(super) async fn around<S: Ask>(
+    server: &mut S,
     replaced: &[&QualifiedName],
-    live: &mut Live,
-    server: &Server<'_>,
-) -> Result<(), LiveError> {
-    let begin = format!("BEGIN READ ONLY; {}", settings::local());
-    let rows = session.batch(&format!("{begin}{}; COMMIT", dependents::query(replaced))).await?;
-    live.matviews.dependents = objects(&rows.into_iter().flatten().collect::<Rows>())?;
-    let matviews = live.matviews.dependents.iter().filter_map(Dependent::matview).map(|reader| reader.name.clone());
-    let unknown: BTreeSet<_> = matviews.filter(|name| !live.matviews.found.contains_key(name)).collect();
+    live: &Live,
+    names: &index::catalog::Names,
+) -> Result<Around, S::Error> {
+    let mut batch = Batch::begin_reading();
+    let asked = batch.ask(dependents::query(replaced));
+    batch.run("COMMIT");
+    let dependents: Vec<Dependent> = server.send(&batch).await?.take(asked)?.objects()?;
+    let matviews = dependents.iter().filter_map(Dependent::matview).map(|reader| reader.name.clone());
+    let unknown: BTreeSet<_> = matviews.filter(|name| !live.found.contains_key(name)).collect();
     if unknown.is_empty() {
-        return Ok(());
+        return Ok(Around { dependents, ..Around::default() });
     }
     let asked = Sql::new("VALUES ").list(&unknown, ", ", Sql::name_literals);
-    let of_indexes = catalog::statements_without_names(asked.as_str(), session.server_version());
-    let batch = format!("{begin}{}; {of_indexes}; COMMIT", facts::query(asked, true));
-    let mut results = session.batch(&batch).await?.into_iter().rev().skip(1);
-    let (index_rows, relation_rows) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());
-    live.matviews.found.extend(decoded(&results.next().unwrap_or_default())?);
-    live.relations.extend(catalog::relations(&relation_rows, index_rows, server.names)?);
-    Ok(())
+    let mut batch = Batch::begin_reading();
+    let found = batch.ask(catalog::query(asked.clone(), true));
+    let relations = index::read::ask(&mut batch, &asked, server.server_version());
+    batch.run("COMMIT");
+    let mut answers = server.send(&batch).await?;
+    let found = read::decode(found, &mut answers)?;
+    Ok(Around { dependents, found, carriers: index::read::decode(relations, &mut answers, names)? })
+}
+
+/// What came of a rehearsal.
+#[derive(Default)]
+pub(super) struct Rehearsed {
+    /// What the server made of the copies, by the names of the originals.
+    pub(super) copies: BTreeMap<QualifiedName, Printed>,
+    /// Of those that meant nothing before, as they will be.
+    pub(super) printed: Vec<(QualifiedName, Printed)>,
+    /// What the server does not accept.
+    pub(super) problem: Option<Problem>,
+}
+
+/// Rehearses where something depends on a view that is made anew, or where a query reads what is yet to be.
+///
+/// # Errors
+/// The connection or a query of ours fails.
+pub(super) async fn rehearse<S: Ask>(
+    server: &mut S,
+    view: View<'_>,
+    asking: Asking<'_>,
+) -> Result<Rehearsed, S::Error> {
+    let live = view.live;
+    // Those that read each other in a circle are named by the plan.
+    let Some(members) = group::moving(view, asking.context) else { return Ok(Rehearsed::default()) };
+    let taking_part = taking_part(&members, live);
+    let alone = group::groups(&members, live).iter().all(Group::is_alone);
+    // New ones can be made without, and are what they are only then.
+    if taking_part.is_empty() || alone && of_one_name(&taking_part).is_some() {
+        return Ok(Rehearsed::default());
+    }
+    let views = live.dependents.iter().filter(|dependent| dependent.plain_view().is_some());
+    let path = &asking.context.session.search_path;
+    let stage = Stage { members: &taking_part, views: views.collect(), path };
+    let copies = match stage.play(server, live).await? {
+        Ok(copies) => copies,
+        Err(problem) => return Ok(Rehearsed { problem: Some(*problem), ..Rehearsed::default() }),
+    };
+    let names = group::final_names(&members);
+    let postponed = copies.iter().filter(|(name, _)| live.postponed.contains(*name));
+    let printed = postponed
+        .map(|(name, copy)| (name.clone(), Printed { query: copy.query.renamed(&names), ..copy.clone() }))
+        .collect();
+    Ok(Rehearsed { copies, printed, problem: None })
 }
 
 /// Those that take each other's place, those that mean nothing yet, and what these read.
 fn taking_part<'a>(members: &'a [Member<'a>], live: &Live) -> Vec<Member<'a>> {
     let groups = group::groups(members, live);
     let grouped = groups.iter().filter(|group| !group.is_alone()).flat_map(|group| group.members.iter().copied());
-    let postponed = members.iter().filter(|member| live.matviews.postponed.contains(member.name));
+    let postponed = members.iter().filter(|member| live.postponed.contains(member.name));
     let mut open: Vec<_> = grouped.chain(postponed).collect();
     let mut names = BTreeSet::new();
     while let Some(member) = open.pop() {
@@ -148,43 +157,46 @@ struct Copy<'a> {
 }
 
 /// The columns of a copy, and the functions that it exposes to a search path.
-type Made = (Vec<TypedColumn>, Vec<String>);
+type Made = (Vec<Column>, Vec<String>);
+
+/// What came of a copy, with the views that it holds on to; or why the server refuses it, and where.
+type MadeOrRefused = Result<(Made, Vec<String>), (Box<ServerError>, Option<usize>)>;
+
+/// What the server made of all copies, or what is wrong with one of them.
+type Played = Result<BTreeMap<QualifiedName, Printed>, Box<Problem>>;
 
 impl<'a> Stage<'a> {
-    async fn play(
-        &self,
-        session: &mut Session,
-        live: &Live,
-    ) -> Result<Result<HashMap<QualifiedName, Printed>, Box<Problem>>, LiveError> {
-        if let Some(problem) = self.twins().or(self.shadowed(session).await?) {
+    async fn play<S: Ask>(&self, server: &mut S, live: &Live) -> Result<Played, S::Error> {
+        if let Some(problem) = self.twins() {
             return Ok(Err(Box::new(problem)));
         }
-        session.batch(&format!("BEGIN; {}", settings::local())).await?;
+        if let Some(problem) = self.shadowed(server).await? {
+            return Ok(Err(Box::new(problem)));
+        }
+        server.send(&Batch::begin("BEGIN")).await?;
         let mut all: BTreeMap<&QualifiedName, Made> = BTreeMap::new();
         let copies = self.copies();
         for (position, copy) in copies.iter().enumerate() {
-            match copy.made(session).await {
+            match copy.made(server).await? {
                 Ok((made, held)) => {
                     if let Some(held) = held.iter().find(|name| self.members.iter().any(|m| m.name.quoted() == **name))
                     {
-                        session.batch("ROLLBACK").await?;
+                        roll_back(server).await?;
                         return Ok(Err(Box::new(self.held(copy, held))));
                     }
-                    all.insert(copy.original, made)
+                    all.insert(copy.original, made);
                 }
-                Err(LiveError::Server(error)) if probe::is_about_us(&error) => return Err(LiveError::Server(error)),
-                Err(LiveError::Server(error)) => {
-                    session.batch("ROLLBACK").await?;
+                Err((error, offset)) => {
+                    roll_back(server).await?;
                     let refused = match self.members.get(position) {
-                        Some(Member { declared: Some(declared), .. }) => copy.refused(declared, &error),
+                        Some(Member { declared: Some(declared), .. }) => described(declared, &error, offset),
                         _ => self.forbidden(copy, &error, &all, live),
                     };
                     return Ok(Err(Box::new(refused)));
                 }
-                Err(error) => return Err(error),
-            };
+            }
         }
-        let printed = self.printed(session, &copies).await?;
+        let printed = self.printed(server, &copies).await?;
         let rehearsed = copies.iter().zip(printed).map(|(copy, query)| {
             let (columns, exposed) = all.remove(copy.original).unwrap_or_default();
             (copy.original.clone(), Printed { query, columns, exposed })
@@ -221,8 +233,7 @@ impl<'a> Stage<'a> {
     }
 
     /// A copy would be found where a query means another relation of that name, along the search path.
-    async fn shadowed(&self, session: &mut Session) -> Result<Option<Problem>, LiveError> {
-        let path = Sql::new("SET LOCAL search_path = ").search_path(self.path);
+    async fn shadowed<S: Ask>(&self, server: &mut S) -> Result<Option<Problem>, S::Error> {
         let ask = |sql: Sql, member: &Member<'_>| {
             let (bare, full) = (member.name.name.quoted(), member.name.quoted());
             sql.raw("to_regclass(")
@@ -231,10 +242,12 @@ impl<'a> Stage<'a> {
                 .literal(&full)
                 .raw("), 0::regclass)")
         };
-        let asked = Sql::new("SELECT ARRAY[").list(self.members, ", ", ask).raw("]");
-        let batch = format!("BEGIN READ ONLY; {}{path}; {asked}; COMMIT", settings::local());
-        let row = session.row(&batch).await?;
-        let others: Vec<Option<bool>> = row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+        let mut batch = Batch::begin_reading();
+        batch.look_up_in(self.path);
+        let others = Sql::new("SELECT array_to_json(ARRAY[").list(self.members, ", ", ask).raw("])");
+        let others = batch.ask(others);
+        batch.run("COMMIT");
+        let others: Vec<Option<bool>> = server.send(&batch).await?.take(others)?.one()?.json(0)?;
         let hidden =
             self.members.iter().zip(others).filter(|(_, other)| *other == Some(true)).map(|(member, _)| member);
         let meant = |name: &Ident| {
@@ -249,7 +262,7 @@ impl<'a> Stage<'a> {
             return Ok(None);
         };
         let message = format!("`{}` in this query is not `{}`, which changes as well", member.name.name, member.name);
-        let problem = Problem::new(&declared.query_at, message).on_text(0);
+        let problem = Problem::new(&declared.body_at(), message).on_text(0);
         Ok(Some(problem.hint("write it with its schema")))
     }
 
@@ -263,7 +276,7 @@ impl<'a> Stage<'a> {
     ) -> Problem {
         let is_it =
             |dependent: &&Dependent| dependent.relation.as_ref().is_some_and(|reader| reader.name == *copy.original);
-        let dependent = live.matviews.dependents.iter().find(is_it);
+        let dependent = live.dependents.iter().find(is_it);
         let what = dependent.map_or_else(|| format!("view {}", copy.original), |dependent| dependent.what.clone());
         let uses = dependent.map(|dependent| dependent.uses.as_slice()).unwrap_or_default();
         let lost = uses.iter().flat_map(|used| used.columns.iter().map(move |column| (&used.view, column)));
@@ -276,7 +289,7 @@ impl<'a> Stage<'a> {
         };
         let blamed = uses.iter().find_map(|used| self.declared(&used.view)).or_else(|| self.first_declared());
         let problem = match blamed {
-            Some(declared) => Problem::new(&declared.query_at, message).on_text(0),
+            Some(declared) => Problem::new(&declared.body_at(), message).on_text(0),
             None => Problem::nowhere(message),
         };
         problem.hint(format!("keep what it needs, or drop {what} in a migration")).refusal()
@@ -286,47 +299,48 @@ impl<'a> Stage<'a> {
     fn held(&self, copy: &Copy<'_>, held: &str) -> Problem {
         let message = format!("view {} depends on {held} itself, as by a constant of type regclass", copy.original);
         let problem = match self.first_declared() {
-            Some(declared) => Problem::new(&declared.query_at, message).on_text(0),
+            Some(declared) => Problem::new(&declared.body_at(), message).on_text(0),
             None => Problem::nowhere(message),
         };
         problem.hint("drop that in a migration, apply, and make it again").refusal()
     }
 
-    fn declared(&self, name: &QualifiedName) -> Option<&'a DeclaredMatview> {
+    fn declared(&self, name: &QualifiedName) -> Option<&'a Declared<Matview>> {
         self.members.iter().find(|member| member.name == name)?.declared
     }
 
-    fn first_declared(&self) -> Option<&'a DeclaredMatview> {
+    fn first_declared(&self) -> Option<&'a Declared<Matview>> {
         self.members.iter().find_map(|member| member.declared)
     }
 
     /// Each copy under the name that its original is built under, as the others then print it; and the end.
-    async fn printed(&self, session: &mut Session, copies: &[Copy<'_>]) -> Result<Vec<Query>, LiveError> {
-        let mut batch = "SET LOCAL search_path = ''; ".to_owned();
+    async fn printed<S: Ask>(&self, server: &mut S, copies: &[Copy<'_>]) -> Result<Vec<Query>, S::Error> {
+        let mut batch = Batch::default();
+        batch.look_up_in(&[]);
         let mut names = Vec::new();
         for (position, copy) in copies.iter().enumerate() {
             let name = match self.members.get(position) {
                 Some(member) => {
                     let name = building_name(member.name).name;
                     let rename = Sql::new("ALTER VIEW ").name(&temporary(&copy.name)).raw(" RENAME TO ").ident(&name);
-                    batch.push_str(&format!("{rename}; "));
+                    batch.run(rename);
                     name
                 }
                 None => copy.name.clone(),
             };
             names.push(name);
         }
-        batch.push_str(&format!("{}; ROLLBACK", prints(&names.iter().collect::<Vec<_>>())));
-        let rows: Rows = session.batch(&batch).await?.into_iter().flatten().collect();
-        rows.iter().map(|row| Ok(Query::from_server(row.try_get(0)?))).collect()
+        let printed = batch.ask(prints(&names.iter().collect::<Vec<_>>()));
+        batch.run("ROLLBACK");
+        let printed = server.send(&batch).await?.take(printed)?;
+        Ok(printed.column(0)?.into_iter().map(Query::from_server).collect())
     }
 }
 
 impl Copy<'_> {
-    /// Makes it, and tells its columns and what it exposes.
-    /// Last come the materialized views that it depends on still, whatever its copy reads.
-    async fn made(&self, session: &mut Session) -> Result<(Made, Vec<String>), LiveError> {
-        let query = Sql::default().parenthesised(self.query.query.fragment());
+    /// Makes it, and tells its columns and what it exposes. Last come the materialized views that it depends on still,
+    /// whatever its copy reads. Inside, why the server refuses it, and where in the original query it points.
+    async fn made<S: Ask>(&self, server: &mut S) -> Result<MadeOrRefused, S::Error> {
         let held = Sql::new(
             "SELECT DISTINCT format('%I.%I', n.nspname, c.relname) FROM pg_rewrite r \
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass \
@@ -334,25 +348,21 @@ impl Copy<'_> {
              WHERE r.ev_class = ",
         );
         let held = held.literal(&temporary(&self.name).quoted()).raw("::regclass");
-        let batch = format!("{}{query}; SET LOCAL search_path = ''; {}; {held}", self.before(), shape(&self.name));
-        match session.batch(&batch).await?.as_slice() {
-            [.., columns, exposed, held] => Ok(((objects(columns)?, texts(exposed)?), texts(held)?)),
-            _ => Err(LiveError::Connection("the rehearsal of a view left no trace".to_owned())),
-        }
-    }
-
-    /// What stands before the query.
-    fn before(&self) -> String {
+        let mut batch = Batch::default();
         // Copies come behind what the system has, so that a view called `date` is no type to cast to.
-        let path = Sql::new("SET LOCAL search_path = pg_catalog, pg_temp")
-            .list(self.path, "", |sql, schema| sql.raw(", ").ident(schema));
-        let create = Sql::new("CREATE TEMPORARY VIEW ").ident(&self.name).raw(" AS ");
-        format!("{path}; {create}")
-    }
-
-    /// The user's mistake, where the server points into the query.
-    fn refused(&self, declared: &DeclaredMatview, error: &ServerError) -> Problem {
-        let offset = error.offset_in(&self.before(), self.query.query.as_str()).map(|offset| self.query.origin(offset));
-        described(declared, error, offset)
+        let path = Sql::new("SET LOCAL search_path = pg_catalog, pg_temp");
+        batch.run(path.list(self.path, "", |sql, schema| sql.raw(", ").ident(schema)));
+        let create = create(&self.name, &self.query.query);
+        let made = batch.ask(&create);
+        batch.look_up_in(&[]);
+        let shape = ask_shape(&self.name, &mut batch);
+        let held = batch.ask(held);
+        match judged(server, &batch).await? {
+            Ok(mut answers) => Ok(Ok((shape.read(&mut answers)?, answers.take(held)?.column(0)?))),
+            Err(error) => {
+                let offset = offset_in(&batch, &error, made, &create, &self.query.query);
+                Ok(Err((error, offset.map(|offset| self.query.origin(offset)))))
+            }
+        }
     }
 }

@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     hazard::HazardSet,
-    postgres::{lock::Lock, name::QualifiedName, sql::Sql},
+    postgres::{
+        lock::Lock,
+        name::{Ident, QualifiedName},
+        routine::Routine,
+        sql::Sql,
+    },
 };
 
 /// One statement.
@@ -59,6 +64,12 @@ impl Step {
         let statement_ms = Some(milliseconds(limits.build_timeout));
         let step = Self::brief(sql, Some(Lock::ShareUpdateExclusiveLock), limits);
         Self { timeouts: Timeouts { lock_ms: None, statement_ms }, ..step }
+    }
+
+    /// The statement that makes a routine what it should be.
+    #[must_use]
+    pub fn of_routine(routine: &Routine, limits: TimeLimits) -> Self {
+        Self { undo: Some(routine.drop()), ..Self::brief(routine.create(), None, limits) }
     }
 
     /// The index that it makes, and what carries that.
@@ -151,6 +162,15 @@ pub struct TimeLimits {
     pub lock_timeout: Duration,
     /// For concurrent builds and drops, which nobody waits for.
     pub build_timeout: Duration,
+}
+
+/// How a session must be set up for the steps to mean what they say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSettings {
+    /// For names without a schema inside expressions.
+    pub search_path: Vec<Ident>,
+    /// Where registry and history live.
+    pub registry_schema: Ident,
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -1,0 +1,172 @@
+//! A decision as a change of the plan: its statements, what it relies on, what the registry is told.
+
+use serde::Serialize;
+
+use super::{
+    Carrier, Index, IndexState, Live, LiveIndex, View,
+    decide::{Change, Decision, Wanted},
+    steps::Steps,
+};
+use crate::{
+    change::{Action, Change as Planned, Impact, Prior, Record},
+    declared::Declared,
+    digest::Digest,
+    hazard::{Hazard, HazardSet},
+    kind::Context,
+    postgres::name::QualifiedName,
+    registry::Registry,
+};
+
+/// Indexes that get each other's names.
+pub(super) type Exchange<'a> = Vec<(&'a LiveIndex, &'a Index, &'a Carrier)>;
+
+/// All exchanges of names; the first change of them carries the steps of all.
+pub(super) fn exchange_names<'a>(changes: &[Change<'a>]) -> Exchange<'a> {
+    changes
+        .iter()
+        .filter_map(|change| match (&change.what, change.relation) {
+            (Decision::Exchange(wanted, live, _), Some(relation)) => Some((*live, &wanted.declared.object, relation)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Writes a decision out.
+pub(super) fn planned(
+    change: &Change<'_>,
+    context: Context<'_>,
+    view: View<'_>,
+    exchange: &Exchange<'_>,
+) -> Planned<Index> {
+    let live = view.live;
+    let (action, before, wanted) = sides(&change.what);
+    let mut steps = Steps::new(live, context.limits, wanted.map(|wanted| wanted.definition));
+    if let Some(relation) = change.relation {
+        for leftover in &change.leftovers {
+            steps.drop(leftover, relation, HazardSet::new());
+        }
+        write_steps(&mut steps, change, relation, exchange);
+    }
+    let (steps, taken_in) = steps.finish();
+    let name = change.address.relation();
+    let impact = change.relation.map(|relation| Impact::of(name, relation.bytes, relation.rows));
+    Planned {
+        address: change.address.clone(),
+        action,
+        reason: change.reason.clone(),
+        before: before.map(|live| live.index.clone()),
+        after: wanted.map(|wanted| wanted.declared.object.clone()),
+        prior: prior(change, before, context.registry, &taken_in),
+        relies_on: relies_on(change, live),
+        lane: change.relation.map_or(name, |relation| live.top(relation)).clone(),
+        hazards: steps.iter().flat_map(|step| step.hazards.iter().copied()).collect(),
+        impact: impact.unwrap_or_else(|| Impact::unknown(name)),
+        records: records(change, before, wanted),
+        steps,
+    }
+}
+
+/// What the registry is told of an index that is as declared, and of which it has an outdated entry.
+pub(super) fn renewed(declared: &Declared<Index>, live: &LiveIndex) -> Record {
+    let definition = Digest::of(&live.index.definition);
+    Record::manage(declared.object.address(), &declared.digest, definition, &declared.object)
+}
+
+fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Carrier, exchange: &Exchange<'_>) {
+    match &change.what {
+        Decision::Create(wanted) => steps.create(&wanted.declared.object, relation),
+        Decision::Alter(_, live, alterations) => steps.alter(&live.index, alterations),
+        Decision::Replace(wanted, live, ready) => {
+            steps.replace(&wanted.declared.object, live, relation, ready.map(|ready| &ready.index.name));
+        }
+        Decision::Rename(wanted, live, alterations) => {
+            let name = &wanted.declared.object.name;
+            steps.rename(live, name, relation);
+            steps.alter(&Index { name: name.clone(), ..live.index.clone() }, alterations);
+        }
+        Decision::Exchange(wanted, live, alterations) => {
+            if exchange.first().is_some_and(|(first, ..)| first.oid == live.oid) {
+                steps.exchange(exchange);
+            }
+            steps.alter(&Index { name: wanted.declared.object.name.clone(), ..live.index.clone() }, alterations);
+        }
+        Decision::Rebuild(wanted, live) => {
+            steps.drop(live, relation, HazardSet::new());
+            steps.create(&wanted.declared.object, relation);
+        }
+        Decision::Complete(wanted, live) => steps.complete(&wanted.declared.object, live, relation),
+        Decision::Drop(live) if live.state == IndexState::Valid => {
+            steps.drop(live, relation, HazardSet::from([Hazard::IndexDrop]));
+        }
+        Decision::Drop(live) => steps.drop(live, relation, HazardSet::new()),
+        Decision::Adopt(..) | Decision::CleanUp(..) | Decision::Forget(_) => {}
+    }
+}
+
+/// The action, what is there before it, and what shall be there after it.
+fn sides<'a>(what: &Decision<'a>) -> (Action, Option<&'a LiveIndex>, Option<Wanted<'a>>) {
+    match what {
+        Decision::Create(wanted) => (Action::Create, None, Some(*wanted)),
+        Decision::Alter(wanted, live, _) => (Action::Update, Some(live), Some(*wanted)),
+        Decision::Replace(wanted, live, _) => (Action::Replace, Some(live), Some(*wanted)),
+        Decision::Rename(wanted, live, _) | Decision::Exchange(wanted, live, _) => {
+            (Action::Rename, Some(live), Some(*wanted))
+        }
+        Decision::Adopt(wanted, live) => (Action::Adopt, Some(live), Some(*wanted)),
+        Decision::Rebuild(wanted, live) | Decision::Complete(wanted, live) | Decision::CleanUp(wanted, live) => {
+            (Action::Repair, Some(live), Some(*wanted))
+        }
+        Decision::Drop(live) => (Action::Drop, Some(live), None),
+        Decision::Forget(live) => (Action::Forget, *live, None),
+    }
+}
+
+fn records(change: &Change<'_>, before: Option<&LiveIndex>, wanted: Option<Wanted<'_>>) -> Vec<Record> {
+    let Some(wanted) = wanted else { return vec![Record::Forget { address: change.address.clone() }] };
+    let renamed = before.filter(|live| live.index.name != wanted.declared.object.name);
+    let forget = renamed.map(|live| Record::Forget { address: live.index.address() });
+    let (declared, definition) = (wanted.declared, Digest::of(wanted.definition));
+    let manage = Record::manage(change.address.clone(), &declared.digest, definition, &declared.object);
+    // In an exchange the name that is given up is another change's address: that one must not be struck out.
+    let forget = forget.filter(|_| !matches!(change.what, Decision::Exchange(..)));
+    forget.into_iter().chain([manage]).collect()
+}
+
+fn prior(change: &Change<'_>, before: Option<&LiveIndex>, registry: &Registry, taken_in: &[QualifiedName]) -> Prior {
+    let address = before.map_or_else(|| change.address.clone(), |live| live.index.address());
+    Prior {
+        managed: registry.manages(&address),
+        valid: before.is_some_and(|live| live.state == IndexState::Valid),
+        hangs: if let Decision::Drop(live) = change.what { hangs(live) } else { parts(taken_in) },
+    }
+}
+
+/// An index that has become a part goes with the whole.
+fn parts(taken_in: &[QualifiedName]) -> Vec<String> {
+    taken_in.iter().map(|part| format!("the index {part} by itself, which has become a part of it")).collect()
+}
+
+/// What goes with an index and is not part of it.
+fn hangs(live: &LiveIndex) -> Vec<String> {
+    let statistics = (!live.statistics.is_empty()).then_some("the statistics targets of its expressions");
+    let clustered = live.clustered.then_some("CLUSTER ON of its table");
+    statistics.into_iter().chain(clustered).map(str::to_owned).collect()
+}
+
+fn relies_on(change: &Change<'_>, live: &Live) -> Digest {
+    #[derive(Serialize)]
+    struct Facts<'a> {
+        relation: Option<(u32, Vec<(&'a QualifiedName, u32)>)>,
+        before: Option<&'a LiveIndex>,
+        leftovers: &'a [&'a LiveIndex],
+    }
+    Digest::of(&Facts {
+        relation: change.relation.map(|relation| (relation.oid, partitions(relation, live))),
+        before: sides(&change.what).1,
+        leftovers: &change.leftovers,
+    })
+}
+
+fn partitions<'a>(relation: &'a Carrier, live: &'a Live) -> Vec<(&'a QualifiedName, u32)> {
+    live.below(relation).iter().map(|part| (&part.name, part.oid)).collect()
+}

@@ -1,0 +1,4 @@
+-- The collations that indexes refer to by number.
+SELECT c.oid, n.nspname, c.collname
+FROM pg_collation c
+JOIN pg_namespace n ON n.oid = c.collnamespace

@@ -1,0 +1,67 @@
+//! Indexes that are left standing: those that are not reconcile's own in the end, and those that somebody else built where
+//! only a remnant was to be expected.
+
+use super::{Change, Decision, Decisions};
+use crate::{
+    change::Note,
+    kind::{Context, Kind as _},
+    kinds::index::{IndexState, Indexes, View},
+};
+
+/// Turns what would be dropped or adopted into what is only struck from the registry.
+pub(in crate::kinds::index) fn release<'a>(decisions: &mut Decisions<'a>, context: Context<'_>, view: View<'a>) {
+    let released = &context.scope.release;
+    decisions.changes.retain(|change| match change.what {
+        Decision::Drop(_) | Decision::Adopt(..) | Decision::Forget(_) => !released.contains_key(&change.address),
+        Decision::Create(_)
+        | Decision::Alter(..)
+        | Decision::Replace(..)
+        | Decision::Rename(..)
+        | Decision::Exchange(..)
+        | Decision::Rebuild(..)
+        | Decision::Complete(..)
+        | Decision::CleanUp(..) => true,
+    });
+    for (address, reason) in released {
+        // Other kinds see to their own.
+        let Some(name) = address.part().filter(|_| *address.kind() == Indexes::NAME) else { continue };
+        let decided = decisions.changes.iter().any(|change| change.address == *address);
+        if !decided && context.registry.manages(address) {
+            let relation = view.live.relations.get(address.relation());
+            let standing = relation.and_then(|relation| relation.indexes.get(name));
+            decisions.changes.push(Change {
+                address: address.clone(),
+                relation,
+                reason: reason.clone(),
+                what: Decision::Forget(standing),
+                leftovers: Vec::new(),
+            });
+        }
+    }
+}
+
+/// Leaves alone what stands where only a remnant was to be expected.
+pub(in crate::kinds::index) fn spare(decisions: &mut Decisions<'_>, context: Context<'_>) {
+    let Decisions { changes, notes, .. } = decisions;
+    changes.retain(|change| {
+        let built_since = match change.what {
+            Decision::Drop(found) => found.state != IndexState::Invalid,
+            Decision::Create(_)
+            | Decision::Alter(..)
+            | Decision::Replace(..)
+            | Decision::Rename(..)
+            | Decision::Exchange(..)
+            | Decision::Adopt(..)
+            | Decision::Rebuild(..)
+            | Decision::Complete(..)
+            | Decision::CleanUp(..)
+            | Decision::Forget(_) => false,
+        };
+        let address = &change.address;
+        if !built_since || !context.scope.remnants.contains(address) || context.registry.manages(address) {
+            return true;
+        }
+        notes.push(Note::new(address.clone(), "it was not built by the run: it stays".to_owned()));
+        false
+    });
+}

@@ -1,0 +1,69 @@
+//! Indexes as they were before a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{DesiredRelation, Index};
+use crate::{
+    address::Address, change::Change, declared::Declared, kind::Undoing, postgres::name::QualifiedName, source::Source,
+};
+
+/// What has to be declared to bring indexes back.
+#[derive(Debug, Default)]
+pub struct Former {
+    /// Relations whose indexes a run touched. What it left there belongs to nobody, so that only `prune` reaches it.
+    pub tables: BTreeSet<QualifiedName>,
+    /// The indexes that there were.
+    pub indexes: BTreeMap<Address, Index>,
+}
+
+impl Former {
+    /// An index that is to be there again.
+    pub fn add(&mut self, index: &Index) {
+        self.tables.insert(index.table.clone());
+        self.indexes.insert(index.address(), complete(index));
+    }
+
+    /// The declarations.
+    #[must_use]
+    pub fn desired(self) -> Vec<DesiredRelation> {
+        let Self { tables, indexes } = self;
+        let relation = |name: QualifiedName| {
+            let own = indexes.values().filter(|index| index.table == name);
+            DesiredRelation {
+                indexes: own.map(|index| Declared::nowhere(index.clone())).collect(),
+                name,
+                at: Source::nowhere(),
+                prune: true,
+            }
+        };
+        tables.into_iter().map(relation).collect()
+    }
+}
+
+pub(super) fn restore<O>(
+    change: &Change<O>,
+    before: &Index,
+    after: Option<&Index>,
+    undoing: &mut Undoing,
+    former: &mut Former,
+) {
+    let address = before.address();
+    if !change.prior.managed {
+        undoing.release(address.clone());
+    }
+    undoing.lose(change);
+    if before.tablespace.is_none() && after.is_some_and(|after| after.tablespace.is_some()) {
+        undoing.note(change, "it is not moved back to the default tablespace");
+    }
+    undoing.touched.insert(address);
+    former.add(before);
+}
+
+/// With nothing left open: what was not set before is not set afterwards.
+fn complete(before: &Index) -> Index {
+    Index {
+        with: Some(before.with.clone().unwrap_or_default()),
+        comment: Some(before.comment.clone().unwrap_or_default()),
+        ..before.clone()
+    }
+}

@@ -1,0 +1,71 @@
+//! What the server is asked about declared materialized views, one thing after the other, and what views will be.
+
+use super::{Live, Matview, View, group, print::print, rehearsal};
+use crate::{
+    declared::Declared,
+    kind::{Asking, Projection},
+    kinds::index,
+    postgres::batch::Ask,
+    problem::Problem,
+};
+
+/// Asks the server about the declared views that are not settled; completes the live side with what it says, also of indexes
+/// on views that have to be made anew. Returns what it does not accept.
+///
+/// # Errors
+/// The connection or a query of ours fails.
+pub async fn resolve<S: Ask>(
+    server: &mut S,
+    desired: (&[Declared<Matview>], &[index::DesiredRelation]),
+    live: &mut Live,
+    indexes: &mut index::Live,
+    names: &index::catalog::Names,
+    asking: Asking<'_>,
+) -> Result<Vec<Problem>, S::Error> {
+    let prints = print(server, View::of(desired, live, indexes), asking).await?;
+    let mut problems = prints.problems;
+    live.printed = prints.printed;
+    live.postponed = prints.postponed;
+    live.unasked = prints.unasked;
+    let replaced: Vec<_> = {
+        let view = View::of(desired, live, indexes);
+        rehearsal::replaced(view, asking).into_iter().cloned().collect()
+    };
+    if live.unasked || replaced.is_empty() && live.postponed.is_empty() {
+        return Ok(problems);
+    }
+    if !replaced.is_empty() {
+        let around = rehearsal::around(server, &replaced.iter().collect::<Vec<_>>(), live, names).await?;
+        live.dependents = around.dependents;
+        live.found.extend(around.found);
+        indexes.relations.extend(around.carriers);
+    }
+    let rehearsed = rehearsal::rehearse(server, View::of(desired, live, indexes), asking).await?;
+    live.printed.extend(rehearsed.printed);
+    live.rehearsed = rehearsed.copies;
+    problems.extend(rehearsed.problem);
+    Ok(problems)
+}
+
+/// The columns of the declared views that are to be made, or made anew.
+#[must_use]
+pub fn ahead(view: View<'_>, asking: Asking<'_>) -> Projection {
+    let members = group::moving(view, asking.context).unwrap_or_default();
+    let mut ahead = Projection::default();
+    for declared in members.iter().filter_map(|member| member.declared) {
+        if let Some(printed) = view.live.printed.get(&declared.object.name) {
+            ahead.has_columns(&declared.object.name, printed.columns.clone());
+        }
+    }
+    ahead
+}
+
+impl<'a> View<'a> {
+    fn of(
+        (desired, relations): (&'a [Declared<Matview>], &'a [index::DesiredRelation]),
+        live: &'a Live,
+        indexes: &'a index::Live,
+    ) -> Self {
+        Self { desired, live, indexes: index::View { desired: relations, live: indexes } }
+    }
+}

@@ -1,0 +1,210 @@
+//! What the server makes of declared queries, by temporary views in transactions that are rolled back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Live, Matview, Query, View,
+    canonical::{Printed, unsettled},
+    order,
+};
+use crate::{
+    declared::Declared,
+    kind::Asking,
+    postgres::{
+        batch::{Answers, Ask, Asked, Batch, ServerError, judged, roll_back},
+        fixed_point::{TRIPS, Trails},
+        name::{Ident, QualifiedName},
+        relation::Column,
+        rows::DecodeError,
+        sql::Sql,
+    },
+    problem::Problem,
+};
+
+const PROBE: &str = "reconcile_probe";
+
+/// What the server made of the declared queries.
+#[derive(Default)]
+pub(super) struct Prints {
+    /// Those that it accepts.
+    pub(super) printed: BTreeMap<QualifiedName, Printed>,
+    /// Those that mean nothing yet: they read others as they will be.
+    pub(super) postponed: BTreeSet<QualifiedName>,
+    /// It could not be asked.
+    pub(super) unasked: bool,
+    /// What it does not accept.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Has the server print the declared queries that are not known to be what is live.
+///
+/// # Errors
+/// The connection or a query of ours fails.
+pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking<'_>) -> Result<Prints, S::Error> {
+    let open = unsettled(view, asking.context.registry);
+    if open.is_empty() || !asking.may_make_temporary {
+        return Ok(Prints { unasked: !open.is_empty(), ..Prints::default() });
+    }
+    let path = asking.context.session.search_path.as_slice();
+    let mut prints = Prints { problems: without_schema(server, &open).await?, ..Prints::default() };
+    for declared in open.iter().copied() {
+        let name = &declared.object.name;
+        match one(server, &declared.object.query, path).await? {
+            Ok(ours) => {
+                let found = view.live.found.get(name).filter(|found| found.is_matview());
+                let ours = match found {
+                    Some(found) => met(server, ours, found.query()).await?,
+                    None => ours,
+                };
+                prints.printed.insert(name.clone(), ours);
+            }
+            Err(_) if waits(declared, &open, view.live, path) => {
+                prints.postponed.insert(name.clone());
+            }
+            Err(refused) => prints.problems.push(described(declared, &refused.error, refused.offset)),
+        }
+    }
+    Ok(prints)
+}
+
+/// Views in schemas that are not there.
+async fn without_schema<S: Ask>(server: &mut S, open: &[&Declared<Matview>]) -> Result<Vec<Problem>, S::Error> {
+    let sql = Sql::new("SELECT nspname FROM pg_namespace WHERE nspname IN (");
+    let mut batch = Batch::default();
+    let known = |sql: Sql, declared: &&Declared<Matview>| sql.literal(declared.object.name.schema.as_str());
+    let known = batch.ask(sql.list(open, ", ", known).raw(")"));
+    let known = server.send(&batch).await?.take(known)?;
+    let known: BTreeSet<&str> = known.column(0)?.into_iter().collect();
+    let missing = open.iter().filter(|declared| !known.contains(declared.object.name.schema.as_str()));
+    let problem = |declared: &&Declared<Matview>| {
+        let message = format!("there is no schema `{}`", declared.object.name.schema);
+        Problem::new(&declared.at, message).on_key().hint("make it in a migration: reconcile makes no schemas")
+    };
+    Ok(missing.map(problem).collect())
+}
+
+/// Whether the server can say nothing yet: the query reads another declared view, which is to be made or made anew.
+fn waits(declared: &Declared<Matview>, open: &[&Declared<Matview>], live: &Live, search_path: &[Ident]) -> bool {
+    let mentions = order::mentions(&declared.object.query, live, search_path);
+    let others = open.iter().map(|other| &other.object.name).filter(|name| **name != declared.object.name);
+    others.into_iter().any(mentions)
+}
+
+/// The live query where the declared one, printed and parsed again, comes to the same; else the declared one.
+async fn met<S: Ask>(server: &mut S, ours: Printed, theirs: Query) -> Result<Printed, S::Error> {
+    let mut trails = Trails::new(ours.query.clone(), [theirs.clone()]);
+    for _ in 0..TRIPS {
+        if trails.met().is_some() || trails.has_settled() {
+            break;
+        }
+        let mut prints = Vec::new();
+        for query in trails.latest() {
+            prints.push(one(server, query, &[]).await?.ok().map(|again| again.query));
+        }
+        trails.walk(&mut prints.into_iter());
+    }
+    Ok(if trails.met().is_some() { Printed { query: theirs, ..ours } } else { ours })
+}
+
+/// A query that the server does not accept.
+struct Refused {
+    error: ServerError,
+    /// Bytes into the query.
+    offset: Option<usize>,
+}
+
+async fn one<S: Ask>(
+    server: &mut S,
+    query: &Query,
+    search_path: &[Ident],
+) -> Result<Result<Printed, Refused>, S::Error> {
+    let probe = Ident::from_server(PROBE);
+    let mut batch = Batch::begin("BEGIN");
+    batch.look_up_in(search_path);
+    let create = create(&probe, query);
+    let made = batch.ask(&create);
+    batch.look_up_in(&[]);
+    let printed = batch.ask(prints(&[&probe]));
+    let shape = ask_shape(&probe, &mut batch);
+    batch.run("ROLLBACK");
+    match judged(server, &batch).await? {
+        Ok(mut answers) => {
+            let (columns, exposed) = shape.read(&mut answers)?;
+            let query = Query::from_server(answers.take(printed)?.one()?.get(0)?);
+            Ok(Ok(Printed { query, columns, exposed }))
+        }
+        Err(error) => {
+            roll_back(server).await?;
+            let offset = offset_in(&batch, &error, made, &create, query);
+            Ok(Err(Refused { error: *error, offset }))
+        }
+    }
+}
+
+/// The statement that makes a temporary view of a query.
+pub(super) fn create(name: &Ident, query: &Query) -> Sql {
+    Sql::new("CREATE TEMPORARY VIEW ").ident(name).raw(" AS ").parenthesised(query.fragment())
+}
+
+/// How many bytes into a query a server points that refuses the statement which [`create`] wrote.
+pub(super) fn offset_in(batch: &Batch, error: &ServerError, made: Asked, create: &Sql, query: &Query) -> Option<usize> {
+    let (_, offset) = batch.pointed_at(error).filter(|(asked, _)| *asked == made)?;
+    // The query ends the statement, with a bracket and perhaps a line break behind it.
+    let before = create.as_str().rfind(query.as_str())?;
+    offset.checked_sub(before).filter(|offset| *offset <= query.as_str().len())
+}
+
+/// The query for what the server prints of some temporary views, in their order.
+pub(super) fn prints(names: &[&Ident]) -> Sql {
+    let name = |sql: Sql, name: &&Ident| sql.raw("(").literal(&temporary(name).quoted()).raw(")");
+    let asked = Sql::new("SELECT pg_get_viewdef(v.name::regclass) FROM (VALUES ").list(names, ", ", name);
+    asked.raw(") v(name)")
+}
+
+/// The columns of a temporary view, and the functions that it exposes to a search path.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    columns: Asked,
+    exposed: Asked,
+}
+
+/// Asks for them.
+pub(super) fn ask_shape(name: &Ident, batch: &mut Batch) -> Shape {
+    let view = Sql::default().literal(&temporary(name).quoted()).raw("::regclass");
+    let columns = Sql::new(
+        "SELECT jsonb_build_object('name', t.attname, 'type', format_type(t.atttypid, t.atttypmod), \
+         'collation', (SELECT jsonb_build_object('schema', n.nspname, 'name', l.collname) \
+         FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = t.attcollation))::text \
+         FROM pg_attribute t WHERE t.attrelid = ",
+    );
+    let exposed = Sql::new(
+        "SELECT DISTINCT p.oid::regprocedure::text FROM pg_rewrite r \
+         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass \
+         JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_language l ON l.oid = p.prolang \
+         WHERE l.lanname NOT IN ('internal', 'c') AND p.prosqlbody IS NULL \
+         AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c(setting) WHERE c.setting LIKE 'search_path=%') \
+         AND r.ev_class = ",
+    );
+    let columns = columns.raw_sql(&view).raw(" AND t.attnum > 0 ORDER BY t.attnum");
+    Shape { columns: batch.ask(columns), exposed: batch.ask(exposed.raw_sql(&view).raw(" ORDER BY 1")) }
+}
+
+impl Shape {
+    pub(super) fn read(self, answers: &mut Answers) -> Result<(Vec<Column>, Vec<String>), DecodeError> {
+        Ok((answers.take(self.columns)?.objects()?, answers.take(self.exposed)?.column(0)?))
+    }
+}
+
+pub(super) fn temporary(name: &Ident) -> QualifiedName {
+    QualifiedName::new(Ident::from_server("pg_temp"), name.clone())
+}
+
+/// The user's mistake, so many bytes into the query.
+pub(super) fn described(declared: &Declared<Matview>, error: &ServerError, offset: Option<usize>) -> Problem {
+    let message = format!("the server does not accept this query: {}", error.with_detail());
+    let problem = Problem::new(&declared.body_at(), message).on_text(offset.unwrap_or(0));
+    match &error.hint {
+        Some(hint) => problem.hint(hint.clone()),
+        None => problem,
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads what stands under the names of materialized views, and who can be given rights.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Live, Matview,
+    catalog::{self, Found, ROLES_SQL},
+    names::is_building_name,
+};
+use crate::{
+    declared::Declared,
+    postgres::{
+        batch::{Answers, Ask, Asked, Batch},
+        name::QualifiedName,
+        rows::DecodeError,
+        sql::Sql,
+    },
+};
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Views {
+    found: Option<Asked>,
+    roles: Option<Asked>,
+}
+
+/// Asks for the views of a project; nothing, where there can be none.
+pub fn ask(desired: &[Declared<Matview>], registry: Option<&QualifiedName>, batch: &mut Batch) -> Views {
+    let any = !desired.is_empty() || registry.is_some();
+    let grants = desired.iter().any(|declared| declared.object.grants.is_some());
+    Views {
+        found: any.then(|| batch.ask(catalog::query(asked(desired, registry), true))),
+        roles: grants.then(|| batch.ask(ROLES_SQL)),
+    }
+}
+
+/// The names to look for, as a query of (schema, name).
+fn asked(desired: &[Declared<Matview>], registry: Option<&QualifiedName>) -> Sql {
+    // The first row gives the columns their type and matches nothing.
+    let names = desired.iter().map(|declared| Some(&declared.object.name)).chain([None]);
+    let sql = Sql::new("VALUES (''::name, ''::name), ").list(names, ", ", |sql, name| match name {
+        Some(name) => sql.name_literals(name),
+        None => sql.raw("('', '')"),
+    });
+    match registry {
+        Some(registry) => {
+            let sql = sql.raw(" UNION SELECT relation_schema::name, relation_name::name FROM ").name(registry);
+            sql.raw(" WHERE address LIKE 'matview/%'")
+        }
+        None => sql,
+    }
+}
+
+impl Live {
+    /// What stands, by the rows of a snapshot.
+    ///
+    /// # Errors
+    /// The rows are not what the queries promise.
+    pub fn read(asked: Views, answers: &mut Answers) -> Result<Self, DecodeError> {
+        let found = asked.found.map(|found| decode(found, answers)).transpose()?;
+        let roles = asked.roles.map(|roles| answers.take(roles)?.one()?.json(0)).transpose()?;
+        Ok(Self { found: found.unwrap_or_default(), roles: roles.unwrap_or_default(), ..Self::default() })
+    }
+}
+
+/// Reads what stands under the names that were asked for.
+///
+/// # Errors
+/// The rows are not what the query promises.
+pub fn decode(asked: Asked, answers: &mut Answers) -> Result<BTreeMap<QualifiedName, Found>, DecodeError> {
+    let found = answers.take(asked)?.objects()?.into_iter();
+    Ok(found.map(|found: Found| (found.name.clone(), found)).collect())
+}
+
+/// Reads what stands under some names, but for queries and sizes; waits for nobody.
+///
+/// # Errors
+/// The connection or the query fails.
+pub async fn facts_of<S: Ask>(
+    server: &mut S,
+    names: &[&QualifiedName],
+) -> Result<BTreeMap<QualifiedName, Found>, S::Error> {
+    under(server, names, false).await
+}
+
+/// The materialized views of some names, for `import`; without what interrupted runs left.
+///
+/// # Errors
+/// The connection or the query fails.
+pub async fn read_all<S: Ask>(server: &mut S, names: &[&QualifiedName]) -> Result<Vec<Found>, S::Error> {
+    let found = under(server, names, true).await?.into_values();
+    let meant: BTreeSet<_> = names.iter().copied().filter(|name| !is_building_name(name)).collect();
+    Ok(found.filter(|found| found.is_matview() && meant.contains(&found.name)).collect())
+}
+
+async fn under<S: Ask>(
+    server: &mut S,
+    names: &[&QualifiedName],
+    opened: bool,
+) -> Result<BTreeMap<QualifiedName, Found>, S::Error> {
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let asked = Sql::new("VALUES ").list(names, ", ", |sql, name| sql.name_literals(name));
+    let mut batch = Batch::default();
+    let found = batch.ask(catalog::query(asked, opened));
+    Ok(decode(found, &mut server.send(&batch).await?)?)
+}

@@ -1,0 +1,161 @@
+//! Reads the tables that rules touch, and the planner's word on how many rows would go.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Clock, Live, Rule, View,
+    batch::Selection,
+    catalog::{self, Column, Table},
+    decide::{estimate, tables},
+};
+use crate::{
+    change::Estimate,
+    declared::Declared,
+    kind::Context,
+    postgres::{
+        batch::{Answers, Ask, Asked, Batch, ServerError, roll_back},
+        name::QualifiedName,
+        rows::DecodeError,
+        sql::Sql,
+    },
+    problem::Problem,
+};
+
+/// The tables of all rules, declared or in force.
+#[must_use]
+pub fn names(view: View<'_>) -> Vec<&QualifiedName> {
+    let declared = view.desired.iter().map(|declared| &declared.object);
+    tables(declared.chain(view.live.in_force.values()))
+}
+
+/// Whether a declared rule names a table that is not there.
+#[must_use]
+pub fn misses_one(view: View<'_>) -> bool {
+    let declared = tables(view.desired.iter().map(|declared| &declared.object));
+    declared.into_iter().any(|name| !view.live.tables.contains_key(name))
+}
+
+/// Asks for the tables of all rules; nothing, where there are none.
+pub fn ask(view: View<'_>, batch: &mut Batch) -> Option<Asked> {
+    let names = names(view);
+    (!names.is_empty()).then(|| batch.ask(catalog::query(&names)))
+}
+
+/// Completes the live side.
+///
+/// # Errors
+/// The rows are not what the query promises.
+pub fn complete(asked: Option<Asked>, answers: &mut Answers, live: &mut Live) -> Result<(), DecodeError> {
+    if let Some(asked) = asked {
+        live.tables = decode(asked, answers)?;
+    }
+    Ok(())
+}
+
+/// Reads some tables.
+///
+/// # Errors
+/// The connection or the query fails.
+pub async fn facts_of<S: Ask>(
+    server: &mut S,
+    names: &[&QualifiedName],
+) -> Result<BTreeMap<QualifiedName, Table>, S::Error> {
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut batch = Batch::default();
+    let asked = batch.ask(catalog::query(names));
+    Ok(decode(asked, &mut server.send(&batch).await?)?)
+}
+
+fn decode(asked: Asked, answers: &mut Answers) -> Result<BTreeMap<QualifiedName, Table>, DecodeError> {
+    let tables = answers.take(asked)?.objects()?.into_iter();
+    Ok(tables.map(|table: Table| (table.name.clone(), table)).collect())
+}
+
+/// Asks the planner how much each rule would let go that is not in force as declared. Returns what the server does not
+/// accept of them.
+///
+/// # Errors
+/// The connection fails, or this role may not read a table.
+pub async fn estimates<S: Ask>(
+    server: &mut S,
+    view: View<'_>,
+    context: Context<'_>,
+) -> Result<(BTreeMap<QualifiedName, Estimate>, Vec<Problem>), S::Error> {
+    let (mut estimates, mut problems) = (BTreeMap::new(), Vec::new());
+    for declared in view.desired {
+        let rule = &declared.object;
+        if view.live.in_force.get(&rule.table) == Some(rule) {
+            continue;
+        }
+        let Some(table) = view.live.tables.get(&rule.table) else { continue };
+        let Some(clock) = table.column(&rule.column).and_then(Column::clock) else { continue };
+        let error = match one(server, rule, clock, table, view, context).await {
+            Ok(found) => {
+                estimates.insert(rule.table.clone(), found);
+                continue;
+            }
+            Err(error) => S::refusal(error)?,
+        };
+        if error.is_about_us() {
+            return Err(S::refused(error));
+        }
+        roll_back(server).await?;
+        problems.push(refused(declared, &error));
+    }
+    Ok((estimates, problems))
+}
+
+async fn one<S: Ask>(
+    server: &mut S,
+    rule: &Rule,
+    clock: Clock,
+    table: &Table,
+    view: View<'_>,
+    context: Context<'_>,
+) -> Result<Estimate, S::Error> {
+    let (rows, width) = planned(server, rule, clock, context).await?;
+    // A rule in force on another column says nothing about this one.
+    let before = view.live.in_force.get(&rule.table).filter(|before| before.column == rule.column);
+    let before = match before {
+        Some(before) => Some(planned(server, before, clock, context).await?.0),
+        None => None,
+    };
+    let oldest = if table.leading.contains(&rule.column) { oldest(server, rule).await? } else { None };
+    Ok(estimate(rule, rows, width, before, oldest))
+}
+
+/// Rows that the planner expects, and bytes of each.
+async fn planned<S: Ask>(
+    server: &mut S,
+    rule: &Rule,
+    clock: Clock,
+    context: Context<'_>,
+) -> Result<(u64, u64), S::Error> {
+    let mut batch = Batch::begin_reading();
+    batch.look_up_in(&context.session.search_path);
+    let asked = batch.ask(Selection::expired_now(rule, clock).estimate());
+    batch.run("COMMIT");
+    let plan: serde_json::Value = server.send(&batch).await?.take(asked)?.one()?.json(0)?;
+    let number = |key: &str| plan.pointer(&format!("/0/Plan/{key}")).and_then(serde_json::Value::as_u64);
+    Ok((number("Plan Rows").ok_or(DecodeError::Row)?, number("Plan Width").unwrap_or_default()))
+}
+
+/// The oldest time in the table; an index leads with it.
+async fn oldest<S: Ask>(server: &mut S, rule: &Rule) -> Result<Option<String>, S::Error> {
+    let sql = Sql::new("SELECT ").ident(&rule.column).raw("::text FROM ").name(&rule.table).raw(" WHERE ");
+    let sql = sql.ident(&rule.column).raw(" > '-infinity' ORDER BY ").ident(&rule.column).raw(" LIMIT 1");
+    let mut batch = Batch::begin_reading();
+    let asked = batch.ask(sql);
+    batch.run("COMMIT");
+    let rows = server.send(&batch).await?.take(asked)?;
+    Ok(rows.column(0)?.pop())
+}
+
+/// The place in the YAML that the server means.
+fn refused(declared: &Declared<Rule>, error: &ServerError) -> Problem {
+    // "invalid_parameter_value": time zone "…" not recognized.
+    let key = if error.code == "22023" { "timezone" } else { "where" };
+    Problem::new(&declared.at.key(key), format!("the server does not accept this: {}", error.message))
+}

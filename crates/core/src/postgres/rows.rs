@@ -1,0 +1,233 @@
+//! The rows that a statement answers with, as text, and what their cells say. Kept in one piece: a catalog has tens of
+//! thousands of rows.
+
+use serde::de::DeserializeOwned;
+
+/// The rows of one statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    text: String,
+    /// Where each cell ends in the text; `None`: it is NULL.
+    cells: Vec<Option<u32>>,
+    /// Where the cells of each row end.
+    ends: Vec<u32>,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    rows: &'a Rows,
+    first: usize,
+    end: usize,
+}
+
+/// Why an answer is not what a query of ours should have given: an error of ours, or of a server that is not PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A statement has no result.
+    #[error("the server gave no result for statement {0} of a batch")]
+    Statement(usize),
+    /// A query that gives one row gave none.
+    #[error("the server answered without a row")]
+    Row,
+    /// A cell is not what it should be.
+    #[error("column {column} of a catalog query is not {expected}, but {found}")]
+    Cell {
+        /// From 0.
+        column: usize,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+}
+
+/// What a cell can be read as.
+pub trait Cell<'a>: Sized {
+    /// For the error.
+    const EXPECTED: &'static str;
+
+    /// Reads the text of a cell; `None` is NULL. `None` comes of what is not such a value.
+    fn read(text: Option<&'a str>) -> Option<Self>;
+}
+
+impl Rows {
+    /// Adds a row.
+    pub fn push<'c>(&mut self, cells: impl IntoIterator<Item = Option<&'c str>>) {
+        for cell in cells {
+            let end = cell.map(|text| {
+                self.text.push_str(text);
+                position(self.text.len())
+            });
+            self.cells.push(end);
+        }
+        self.ends.push(position(self.cells.len()));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Each in its order, with where its text begins.
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut first = 0;
+        self.ends.iter().map(move |end| {
+            let row = Row { rows: self, first, end: *end as usize };
+            first = row.end;
+            row
+        })
+    }
+
+    /// The first row.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn one(&self) -> Result<Row<'_>, DecodeError> {
+        self.iter().next().ok_or(DecodeError::Row)
+    }
+
+    /// A column of all rows.
+    ///
+    /// # Errors
+    /// A cell is not such a value.
+    pub fn column<'a, T: Cell<'a>>(&'a self, column: usize) -> Result<Vec<T>, DecodeError> {
+        self.iter().map(|row| row.get(column)).collect()
+    }
+
+    /// The JSON texts in the first column of all rows.
+    ///
+    /// # Errors
+    /// One of them is not such a value.
+    pub fn objects<T: DeserializeOwned>(&self) -> Result<Vec<T>, DecodeError> {
+        self.iter().map(|row| row.json(0)).collect()
+    }
+}
+
+/// Answers are far shorter than four gigabytes: the server would not send a longer one.
+fn position(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+impl<'a> Row<'a> {
+    /// The text of a cell; `None`: it is NULL, or the row is shorter.
+    #[must_use]
+    pub fn text(&self, column: usize) -> Option<&'a str> {
+        let cell = self.first + column;
+        let end = self.rows.cells[..self.end].get(cell).copied().flatten()? as usize;
+        let before = self.rows.cells[..cell].iter().rev().find_map(|end| *end).unwrap_or(0) as usize;
+        self.rows.text.get(before..end)
+    }
+
+    /// The value of a cell.
+    ///
+    /// # Errors
+    /// It is not such a value.
+    pub fn get<T: Cell<'a>>(&self, column: usize) -> Result<T, DecodeError> {
+        let text = self.text(column);
+        T::read(text).ok_or_else(|| wrong(column, T::EXPECTED, text))
+    }
+
+    /// The value of a cell that holds JSON.
+    ///
+    /// # Errors
+    /// It is not such a value.
+    pub fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T, DecodeError> {
+        let text = self.get(column)?;
+        serde_json::from_str(text)
+            .map_err(|error| wrong(column, "the JSON that was asked for", Some(&error.to_string())))
+    }
+
+    /// The value of a cell that holds JSON, or the default of what it would be, where it is NULL.
+    ///
+    /// # Errors
+    /// It is not such a value.
+    pub fn json_or_default<T: DeserializeOwned + Default>(&self, column: usize) -> Result<T, DecodeError> {
+        if self.text(column).is_some() { self.json(column) } else { Ok(T::default()) }
+    }
+}
+
+fn wrong(column: usize, expected: &'static str, found: Option<&str>) -> DecodeError {
+    DecodeError::Cell { column, expected, found: found.unwrap_or("NULL").to_owned() }
+}
+
+impl<'a> Cell<'a> for &'a str {
+    const EXPECTED: &'static str = "text";
+
+    fn read(text: Option<&'a str>) -> Option<Self> {
+        text
+    }
+}
+
+impl<'a> Cell<'a> for String {
+    const EXPECTED: &'static str = "text";
+
+    fn read(text: Option<&'a str>) -> Option<Self> {
+        text.map(str::to_owned)
+    }
+}
+
+impl<'a> Cell<'a> for bool {
+    const EXPECTED: &'static str = "a boolean";
+
+    fn read(text: Option<&'a str>) -> Option<Self> {
+        match text? {
+            "t" => Some(true),
+            "f" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {
+        $(impl<'a> Cell<'a> for $type {
+            const EXPECTED: &'static str = "a number";
+
+            fn read(text: Option<&'a str>) -> Option<Self> {
+                text?.parse().ok()
+            }
+        })*
+    };
+}
+
+numbers!(i16, i32, i64, u32, u64, usize, f64);
+
+impl<'a, T: Cell<'a>> Cell<'a> for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn read(text: Option<&'a str>) -> Option<Self> {
+        match text {
+            None => Some(None),
+            text => T::read(text).map(Some),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_what_they_were() {
+        let mut rows = Rows::default();
+        rows.push([Some("a"), None, Some("")]);
+        rows.push([]);
+        rows.push([None, Some("12"), Some("t")]);
+        let all: Vec<_> = rows.iter().collect();
+        assert_eq!(all.len(), 3);
+        assert_eq!((all[0].text(0), all[0].text(1), all[0].text(2), all[0].text(3)), (Some("a"), None, Some(""), None));
+        assert_eq!(all[2].get::<Option<&str>>(0), Ok(None));
+        assert_eq!(all[2].get::<u32>(1), Ok(12));
+        assert_eq!(all[2].get::<bool>(2), Ok(true));
+        assert!(matches!(all[0].get::<u32>(0), Err(DecodeError::Cell { column: 0, .. })));
+        assert!(matches!(all[2].get::<&str>(0), Err(DecodeError::Cell { column: 0, .. })));
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads everything that a plan relies on: one snapshot of the catalogs, then what the server makes of declared SQL. When
+//! nothing has changed since the last apply, this takes three round trips: settings and snapshot, catalogs and registry, end.
+//! Who carries the statements is left to `live`.
+
+use crate::{
+    change::{SessionSettings, TimeLimits},
+    kinds::{self, Desired, KindId, Live, Settings},
+    postgres::{
+        batch::{Ask, Batch},
+        sql::Sql,
+    },
+    problem::Problem,
+    registry::{self, EntryError},
+    scope::Scope,
+    server,
+};
+
+/// Relations that a mistyped name may have meant.
+const RELATIONS: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') LIMIT 10000";
+
+/// What is read, and for which plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The declared side.
+    pub desired: &'a Desired,
+    /// How far the plan may go.
+    pub scope: &'a Scope,
+    /// How names are looked up, and where the registry lives.
+    pub session: &'a SessionSettings,
+    /// How long the steps of the plan may wait.
+    pub limits: TimeLimits,
+}
+
+/// The live side, and the mistakes that the server found in declared SQL.
+#[derive(Debug)]
+pub struct Read {
+    /// The live side.
+    pub live: Live,
+    /// Mistakes.
+    pub problems: Vec<Problem>,
+}
+
+impl Reading<'_> {
+    /// Reads.
+    ///
+    /// # Errors
+    /// The connection fails, a query of ours does, or an entry of the registry cannot be read.
+    pub async fn read<S: Ask>(self, server: &mut S) -> Result<Read, S::Error>
+    where
+        S::Error: From<EntryError>,
+    {
+        let facts = server::begin(server, self.session, self.desired.relations.len()).await?;
+        let readable = facts.registry_exists && facts.registry_readable;
+        let mut live = Live { database: facts.database, vocabulary: facts.vocabulary, ..Live::default() };
+        live.registry.exists = facts.registry_exists;
+        live.registry.unreadable = facts.registry_exists && !readable;
+        let names = self.read_catalogs(server, &mut live, readable).await?;
+        self.read_details(server, &mut live).await?;
+        let may_make_temporary = facts.temporary && !facts.read_only;
+        let settings = Settings { scope: self.scope, session: self.session, limits: self.limits, may_make_temporary };
+        let problems = live.resolve(server, self.desired, &names, settings).await?;
+        Ok(Read { live, problems })
+    }
+
+    /// The registry, and the live side of all kinds, in one round trip.
+    async fn read_catalogs<S: Ask>(
+        self,
+        server: &mut S,
+        live: &mut Live,
+        readable: bool,
+    ) -> Result<kinds::index::catalog::Names, S::Error>
+    where
+        S::Error: From<EntryError>,
+    {
+        let table = readable.then(|| server::registry_table(self.session));
+        let mut batch = Batch::default();
+        let with_declaration: Vec<_> =
+            KindId::ALL.into_iter().filter(|kind| kind.reads_declarations()).map(KindId::name).collect();
+        let entries = table.as_ref().map(|table| registry::ask(table, &with_declaration, &mut batch));
+        let asked = kinds::ask(self.desired, table.as_ref(), server.server_version(), &mut batch);
+        let mut answers = server.send(&batch).await?;
+        if let Some(entries) = entries {
+            live.registry.read(entries, &mut answers)?;
+        }
+        let names = live.read(asked, &mut answers)?;
+        live.read_declarations()?;
+        Ok(names)
+    }
+
+    /// What is not as declared needs more, in one round trip; the snapshot ends.
+    async fn read_details<S: Ask>(self, server: &mut S, live: &mut Live) -> Result<(), S::Error> {
+        let mut batch = Batch::default();
+        let details = live.ask_details(self.desired, &self.session.registry_schema, &mut batch);
+        if !batch.is_empty() {
+            live.complete(details, &mut server.send(&batch).await?)?;
+        }
+        let mut batch = Batch::default();
+        let relations = live.misses_a_relation(self.desired).then(|| batch.ask(Sql::new(RELATIONS)));
+        batch.run("COMMIT");
+        let mut answers = server.send(&batch).await?;
+        if let Some(relations) = relations {
+            live.vocabulary.relations = answers.take(relations)?.column(0)?;
+        }
+        Ok(())
+    }
+}

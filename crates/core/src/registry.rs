@@ -1,0 +1,131 @@
+//! What the registry says is reconcile's own. It may have been written by another version, which knows other kinds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    address::{Address, KindName},
+    digest::Digest,
+    postgres::{
+        batch::{Answers, Asked, Batch},
+        name::{Ident, QualifiedName},
+        routine,
+        rows::DecodeError,
+        sql::Sql,
+    },
+};
+
+/// The registry of a database, and the routines beside it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Registry {
+    /// Its schema and tables exist.
+    pub exists: bool,
+    /// It exists, but this role may not read it: ownership is unknown, so nothing may be dropped.
+    pub unreadable: bool,
+    /// What was created or adopted.
+    pub managed: BTreeMap<Address, Managed>,
+    /// Entries of kinds that this version does not know; they stay as they are.
+    pub unknown: Vec<Address>,
+    /// The routines of rules and of chains of views, by name.
+    pub routines: BTreeMap<Ident, routine::Found>,
+}
+
+/// A registry entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Managed {
+    /// Of the declaration when it was applied.
+    pub declared: Digest,
+    /// Of the live definition right after.
+    pub definition: Digest,
+    /// The declaration itself, of kinds that the catalogs do not hold whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declaration: Option<serde_json::Value>,
+}
+
+/// The entries, asked for. The declarations are read of some kinds only.
+pub fn ask(table: &QualifiedName, with_declaration: &[KindName], batch: &mut Batch) -> Asked {
+    let pattern = |sql: Sql, kind: &KindName| sql.literal(&format!("{kind}/%"));
+    let sql = Sql::new("SELECT address, declared, definition, CASE WHEN address LIKE ANY (ARRAY[");
+    let sql = sql.list(with_declaration, ", ", pattern).raw("]) THEN declaration END FROM ").name(table);
+    batch.ask(sql)
+}
+
+/// The routines of objects, asked for: name, and what they are.
+pub fn ask_routines(registry: &Ident, batch: &mut Batch) -> Asked {
+    let sql = Sql::new(
+        "SELECT p.proname, jsonb_build_object('kind', p.prokind, 'body', p.prosrc, \
+         'own', pg_get_userbyid(p.proowner) = current_user) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+         WHERE p.pronargs = 0 AND p.prokind IN ('f', 'p') AND p.proname ~ '^(retain|preview|refresh):' AND n.nspname = ",
+    );
+    batch.ask(sql.literal(registry.as_str()))
+}
+
+/// An entry that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the registry's entry of {address} cannot be read: {why}")]
+pub struct EntryError {
+    /// The entry.
+    pub address: Box<Address>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Registry {
+    /// Reads the entries.
+    ///
+    /// # Errors
+    /// The rows are not what the query promises.
+    pub fn read(&mut self, asked: Asked, answers: &mut Answers) -> Result<(), DecodeError> {
+        for row in answers.take(asked)?.iter() {
+            let address: &str = row.get(0)?;
+            let Ok(address) = address.parse::<Address>() else {
+                self.unknown.push(Address::unknown(address));
+                continue;
+            };
+            let managed = Managed {
+                declared: Digest::stored(row.get(1)?),
+                definition: Digest::stored(row.get(2)?),
+                declaration: row.json_or_default(3)?,
+            };
+            self.managed.insert(address, managed);
+        }
+        Ok(())
+    }
+
+    /// Reads the routines.
+    ///
+    /// # Errors
+    /// The rows are not what the query promises.
+    pub fn read_routines(&mut self, asked: Asked, answers: &mut Answers) -> Result<(), DecodeError> {
+        for row in answers.take(asked)?.iter() {
+            self.routines.insert(Ident::from_server(row.get(0)?), row.json(1)?);
+        }
+        Ok(())
+    }
+
+    /// Whether an object is managed.
+    #[must_use]
+    pub fn manages(&self, address: &Address) -> bool {
+        self.managed.contains_key(address)
+    }
+
+    /// The entries of a kind.
+    pub fn of_kind(&self, kind: KindName) -> impl Iterator<Item = (&Address, &Managed)> {
+        self.managed.iter().filter(move |(address, _)| *address.kind() == kind)
+    }
+
+    /// The declarations of a kind as they were applied.
+    ///
+    /// # Errors
+    /// One of them was written by a version that writes this kind otherwise.
+    pub fn declarations<O: DeserializeOwned>(&self, kind: KindName) -> Result<Vec<(Address, O)>, EntryError> {
+        let read = |(address, managed): (&Address, &Managed)| {
+            let json = managed.declaration.clone().unwrap_or_default();
+            let error =
+                |error: serde_json::Error| EntryError { address: Box::new(address.clone()), why: error.to_string() };
+            Ok((address.clone(), serde_json::from_value(json).map_err(error)?))
+        };
+        self.of_kind(kind).map(read).collect()
+    }
+}

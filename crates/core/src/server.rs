@@ -1,0 +1,117 @@
+//! What a server says of itself and of us, and the names that exist on it, which is the same for all kinds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    change::SessionSettings,
+    postgres::{
+        batch::{Ask, Batch, SETTINGS},
+        name::{Ident, QualifiedName},
+        sql::Sql,
+    },
+};
+
+/// From this many relations on, hash joins over whole catalogs beat a probe for each relation.
+const BULK_RELATIONS: usize = 500;
+
+/// The text of statements is read before any of them runs, so this one cannot stand in the batch that needs it. Poolers
+/// know it, and give each client its own (pgbouncer's `track_extra_parameters`).
+pub const FIRST: &str = "SET standard_conforming_strings = on";
+
+/// Which database a plan belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseId {
+    /// `pg_control_system()`: made by initdb, shared with standbys.
+    pub system_identifier: String,
+    /// The database within that cluster.
+    pub name: String,
+    /// `server_version_num`, such as 150018.
+    pub server_version: u32,
+}
+
+/// Names that exist in the database.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Vocabulary {
+    /// Relations that can carry indexes, outside the system schemas. Filled when a declared relation is missing.
+    pub relations: Vec<String>,
+    /// Access methods for indexes.
+    pub methods: Vec<String>,
+    /// Tablespaces.
+    pub tablespaces: Vec<String>,
+    /// The one where the database puts what names none.
+    pub default_tablespace: String,
+}
+
+/// What the server said about itself and us.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by itself")]
+pub struct ServerFacts {
+    /// The database.
+    pub database: DatabaseId,
+    /// The names that exist on it.
+    pub vocabulary: Vocabulary,
+    /// It cannot be written to: a standby, or read-only by its settings.
+    pub read_only: bool,
+    /// We may create temporary tables.
+    pub temporary: bool,
+    /// The registry's table exists.
+    pub registry_exists: bool,
+    /// We may read it.
+    pub registry_readable: bool,
+}
+
+/// The registry's table.
+#[must_use]
+pub fn registry_table(session: &SessionSettings) -> QualifiedName {
+    QualifiedName::new(session.registry_schema.clone(), Ident::from_server("resource"))
+}
+
+/// Opens the snapshot that everything is read in, of so many relations, and asks who and where we are.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn begin<S: Ask>(
+    server: &mut S,
+    session: &SessionSettings,
+    relations: usize,
+) -> Result<ServerFacts, S::Error> {
+    let registry = registry_table(session);
+    let facts = Sql::new(
+        "SELECT (SELECT system_identifier FROM pg_control_system()), current_database(), \
+         pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool, \
+         has_database_privilege(current_database(), 'TEMPORARY'), \
+         array_to_json(ARRAY(SELECT amname FROM pg_am WHERE amtype = 'i' ORDER BY 1)), \
+         array_to_json(ARRAY(SELECT spcname FROM pg_tablespace ORDER BY 1)), c.oid IS NOT NULL, \
+         coalesce(has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), false), \
+         (SELECT s.spcname FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace \
+         WHERE d.datname = current_database()) \
+         FROM (VALUES (0)) one(row) LEFT JOIN pg_namespace n ON n.nspname = ",
+    )
+    .literal(registry.schema.as_str())
+    .raw(" LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ")
+    .literal(registry.name.as_str());
+    let mut batch = Batch::default();
+    batch.run(FIRST);
+    batch.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    for setting in SETTINGS {
+        batch.run(format!("SET LOCAL {setting}"));
+    }
+    batch.run(format!("SET LOCAL enable_nestloop = {}", if relations >= BULK_RELATIONS { "off" } else { "on" }));
+    let asked = batch.ask(facts);
+    let rows = server.send(&batch).await?.take(asked)?;
+    let row = rows.one()?;
+    let server_version = server.server_version();
+    Ok(ServerFacts {
+        database: DatabaseId { system_identifier: row.get(0)?, name: row.get(1)?, server_version },
+        vocabulary: Vocabulary {
+            relations: Vec::new(),
+            methods: row.json(4)?,
+            tablespaces: row.json(5)?,
+            default_tablespace: row.get(8)?,
+        },
+        read_only: row.get(2)?,
+        temporary: row.get(3)?,
+        registry_exists: row.get(6)?,
+        registry_readable: row.get(7)?,
+    })
+}
