@@ -17,7 +17,7 @@ use crate::{
     worker::{Shared, Worker},
 };
 
-/// Executes a plan. The session must hold the lock of [`crate::lock`], and the registry be there
+/// Executes a plan. The session must hold the lock of [`crate::applier_lock`], and the registry be there
 /// ([`Registry::ensure`]). `stop` becomes true when the user wants to.
 ///
 /// # Errors

@@ -8,10 +8,7 @@ use sea_orm::sqlx::Row as _;
 const ROUNDS: usize = 3;
 
 /// Whether two connections of ours are not two sessions: they meet in one backend, or one of them changes its own.
-///
-/// # Errors
-/// A connection fails.
-pub async fn is_between(one: &mut Session, other: &mut Session) -> Result<bool, LiveError> {
+pub(crate) async fn is_between(one: &mut Session, other: &mut Session) -> Result<bool, LiveError> {
     let mut first = None;
     for _ in 0..ROUNDS {
         let pids = (backend(one).await?, backend(other).await?);

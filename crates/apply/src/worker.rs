@@ -11,9 +11,9 @@ use tokio::{
 };
 
 use crate::{
+    applier_lock,
     event::{Event, Stopped},
     failure::{FailureKind, backoff, is_name_taken, kind},
-    lock,
     monitor::{Blocker, Monitor},
     options::ApplyOptions,
     pooler,
@@ -111,7 +111,7 @@ impl<'a, 'o> Worker<'a, 'o> {
 
     /// On a further connection, which the next applier waits for as well.
     pub(crate) async fn beside(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
-        lock::take_part(session).await?;
+        applier_lock::take_part(session).await?;
         Self::main(session, shared).await
     }
 

@@ -3,7 +3,7 @@
 
 use std::path;
 
-use reconcile_apply::pooler;
+use reconcile_apply::preflight;
 use reconcile_config::Project;
 use reconcile_core::postgres::name::QualifiedName;
 use reconcile_live::{LiveError, Session};
@@ -13,9 +13,11 @@ use reconcile_maintain::{
     event::{Event, Report, Step, Verdict},
 };
 
+use tokio::sync::watch;
+
 use crate::{
     error::{Exit, Failure},
-    options,
+    interrupt, options,
     render::{self, printable},
     row_progress::RowProgress,
     terminal::Terminal,
@@ -33,20 +35,11 @@ pub(crate) fn options(project: &Project) -> Options {
     }
 }
 
-/// A connection that can be written through, and that no pooler hands to others between batches.
-pub(crate) async fn ours_alone(session: &mut Session) -> Result<(), Failure> {
-    if reconcile_maintain::is_read_only(session).await? {
-        let message = "the database is read-only, such as a standby is; nothing was written";
-        return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
-    }
-    let mut other = session.another().await?;
-    if pooler::is_between(session, &mut other).await? {
-        let message = "a transaction pooler stands between here and the server: locks and settings would land on \
-                       other people's connections; nothing was written";
-        let hint = "connect to the server itself, or through the pooler in session mode";
-        return Err(Failure::said(Exit::Stale, message, hint));
-    }
-    Ok(())
+/// Makes sure that the connection may be written through and is nobody else's. Gives what tells that the user wants to
+/// stop.
+pub(crate) async fn begin(session: &mut Session) -> Result<watch::Receiver<bool>, Failure> {
+    drop(preflight::check(session).await?);
+    Ok(interrupt::listen())
 }
 
 /// A program reads each step as it ends.
@@ -102,8 +95,8 @@ pub(crate) fn exit(verdict: Verdict) -> Exit {
 /// SQLSTATE `undefined_table`.
 const NO_TABLE: &str = "42P01";
 
-/// A run of which nothing came about.
-pub(crate) fn begun(error: LiveError) -> Failure {
+/// Why a run did not start.
+pub(crate) fn not_started(error: LiveError) -> Failure {
     if error.server().is_some_and(|server| server.code == NO_TABLE) {
         return Failure::said(Exit::Error, error.to_string(), "apply once: it makes the tables of the records");
     }
@@ -113,7 +106,7 @@ pub(crate) fn begun(error: LiveError) -> Failure {
 /// What to do where nothing can be chosen from what was applied.
 pub(crate) fn failure(error: AppliedError) -> Failure {
     let hint = match error {
-        AppliedError::Live(error) => return begun(error),
+        AppliedError::Live(error) => return not_started(error),
         AppliedError::Unknown { ref hint, .. } => hint.clone(),
         AppliedError::Name { sought: Sought::Rules, .. } => "write `schema.table`, as the rule's file does".to_owned(),
         AppliedError::Name { sought: Sought::Views, .. } => "write `schema.view`, as its file does".to_owned(),

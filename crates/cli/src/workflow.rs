@@ -3,12 +3,12 @@
 use std::{io::Write as _, process::Command, time::Duration};
 
 use reconcile_apply::{
+    applier_lock,
     event::{Report, Stopped},
     execute,
     failure::{self, FailureKind},
-    lock,
     options::ApplyOptions,
-    pooler,
+    preflight,
     registry::{Run, tables::RegistryError},
 };
 use reconcile_config::Project;
@@ -18,12 +18,11 @@ use reconcile_core::{
     plan::{Plan, PlannedChange},
 };
 use reconcile_live::{Session, Target, duplicates};
-use tokio::sync::watch;
 
 use crate::{
     args::{Allow, ApprovalArgs, Format, Global, ParallelArgs},
     error::{Exit, Failure},
-    options,
+    interrupt, options,
     plan_mode::{self, PlanMode},
     progress::Progress,
     project::{self, Connected},
@@ -143,21 +142,8 @@ impl Work<'_> {
     /// Nothing is written before this has returned.
     async fn take_over(&mut self, approval: &ApprovalArgs) -> Result<Session, Failure> {
         let mut applier = Session::connect(self.target).await?;
-        let facts = reconcile_live::snapshot::begin(&mut applier, &options::read_options(self.project), 0).await?;
-        applier.batch("COMMIT").await?;
-        if facts.read_only {
-            let name = &self.plan.database.name;
-            let message = format!("database `{name}` is read-only, such as a standby is; nothing was written");
-            return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
-        }
-        let mut reader = applier.another().await?;
-        if pooler::is_between(&mut applier, &mut reader).await? {
-            let message = "a transaction pooler stands between here and the server: locks and settings would land on \
-                           other people's connections; nothing was written";
-            let hint = "connect to the server itself, or through the pooler in session mode";
-            return Err(Failure::said(Exit::Stale, message, hint));
-        }
-        if let Err(holder) = lock::acquire(&mut applier, PATIENCE).await? {
+        let mut reader = preflight::check(&mut applier).await?;
+        if let Err(holder) = applier_lock::acquire(&mut applier, PATIENCE).await? {
             return Err(Failure::locked(&holder));
         }
         // An adoption executes nothing; a registry entry that is out of date by now is seen by the next plan.
@@ -189,10 +175,9 @@ impl Work<'_> {
             parallel: parallel.parallel.unwrap_or(self.project.settings.parallel),
             run: self.run(),
         };
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(interrupts(stop));
+        let stop = interrupt::listen();
         let mut progress = Progress::new(self.terminal);
-        let report = execute::apply(applier, &self.plan, &options, stopping, &mut |event| progress.show(&event)).await;
+        let report = execute::apply(applier, &self.plan, &options, stop, &mut |event| progress.show(&event)).await;
         progress.end();
         Ok(report?)
     }
@@ -358,21 +343,6 @@ fn confirmed() -> Result<bool, Failure> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(answer.trim() == "yes")
-}
-
-/// Tells the executor when the user wants to stop; where nobody listens any more, or at the third time, ends at once.
-pub(crate) async fn interrupts(stop: watch::Sender<bool>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    for time in 1.. {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        if stop.send(true).is_err() || time == 3 {
-            std::process::exit(Exit::Incomplete as i32);
-        }
-    }
 }
 
 /// The commit of the declared files, where they are in a git checkout.

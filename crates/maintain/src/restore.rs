@@ -16,9 +16,10 @@ use crate::{
     Options,
     context::{Ended, RunContext, number},
     event::{Event, Report, Step, Verdict},
-    files, lock,
+    files,
     record::{Heading, Line},
     retain::approaches,
+    run_lock,
     walk::Walk,
 };
 
@@ -83,11 +84,11 @@ async fn only(
     keeps(archive, &scene.table)?;
     let from = bound(context, rule, &scene, bounds.from).await?;
     let to = bound(context, rule, &scene, bounds.to).await?;
-    if let Err(holder) = lock::acquire(context.session, scene.table.oid).await? {
+    if let Err(holder) = run_lock::acquire(context.session, scene.table.oid).await? {
         return Err(Ended::overlap(&holder));
     }
     let result = moved_back(context, rule, &scene, archive, &Selection::between(rule, &from, &to), heading).await;
-    drop(lock::release(context.session, scene.table.oid).await);
+    run_lock::release(context.session, scene.table.oid).await;
     result
 }
 

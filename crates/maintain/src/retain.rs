@@ -14,9 +14,9 @@ use crate::{
     Options,
     context::{Ended, RunContext, number, text},
     event::{Event, Report, Step, Verdict},
-    files, lock,
+    files,
     record::{Heading, Line},
-    refreshed,
+    refreshed, run_lock,
     vacuum::vacuum,
     walk::{self, Approach, Family, Walk},
 };
@@ -86,13 +86,12 @@ impl Run<'_> {
     /// Runs a rule as the only one who does. An error: nothing of it was begun.
     async fn rule(&mut self, context: &mut RunContext<'_>, rule: &Rule) -> Result<Verdict, Ended> {
         let scene = context.scene(rule).await?;
-        if let Err(holder) = lock::acquire(context.session, scene.table.oid).await? {
+        if let Err(holder) = run_lock::acquire(context.session, scene.table.oid).await? {
             return Err(Ended::overlap(&holder));
         }
         let result = self.locked(context, rule, &scene).await;
         context.files = None;
-        // A connection that is gone has given it free.
-        drop(lock::release(context.session, scene.table.oid).await);
+        run_lock::release(context.session, scene.table.oid).await;
         result
     }
 

@@ -12,7 +12,7 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::{Outcome, Registry, RunId, resource, run, step};
-use crate::lock;
+use crate::applier_lock;
 
 /// A run, for people. Times are RFC 3339 in UTC, by the clock of the database.
 #[derive(Clone, Debug, Serialize)]
@@ -106,7 +106,7 @@ impl Registry {
         };
         let rows = session.batch(&self.select(&mut find.into_query(), "run")).await?;
         // A run that nobody holds the lock for any more has broken off.
-        let at_work = lock::is_held(session).await?;
+        let at_work = applier_lock::is_held(session).await?;
         rows.iter()
             .flatten()
             .map(|row| {

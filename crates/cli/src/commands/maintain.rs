@@ -14,17 +14,16 @@ use tokio::sync::watch;
 use crate::{
     args::Global,
     error::{Exit, Failure},
-    maintenance::{begun, exit, failure, not_due, options, ours_alone, show, teller},
+    maintenance::{begin, exit, failure, not_due, not_started, options, show, teller},
     project::{self, Connected},
     terminal::Terminal,
-    workflow::interrupts,
 };
 
 /// Runs what is due, tells of what is not, and prints what came of it.
 pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let options = options(&project);
-    let mut connection = Connection { session: &mut session, stopping: None };
+    let mut connection = Connection { session: &mut session, stop: None };
     let rules = rules(&mut connection, &options, terminal).await?;
     let views = views(&mut connection, &options, terminal).await?;
     let reports: Vec<_> = rules.into_iter().chain(views).collect();
@@ -42,20 +41,17 @@ pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Fa
 /// The connection, which is looked at before the first thing that is due runs on it.
 struct Connection<'a> {
     session: &'a mut Session,
-    stopping: Option<watch::Receiver<bool>>,
+    stop: Option<watch::Receiver<bool>>,
 }
 
 impl Connection<'_> {
     /// What tells that the user wants to stop.
     async fn ready(&mut self) -> Result<watch::Receiver<bool>, Failure> {
-        if let Some(stopping) = &self.stopping {
-            return Ok(stopping.clone());
+        if let Some(stop) = &self.stop {
+            return Ok(stop.clone());
         }
-        ours_alone(self.session).await?;
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(interrupts(stop));
-        self.stopping = Some(stopping.clone());
-        Ok(stopping)
+        let stop = begin(self.session).await?;
+        Ok(self.stop.insert(stop).clone())
     }
 }
 
@@ -76,9 +72,9 @@ async fn rules(
     if due.is_empty() {
         return Ok(None);
     }
-    let stopping = connection.ready().await?;
-    let report = retain(connection.session, &due, options, stopping, &mut teller(terminal)).await;
-    report.map(Some).map_err(begun)
+    let stop = connection.ready().await?;
+    let report = retain(connection.session, &due, options, stop, &mut teller(terminal)).await;
+    report.map(Some).map_err(not_started)
 }
 
 async fn views(
@@ -98,7 +94,7 @@ async fn views(
     if due.is_empty() {
         return Ok(None);
     }
-    let stopping = connection.ready().await?;
-    let report = refresh(connection.session, &due, options, stopping, &mut teller(terminal)).await;
-    report.map(Some).map_err(begun)
+    let stop = connection.ready().await?;
+    let report = refresh(connection.session, &due, options, stop, &mut teller(terminal)).await;
+    report.map(Some).map_err(not_started)
 }

@@ -7,15 +7,13 @@ use reconcile_maintain::{
     due::{self, Timed, Unfilled},
     refresh::refresh,
 };
-use tokio::sync::watch;
 
 use crate::{
     args::{Global, RefreshArgs},
     error::{Exit, Failure},
-    maintenance::{begun, conclude, failure, not_due, options, ours_alone, teller},
+    maintenance::{begin, conclude, failure, not_due, not_started, options, teller},
     project::{self, Connected},
     terminal::Terminal,
-    workflow::interrupts,
 };
 
 /// Refreshes the applied views, or some of them, and prints what came of it.
@@ -34,10 +32,8 @@ pub(crate) async fn run(global: &Global, args: &RefreshArgs, terminal: &Terminal
             return Ok(Exit::Done);
         }
     }
-    ours_alone(&mut session).await?;
-    let (stop, stopping) = watch::channel(false);
-    tokio::spawn(interrupts(stop));
-    let report = refresh(&mut session, &views, &options, stopping, &mut teller(terminal)).await.map_err(begun)?;
+    let stop = begin(&mut session).await?;
+    let report = refresh(&mut session, &views, &options, stop, &mut teller(terminal)).await.map_err(not_started)?;
     session.close().await;
     Ok(conclude(&report, terminal))
 }

@@ -8,16 +8,14 @@ use reconcile_maintain::{
     restore::{Bounds, restore},
     retain::retain,
 };
-use tokio::sync::watch;
 
 use crate::{
     args::{Global, RetainArgs},
     error::{Exit, Failure},
-    maintenance::{begun, conclude, failure, options, ours_alone, over, teller},
+    maintenance::{begin, conclude, failure, not_started, options, over, teller},
     project::{self, Connected},
     render::printable,
     terminal::Terminal,
-    workflow::interrupts,
 };
 
 /// Runs, counts or restores, and prints what came of it.
@@ -59,15 +57,13 @@ async fn carried_out(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    ours_alone(&mut session).await?;
-    let (stop, stopping) = watch::channel(false);
-    tokio::spawn(interrupts(stop));
+    let stop = begin(&mut session).await?;
     let mut tell = teller(terminal);
     let report = match (bounds, rules) {
-        (Some(bounds), [rule, ..]) => restore(&mut session, rule, bounds, options, stopping, &mut tell).await,
-        _ => retain(&mut session, rules, options, stopping, &mut tell).await,
+        (Some(bounds), [rule, ..]) => restore(&mut session, rule, bounds, options, stop, &mut tell).await,
+        _ => retain(&mut session, rules, options, stop, &mut tell).await,
     };
-    let report = report.map_err(begun)?;
+    let report = report.map_err(not_started)?;
     session.close().await;
     Ok(conclude(&report, terminal))
 }

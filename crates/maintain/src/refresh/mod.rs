@@ -20,7 +20,7 @@ use crate::{
     Options,
     context::{Ended, number},
     event::{Event, Outcome, Report, Step, Subject, Verdict},
-    lock,
+    run_lock,
 };
 
 /// Refreshes views on a connection that is known to be ours alone. `stop` ends it, and what runs.
@@ -121,12 +121,11 @@ impl Run<'_> {
 
     /// As the only one who refreshes it.
     async fn alone(&mut self, view: &Matview, found: &Found, concurrently: bool, step: &mut Step) -> Result<(), Ended> {
-        if let Err(holder) = lock::acquire(self.session, found.oid).await? {
+        if let Err(holder) = run_lock::acquire(self.session, found.oid).await? {
             return Err(overlap(&holder));
         }
         let result = self.locked(view, found, concurrently, step).await;
-        // A connection that is gone has given it free.
-        drop(lock::release(self.session, found.oid).await);
+        run_lock::release(self.session, found.oid).await;
         result
     }
 
