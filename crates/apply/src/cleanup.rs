@@ -10,15 +10,16 @@ use tokio::time::sleep;
 
 use crate::{
     event::{Event, Stopped},
-    failure::{FailureKind, backoff, kind},
+    retry::Retries,
+    sqlstate::ErrorKind,
     worker::{Worker, stopped, unlimited},
 };
 
 /// How long a concurrent removal may wait and run. What is left after that, the next plan repairs.
 const ONLINE: (u64, u64) = (2_000, 60_000);
 
-/// How often a removal that others would queue behind is tried.
-const ATTEMPTS: u32 = 3;
+/// How often a removal that others would queue behind is tried again.
+const RETRIES: u32 = 2;
 
 impl Worker<'_, '_> {
     /// Drops the INVALID index that a failed build left; one that is valid is somebody else's.
@@ -30,7 +31,7 @@ impl Worker<'_, '_> {
             Ok(Removal::Nothing) => {}
             Ok(Removal::Spared) => self.shared.tell(Event::LeftBehind(position, name)),
             // The same transactions that held up the build hold this up.
-            Err(error) if matches!(kind(&error), FailureKind::Lock | FailureKind::Time) => {
+            Err(error) if is_in_the_way(&error) => {
                 self.shared.tell(Event::LeftBehind(position, name));
             }
             Err(error) => return Err(stopped(None, drop_it.to_string(), error)),
@@ -63,13 +64,15 @@ impl Worker<'_, '_> {
     async fn take_away(&mut self, position: usize, step: &Step, index: &QualifiedName, made: &[&QualifiedName]) {
         let drop_it = Sql::new("DROP INDEX ").name(index);
         let brief = step.timeouts.lock_ms.unwrap_or(ONLINE.0);
-        for attempt in 1..=ATTEMPTS {
+        let mut retries = Retries::new(RETRIES);
+        loop {
             match self.remove(index, made, &drop_it, (brief, brief)).await {
                 Ok(Removal::Done) => return self.shared.tell(Event::CleanedUp(position, index)),
                 Ok(Removal::Nothing) => return,
-                Err(error) if matches!(kind(&error), FailureKind::Lock | FailureKind::Time) => {
-                    sleep(backoff(attempt)).await;
-                }
+                Err(error) if is_in_the_way(&error) => match retries.next_retry() {
+                    Some(retry) => sleep(retry.pause).await,
+                    None => break,
+                },
                 Ok(Removal::Spared) | Err(_) => break,
             }
         }
@@ -110,6 +113,11 @@ impl Worker<'_, '_> {
         self.session.batch(&unlimited("SET ")).await?;
         result.map(|_| removal)
     }
+}
+
+/// Somebody else keeps it from being removed at this moment.
+fn is_in_the_way(error: &LiveError) -> bool {
+    matches!(ErrorKind::of(error), ErrorKind::Lock | ErrorKind::Timeout)
 }
 
 /// What became of a remnant.

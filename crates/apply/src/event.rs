@@ -12,6 +12,7 @@ use reconcile_live::LiveError;
 use crate::{
     monitor::{Blocker, Progress},
     registry::{Outcome, RunId},
+    retry::Retry,
 };
 
 /// What happens, for whoever shows it. Steps carry their number in the plan, from 1: several may run side by side.
@@ -46,14 +47,7 @@ pub enum Event<'a> {
     /// The statement waits for somebody.
     Waiting(usize, Blocker),
     /// It did not get its lock in time and is tried again.
-    Retry {
-        /// The step.
-        position: usize,
-        /// From 1.
-        attempt: u32,
-        /// Until then.
-        pause: Duration,
-    },
+    Retry(usize, Retry),
     /// The statement is done.
     StepDone(usize, Duration),
     /// What a failed build left was removed.

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     event::Event,
-    failure::TIMED_OUT,
     monitor::{Blocker, INTERVAL, Monitor, Sight},
+    sqlstate::QUERY_CANCELED,
     worker::Worker,
 };
 
@@ -37,7 +37,7 @@ impl Worker<'_, '_> {
                 let message =
                     if over { "not begun: the run stops" } else { "an older transaction did not end in time" };
                 return Err(LiveError::Server(Box::new(ServerError {
-                    code: TIMED_OUT.to_owned(),
+                    code: QUERY_CANCELED.to_owned(),
                     message: message.to_owned(),
                     detail: None,
                     hint: None,

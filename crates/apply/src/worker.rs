@@ -13,11 +13,12 @@ use tokio::{
 use crate::{
     applier_lock,
     event::{Event, Stopped},
-    failure::{FailureKind, backoff, is_name_taken, kind},
     monitor::{Blocker, Monitor},
     options::ApplyOptions,
     pooler,
     registry::RunId,
+    retry::Retries,
+    sqlstate::{self, DUPLICATE_TABLE, ErrorKind},
 };
 
 /// What all workers of a run have in common.
@@ -163,32 +164,33 @@ impl<'a, 'o> Worker<'a, 'o> {
 
     /// Runs steps that belong together, again where a lock was not to be had in time.
     async fn group(&mut self, group: Group<'_>) -> Result<(), Stopped> {
-        let mut attempt = 0;
+        let mut retries = Retries::new(self.shared.options.retries);
         loop {
             let mut blocker = None;
             let Err((position, step, error)) = self.attempt(group, &mut blocker).await else { return Ok(()) };
             let statement = step.sql.to_string();
-            if kind(&error) == FailureKind::Lost {
+            let kind = ErrorKind::of(&error);
+            if kind == ErrorKind::ConnectionLost {
                 return Err(Stopped::Lost { statement, error });
             }
-            let brief = step.timeouts.lock_ms.is_some() || kind(&error) == FailureKind::Lock;
-            // Without either, what has that name is somebody else's.
-            if self.sent && !is_name_taken(&error) {
+            // What was not sent has left nothing; a name that was taken before belongs to somebody else's index.
+            if self.sent && !sqlstate::is(&error, DUPLICATE_TABLE) {
                 self.clean_up(position, step).await?;
             }
             if self.shared.is_stopped() {
                 return Err(Stopped::Interrupted);
             }
-            match kind(&error) {
-                // What must be brief runs out of time for want of a lock as well.
-                FailureKind::Lock | FailureKind::Time if brief && attempt < self.shared.options.retries => {
-                    attempt += 1;
-                    let pause = backoff(attempt);
-                    self.shared.tell(Event::Retry { position, attempt, pause });
-                    sleep(pause).await;
+            // What must be brief runs out of time for want of a lock as well.
+            let brief = step.timeouts.lock_ms.is_some() || kind == ErrorKind::Lock;
+            match kind {
+                ErrorKind::Lock | ErrorKind::Timeout => {
+                    let Some(retry) = retries.next_retry().filter(|_| brief) else {
+                        return Err(Stopped::Blocked { statement, blocker });
+                    };
+                    self.shared.tell(Event::Retry(position, retry));
+                    sleep(retry.pause).await;
                 }
-                FailureKind::Lock | FailureKind::Time => return Err(Stopped::Blocked { statement, blocker }),
-                FailureKind::Lost | FailureKind::Other => {
+                ErrorKind::ConnectionLost | ErrorKind::Other => {
                     return Err(stopped(Some(group.change), statement, error));
                 }
             }
@@ -304,9 +306,9 @@ impl<'a, 'o> Worker<'a, 'o> {
 }
 
 pub(crate) fn stopped(change: Option<&PlannedChange>, statement: String, error: LiveError) -> Stopped {
-    match kind(&error) {
-        FailureKind::Lost => Stopped::Lost { statement, error },
-        FailureKind::Lock | FailureKind::Time | FailureKind::Other => {
+    match ErrorKind::of(&error) {
+        ErrorKind::ConnectionLost => Stopped::Lost { statement, error },
+        ErrorKind::Lock | ErrorKind::Timeout | ErrorKind::Other => {
             Stopped::Failed { address: change.map(|change| change.address.clone()), statement, error }
         }
     }

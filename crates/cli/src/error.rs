@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use reconcile_apply::{advisory_lock::Holder, preflight::PreflightError};
+use reconcile_apply::{advisory_lock::Holder, preflight::PreflightError, sqlstate};
 use reconcile_config::Problems;
 use reconcile_live::LiveError;
 
@@ -69,7 +69,7 @@ impl From<LiveError> for Failure {
             LiveError::Connect { .. } => {
                 Some("--database-url, DATABASE_URL, reconcile.yaml or the PG* variables say where it is".to_owned())
             }
-            LiveError::Server(error) => error.hint.clone().or_else(|| not_allowed(&error.code)),
+            LiveError::Server(server) => server.hint.clone().or_else(|| not_allowed(&server.code)),
             LiveError::Held { .. } => Some("nothing was written; run this again once it is done".to_owned()),
             LiveError::Connection(_) => None,
         };
@@ -78,11 +78,11 @@ impl From<LiveError> for Failure {
     }
 }
 
-/// What to ask for, where a role lacks a right (SQLSTATE `insufficient_privilege`).
+/// What to ask for, where a role lacks a right.
 fn not_allowed(code: &str) -> Option<String> {
     let hint = "history needs SELECT on the tables of reconcile's schema; everything that writes needs to own them, \
                 and the tables whose indexes it changes";
-    (code == "42501").then(|| hint.to_owned())
+    (code == sqlstate::INSUFFICIENT_PRIVILEGE).then(|| hint.to_owned())
 }
 
 impl From<PreflightError> for Failure {

@@ -3,7 +3,7 @@
 
 use std::path;
 
-use reconcile_apply::preflight;
+use reconcile_apply::{preflight, sqlstate};
 use reconcile_config::Project;
 use reconcile_core::postgres::name::QualifiedName;
 use reconcile_live::{LiveError, Session};
@@ -92,12 +92,9 @@ pub(crate) fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-/// SQLSTATE `undefined_table`.
-const NO_TABLE: &str = "42P01";
-
 /// Why a run did not start.
 pub(crate) fn not_started(error: LiveError) -> Failure {
-    if error.server().is_some_and(|server| server.code == NO_TABLE) {
+    if sqlstate::is(&error, sqlstate::UNDEFINED_TABLE) {
         return Failure::said(Exit::Error, error.to_string(), "apply once: it makes the tables of the records");
     }
     error.into()

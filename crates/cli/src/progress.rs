@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::IsTerminal as _};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use reconcile_apply::event::Event;
+use reconcile_apply::{event::Event, retry::Retry};
 
 use crate::{render::printable, terminal::Terminal};
 
@@ -54,9 +54,9 @@ impl<'a> Progress<'a> {
                 }
             }
             Event::Waiting(_, blocker) => self.line(&format!("  waiting for {}", printable(&blocker.to_string()))),
-            Event::Retry { position, attempt, pause } => {
+            Event::Retry(position, retry) => {
                 self.take_away(*position);
-                self.line(&format!("  no lock in time; attempt {} in {} ms", attempt + 1, pause.as_millis()));
+                self.line(&format!("  no lock in time; {retry}"));
             }
             Event::StepDone(position, took) => match self.take_away(*position) {
                 Some(statement) => self.line(&format!("  {statement} ({} ms)", took.as_millis())),
@@ -131,8 +131,8 @@ fn as_json(event: &Event<'_>) -> serde_json::Value {
             "event": "waiting", "position": position, "pid": blocker.pid, "user": blocker.user,
             "application": blocker.application, "state": blocker.state, "query": blocker.query, "seconds": blocker.age,
         }),
-        Event::Retry { position, attempt, pause } => {
-            json!({ "event": "retry", "position": position, "attempt": attempt, "pause_ms": millis(*pause) })
+        Event::Retry(position, Retry { number, pause }) => {
+            json!({ "event": "retry", "position": position, "attempt": number, "pause_ms": millis(*pause) })
         }
         Event::StepDone(position, took) => json!({ "event": "step_done", "position": position, "ms": millis(*took) }),
         Event::CleanedUp(position, name) => json!({ "event": "cleaned_up", "position": position, "index": name }),

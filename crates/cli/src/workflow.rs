@@ -6,10 +6,10 @@ use reconcile_apply::{
     applier_lock,
     event::{Report, Stopped},
     execute,
-    failure::{self, FailureKind},
     options::ApplyOptions,
     preflight,
     registry::{Run, tables::RegistryError},
+    sqlstate::{self, ErrorKind},
 };
 use reconcile_config::Project;
 use reconcile_core::{
@@ -29,9 +29,6 @@ use crate::{
     render,
     terminal::Terminal,
 };
-
-/// SQLSTATE `dependent_objects_still_exist`.
-const DEPENDENT: &str = "2BP01";
 
 /// How long to wait for another applier that is about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -241,7 +238,7 @@ impl Work<'_> {
     /// Some keys that stand in the way of a unique index.
     async fn samples(&self, stopped: &Stopped) -> String {
         let Stopped::Failed { address: Some(address), error, .. } = stopped else { return String::new() };
-        let violated = error.server().is_some_and(|server| server.code == "23505");
+        let violated = sqlstate::is(error, sqlstate::UNIQUE_VIOLATION);
         let change = self.plan.changes.iter().find(|change| change.address == *address);
         let Some(PlannedChange { after: Some(Object::Index(index)), .. }) = change.filter(|_| violated) else {
             return String::new();
@@ -264,12 +261,14 @@ impl Work<'_> {
             return Ok(());
         }
         registry.remove(applier, self.project.settings.lock_timeout).await.map_err(|error| {
-            if failure::kind(&error) == FailureKind::Lock {
+            if ErrorKind::of(&error) == ErrorKind::Lock {
                 let message = format!("schema {schema} is in use: {error}");
                 return Failure::said(Exit::Incomplete, message, "everything that was managed is gone; run this again");
             }
-            let others =
-                error.server().filter(|server| server.code == DEPENDENT).and_then(|server| server.detail.clone());
+            let others = error
+                .server()
+                .filter(|server| server.code == sqlstate::DEPENDENT_OBJECTS)
+                .and_then(|server| server.detail.clone());
             let Some(others) = others else { return error.into() };
             let message = format!("schema {schema} stays, with registry and history: {others}");
             let hint = "everything that was managed is gone; move what stands there elsewhere, and run this again";

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reconcile_apply::failure::{FailureKind, backoff, kind};
+use reconcile_apply::{retry::Retries, sqlstate::ErrorKind};
 use reconcile_core::{
     kinds::retention::{CutOff, Rule, preflight::Refused, scene::Scene},
     postgres::sql::Sql,
@@ -102,7 +102,7 @@ impl RunContext<'_> {
     /// Runs a batch of at most `most` rows and counts it, both in one transaction. Again, where somebody else was in
     /// the way. `None`: it was more, and is taken back.
     pub(crate) async fn batch(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, Ended> {
-        let mut attempt = 0;
+        let mut retries = Retries::new(self.options.retries);
         loop {
             let error = match self.attempt(sql, most, line).await {
                 Ok(counts) => return Ok(counts),
@@ -114,17 +114,26 @@ impl RunContext<'_> {
             };
             // A broken connection rolls back by itself.
             drop(self.session.batch("ROLLBACK").await);
-            match kind(&error) {
-                FailureKind::Lock if attempt < self.options.retries && !*self.stop.borrow() => {
-                    attempt += 1;
-                    let pause = backoff(attempt);
-                    (self.tell)(Event::Waits(format!("{error}; attempt {} in {} ms", attempt + 1, pause.as_millis())));
-                    sleep(pause).await;
-                }
-                FailureKind::Lock => return Err(Ended::Blocked(error.to_string())),
-                FailureKind::Lost | FailureKind::Time | FailureKind::Other => return Err(error.into()),
+            match ErrorKind::of(&error) {
+                ErrorKind::Lock => self.pause_before_retry(&mut retries, &error).await?,
+                ErrorKind::ConnectionLost | ErrorKind::Timeout | ErrorKind::Other => return Err(error.into()),
             }
         }
+    }
+
+    /// Waits until a statement that did not get its lock may be tried again. An error: it may not.
+    pub(crate) async fn pause_before_retry(&mut self, retries: &mut Retries, error: &LiveError) -> Result<(), Ended> {
+        let Some(retry) = retries.next_retry().filter(|_| !self.is_stopped()) else {
+            return Err(Ended::Blocked(error.to_string()));
+        };
+        (self.tell)(Event::Waits(format!("{error}; {retry}")));
+        sleep(retry.pause).await;
+        Ok(())
+    }
+
+    /// The user wants to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
     }
 
     async fn attempt(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, Broken> {
@@ -194,7 +203,7 @@ pub(crate) async fn number(session: &mut Session, sql: &str) -> Result<u64, Live
 
 impl From<LiveError> for Ended {
     fn from(error: LiveError) -> Self {
-        if kind(&error) == FailureKind::Lost {
+        if ErrorKind::of(&error) == ErrorKind::ConnectionLost {
             return Self::Lost(error.to_string());
         }
         let hint = error.server().and_then(|server| server.hint.clone()).unwrap_or_default();

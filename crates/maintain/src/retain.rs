@@ -47,7 +47,7 @@ pub async fn retain(
     let mut run = Run { number: i64::try_from(run).unwrap_or(i64::MAX), now: &now, steps: Vec::new() };
     let mut verdict = Verdict::Done;
     for rule in rules {
-        let result = if *context.stop.borrow() {
+        let result = if context.is_stopped() {
             Err(Ended::Stopped("it was interrupted before it began".to_owned()))
         } else {
             run.rule(&mut context, rule).await
@@ -139,7 +139,7 @@ impl Run<'_> {
         ended = ended.or(sealed.err());
         let touched = self.close(context, lines, ended.as_ref()).await;
         self.vacuum(context, rule, scene, heading, &touched, ended.as_ref()).await;
-        let vacuumed = if rule.vacuum && *context.stop.borrow() { Verdict::Incomplete } else { Verdict::Done };
+        let vacuumed = if rule.vacuum && context.is_stopped() { Verdict::Incomplete } else { Verdict::Done };
         Ok(ended.map_or(vacuumed, |ended| ended.verdict()))
     }
 
@@ -172,7 +172,7 @@ impl Run<'_> {
         let touched_tables = tables.zip(touched).filter(|(_, touched)| **touched).map(|(table, _)| table);
         let archive = scene.archive.as_ref().filter(|_| touched.last() == Some(&true));
         for table in touched_tables.chain(archive) {
-            if *context.stop.borrow() {
+            if context.is_stopped() {
                 return;
             }
             match vacuum(context, heading, table).await {

@@ -294,7 +294,7 @@ impl<'a, 's> Walk<'a, 's> {
     async fn pause(&mut self) -> Result<(), Ended> {
         let (began, most) = (self.began, self.settings.max_runtime_ms.map(Duration::from_millis));
         let over = |context: &RunContext<'_>| {
-            if *context.stop.borrow() {
+            if context.is_stopped() {
                 return Err(Ended::Stopped("it was interrupted".to_owned()));
             }
             match most {

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reconcile_apply::registry::{Registry, archive_file::Model};
+use reconcile_apply::{
+    registry::{Registry, archive_file::Model},
+    sqlstate,
+};
 use reconcile_core::kinds::retention::preflight::Refused;
 use reconcile_live::{LiveError, Session};
 
@@ -19,9 +22,6 @@ use super::{
     manifest::{self, Entry},
 };
 use crate::context::Broken;
-
-/// SQLSTATE `undefined_table`.
-const NO_TABLE: &str = "42P01";
 
 /// A file of which the database knows, as it was found.
 struct Found {
@@ -150,7 +150,7 @@ pub(crate) fn sealed(registry: &Registry, id: i64, path: &Path) -> Result<String
 }
 
 fn without_table(error: LiveError) -> Broken {
-    if error.server().is_some_and(|server| server.code == NO_TABLE) {
+    if sqlstate::is(&error, sqlstate::UNDEFINED_TABLE) {
         let hint = "apply once: it makes the tables of the records".to_owned();
         return Broken::Refused(Refused { message: error.to_string(), hint });
     }

@@ -18,7 +18,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     Options,
-    context::{Ended, number},
+    context::{Ended, RunContext, number},
     event::{Event, Outcome, Report, Step, Subject, Verdict},
     run_lock,
 };
@@ -43,10 +43,7 @@ pub async fn refresh(
     let order = order::sorted(&reads).unwrap_or_else(|_| reads.iter().map(|(name, _)| name.clone()).collect());
     let number = number(session, &options.registry.next_number("refresh_run")).await?;
     let mut run = Run {
-        session,
-        options,
-        stop,
-        tell,
+        context: RunContext { session, options, stop, tell, files: None },
         number: i64::try_from(number).unwrap_or(i64::MAX),
         old: BTreeSet::new(),
         steps: Vec::new(),
@@ -64,10 +61,7 @@ pub async fn refresh(
 
 /// A run at work.
 struct Run<'a> {
-    session: &'a mut Session,
-    options: &'a Options,
-    stop: watch::Receiver<bool>,
-    tell: &'a mut dyn FnMut(Event<'_>),
+    context: RunContext<'a>,
     number: i64,
     /// Views that were not brought up to date.
     old: BTreeSet<QualifiedName>,
@@ -90,10 +84,15 @@ impl Run<'_> {
             self.old.insert(view.name.clone());
             if step.execution_time_ms == 0 && !matches!(why, Ended::Lost(_)) {
                 // Of what was begun, the row is there already.
-                drop(self.session.batch(&self.options.registry.refresh_begun(self.number, &noted(&step))).await);
+                drop(
+                    self.context
+                        .session
+                        .batch(&self.context.options.registry.refresh_begun(self.number, &noted(&step)))
+                        .await,
+                );
             }
         }
-        (self.tell)(Event::Over(&step));
+        (self.context.tell)(Event::Over(&step));
         self.steps.push(step);
         ended
     }
@@ -104,7 +103,7 @@ impl Run<'_> {
             let message = "there is no such materialized view any more".to_owned();
             return Err(refused(message, "apply makes it again, or strikes it from the registry"));
         };
-        if *self.stop.borrow() {
+        if self.context.is_stopped() {
             return Err(Ended::Stopped("it was interrupted before it began".to_owned()));
         }
         if let Some(old) = found.reads.iter().find(|read| self.old.contains(*read)) {
@@ -121,11 +120,11 @@ impl Run<'_> {
 
     /// As the only one who refreshes it.
     async fn alone(&mut self, view: &Matview, found: &Found, concurrently: bool, step: &mut Step) -> Result<(), Ended> {
-        if let Err(holder) = run_lock::acquire(self.session, found.oid).await? {
+        if let Err(holder) = run_lock::acquire(self.context.session, found.oid).await? {
             return Err(overlap(&holder));
         }
         let result = self.locked(view, found, concurrently, step).await;
-        run_lock::release(self.session, found.oid).await;
+        run_lock::release(self.context.session, found.oid).await;
         result
     }
 
@@ -136,19 +135,19 @@ impl Run<'_> {
         concurrently: bool,
         step: &mut Step,
     ) -> Result<(), Ended> {
-        if let Some(other) = statement::other(self.session, found.oid).await? {
+        if let Some(other) = statement::other(self.context.session, found.oid).await? {
             return Err(overlap(&other));
         }
-        let registry = &self.options.registry;
+        let registry = &self.context.options.registry;
         let begun = format!(
             "{}; {}",
             registry.refresh_orphans(step.subject.name()),
             registry.refresh_begun(self.number, &noted(step))
         );
-        let id = i64::try_from(number(self.session, &begun).await?).unwrap_or(i64::MAX);
-        (self.tell)(Event::Refreshes(step));
+        let id = i64::try_from(number(self.context.session, &begun).await?).unwrap_or(i64::MAX);
+        (self.context.tell)(Event::Refreshes(step));
         let start = Instant::now();
-        let result = self.executed(view, concurrently).await;
+        let result = self.execute(view, concurrently).await;
         step.execution_time_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         match &result {
             Ok(rows) => {
@@ -161,7 +160,7 @@ impl Run<'_> {
             }
         }
         // Where this cannot be written any more, the next run does it.
-        drop(self.session.batch(&registry.refresh_ended(id, &noted(step))).await);
+        drop(self.context.session.batch(&registry.refresh_ended(id, &noted(step))).await);
         result.map(drop)
     }
 }
