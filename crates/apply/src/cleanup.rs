@@ -9,10 +9,11 @@ use sea_orm::sqlx::Row as _;
 use tokio::time::sleep;
 
 use crate::{
-    event::{Event, Stopped},
+    event::Event,
     retry::Retries,
+    run_error::RunError,
     sqlstate::ErrorKind,
-    worker::{Worker, stopped, unlimited},
+    worker::{Worker, unlimited},
 };
 
 /// How long a concurrent removal may wait and run. What is left after that, the next plan repairs.
@@ -23,7 +24,7 @@ const RETRIES: u32 = 2;
 
 impl Worker<'_, '_> {
     /// Drops the INVALID index that a failed build left; one that is valid is somebody else's.
-    pub(crate) async fn clean_up(&mut self, position: usize, step: &Step) -> Result<(), Stopped> {
+    pub(crate) async fn clean_up(&mut self, position: usize, step: &Step) -> Result<(), RunError> {
         let Some(name) = step.effect.as_ref().and_then(Effect::remnant) else { return Ok(()) };
         let drop_it = Sql::new("DROP INDEX CONCURRENTLY ").name(name);
         match self.remove(name, &[], &drop_it, ONLINE).await {
@@ -34,20 +35,20 @@ impl Worker<'_, '_> {
             Err(error) if is_in_the_way(&error) => {
                 self.shared.tell(Event::LeftBehind(position, name));
             }
-            Err(error) => return Err(stopped(None, drop_it.to_string(), error)),
+            Err(error) => return Err(RunError::failed(None, drop_it.to_string(), error)),
         }
         Ok(())
     }
 
     /// Takes away what a change has begun and cannot finish. Parts that are built are kept for the next run, unless
     /// it would fail in the same way.
-    pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &Stopped) {
+    pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &RunError) {
         let steps = &placed.change.steps[..done];
         let built = steps.iter().any(|step| step.effect.is_some());
         let goes_on = match why {
-            Stopped::Interrupted | Stopped::Blocked { .. } => built,
-            Stopped::Lost { .. } => true,
-            Stopped::Failed { .. } => false,
+            RunError::Interrupted | RunError::Blocked { .. } => built,
+            RunError::ConnectionLost { .. } => true,
+            RunError::Failed { .. } => false,
         };
         if goes_on {
             return;

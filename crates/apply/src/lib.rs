@@ -12,6 +12,7 @@ mod pooler;
 pub mod preflight;
 pub mod registry;
 pub mod retry;
+pub mod run_error;
 pub mod sqlstate;
 mod wait;
 mod worker;

@@ -12,12 +12,12 @@ use tokio::{
 
 use crate::{
     applier_lock,
-    event::{Event, Stopped},
-    monitor::{Blocker, Monitor},
+    event::Event,
+    monitor::{Blocker, Monitor, backend_pid},
     options::ApplyOptions,
-    pooler,
     registry::RunId,
     retry::Retries,
+    run_error::RunError,
     sqlstate::{self, DUPLICATE_TABLE, ErrorKind},
 };
 
@@ -102,7 +102,7 @@ impl<'a, 'o> Worker<'a, 'o> {
     /// On the connection that holds the lock.
     pub(crate) async fn main(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
         settings::take(session, &shared.plan.session.search_path).await?;
-        let pid = pooler::backend(session).await?;
+        let pid = backend_pid(session).await?;
         shared.ours.borrow_mut().push(pid);
         let mut monitor = Monitor::of(pid, session.target().clone());
         // Now, so that it is there when it is needed at once.
@@ -117,7 +117,7 @@ impl<'a, 'o> Worker<'a, 'o> {
     }
 
     /// Runs a change to its end, or takes away what it would leave without being of use.
-    pub(crate) async fn change(&mut self, placed: Placed<'_>) -> Result<(), Stopped> {
+    pub(crate) async fn change(&mut self, placed: Placed<'_>) -> Result<(), RunError> {
         let mut done = 0;
         let result = self.steps(placed, &mut done).await;
         if let Err(why) = &result {
@@ -126,7 +126,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         result
     }
 
-    async fn steps(&mut self, placed: Placed<'_>, done: &mut usize) -> Result<(), Stopped> {
+    async fn steps(&mut self, placed: Placed<'_>, done: &mut usize) -> Result<(), RunError> {
         let Placed { change, mut first } = placed;
         let mut rest = change.steps.as_slice();
         while let Some(step) = rest.first() {
@@ -137,7 +137,7 @@ impl<'a, 'o> Worker<'a, 'o> {
             };
             let (steps, tail) = rest.split_at(together);
             if self.shared.is_over() {
-                return Err(Stopped::Interrupted);
+                return Err(RunError::Interrupted);
             }
             self.group(Group { change, steps, first, rest: tail }).await?;
             (rest, first) = (tail, first + together);
@@ -147,7 +147,7 @@ impl<'a, 'o> Worker<'a, 'o> {
     }
 
     /// Brings the registry up to what is done.
-    pub(crate) async fn records(&mut self, records: &[Record]) -> Result<(), Stopped> {
+    pub(crate) async fn records(&mut self, records: &[Record]) -> Result<(), RunError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -157,13 +157,13 @@ impl<'a, 'o> Worker<'a, 'o> {
         if let Err(error) = self.session.batch(&batch).await {
             // A broken connection rolls back by itself.
             drop(self.session.batch("ROLLBACK").await);
-            return Err(stopped(None, "registry".to_owned(), error));
+            return Err(RunError::failed(None, "registry".to_owned(), error));
         }
         Ok(())
     }
 
     /// Runs steps that belong together, again where a lock was not to be had in time.
-    async fn group(&mut self, group: Group<'_>) -> Result<(), Stopped> {
+    async fn group(&mut self, group: Group<'_>) -> Result<(), RunError> {
         let mut retries = Retries::new(self.shared.options.retries);
         loop {
             let mut blocker = None;
@@ -171,27 +171,27 @@ impl<'a, 'o> Worker<'a, 'o> {
             let statement = step.sql.to_string();
             let kind = ErrorKind::of(&error);
             if kind == ErrorKind::ConnectionLost {
-                return Err(Stopped::Lost { statement, error });
+                return Err(RunError::ConnectionLost { statement, error });
             }
             // What was not sent has left nothing; a name that was taken before belongs to somebody else's index.
             if self.sent && !sqlstate::is(&error, DUPLICATE_TABLE) {
                 self.clean_up(position, step).await?;
             }
             if self.shared.is_stopped() {
-                return Err(Stopped::Interrupted);
+                return Err(RunError::Interrupted);
             }
             // What must be brief runs out of time for want of a lock as well.
             let brief = step.timeouts.lock_ms.is_some() || kind == ErrorKind::Lock;
             match kind {
                 ErrorKind::Lock | ErrorKind::Timeout => {
                     let Some(retry) = retries.next_retry().filter(|_| brief) else {
-                        return Err(Stopped::Blocked { statement, blocker });
+                        return Err(RunError::Blocked { statement, blocker });
                     };
                     self.shared.tell(Event::Retry(position, retry));
                     sleep(retry.pause).await;
                 }
                 ErrorKind::ConnectionLost | ErrorKind::Other => {
-                    return Err(stopped(Some(group.change), statement, error));
+                    return Err(RunError::failed(Some(group.change), statement, error));
                 }
             }
         }
@@ -215,7 +215,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         self.note_started(group).await.map_err(|error| (group.first, first, error))?;
         for (offset, step) in group.steps.iter().enumerate() {
             let position = group.first + offset;
-            self.shared.tell(Event::Step { change: group.change, step, position, of: self.shared.of });
+            self.shared.tell(Event::StepStarted { change: group.change, step, position, of: self.shared.of });
             let began = Instant::now();
             let last = offset + 1 == group.steps.len();
             let result = match &step.effect {
@@ -226,7 +226,7 @@ impl<'a, 'o> Worker<'a, 'o> {
                 self.note_failed(group, position, &error).await;
                 return Err((position, step, error));
             }
-            self.shared.tell(Event::StepDone(position, began.elapsed()));
+            self.shared.tell(Event::StepFinished(position, began.elapsed()));
         }
         Ok(())
     }
@@ -302,15 +302,6 @@ impl<'a, 'o> Worker<'a, 'o> {
         self.watched(position, step, blocker).await?;
         let ended = self.shared.options.registry.step_ended(self.shared.run, number(position), None);
         self.session.batch(&format!("{}; {ended}", unlimited("SET "))).await.map(drop)
-    }
-}
-
-pub(crate) fn stopped(change: Option<&PlannedChange>, statement: String, error: LiveError) -> Stopped {
-    match ErrorKind::of(&error) {
-        ErrorKind::ConnectionLost => Stopped::Lost { statement, error },
-        ErrorKind::Lock | ErrorKind::Timeout | ErrorKind::Other => {
-            Stopped::Failed { address: change.map(|change| change.address.clone()), statement, error }
-        }
     }
 }
 

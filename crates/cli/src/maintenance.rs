@@ -10,7 +10,7 @@ use reconcile_live::{LiveError, Session};
 use reconcile_maintain::{
     Options,
     applied::{AppliedError, Sought},
-    event::{Event, Report, Step, Verdict},
+    event::{Event, Operation, Report, RunOutcome},
 };
 
 use tokio::sync::watch;
@@ -42,10 +42,10 @@ pub(crate) async fn begin(session: &mut Session) -> Result<watch::Receiver<bool>
     Ok(interrupt::listen())
 }
 
-/// A program reads each step as it ends.
-pub(crate) fn over(step: &Step, terminal: &Terminal) {
+/// A program reads each operation as it ends.
+pub(crate) fn over(operation: &Operation, terminal: &Terminal) {
     if terminal.json {
-        terminal.json_line(&serde_json::json!(step));
+        terminal.json_line(&serde_json::json!(operation));
     }
 }
 
@@ -54,8 +54,8 @@ pub(crate) fn teller(terminal: &Terminal) -> impl FnMut(Event<'_>) {
     let mut gone = RowProgress::new(terminal);
     move |event| {
         gone.show(&event);
-        if let Event::Over(step) = event {
-            over(step, terminal);
+        if let Event::Finished(operation) = event {
+            over(operation, terminal);
         }
     }
 }
@@ -72,23 +72,23 @@ pub(crate) fn not_due(name: &QualifiedName, next: Option<&str>, zone: &str, comm
 /// Prints what a run came to, for people.
 pub(crate) fn show(report: &Report, terminal: &Terminal) {
     if !terminal.json {
-        terminal.print(&render::steps::steps(&report.steps));
+        terminal.print(&render::steps::steps(&report.operations));
     }
 }
 
 pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
     show(report, terminal);
-    exit(report.verdict)
+    exit(report.outcome)
 }
 
 /// How a run ends that came to this.
-pub(crate) fn exit(verdict: Verdict) -> Exit {
+pub(crate) fn exit(verdict: RunOutcome) -> Exit {
     match verdict {
-        Verdict::Done => Exit::Done,
-        Verdict::Failed => Exit::Error,
-        Verdict::Incomplete => Exit::Incomplete,
-        Verdict::Beyond => Exit::ApprovalNeeded,
-        Verdict::Overlap => Exit::Locked,
+        RunOutcome::Done => Exit::Done,
+        RunOutcome::Failed => Exit::Error,
+        RunOutcome::Incomplete => Exit::Incomplete,
+        RunOutcome::OverLimits => Exit::ApprovalNeeded,
+        RunOutcome::Overlap => Exit::Locked,
     }
 }
 

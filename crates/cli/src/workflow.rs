@@ -4,20 +4,22 @@ use std::{io::Write as _, process::Command, time::Duration};
 
 use reconcile_apply::{
     applier_lock,
-    event::{Report, Stopped},
+    event::Report,
     execute,
     options::ApplyOptions,
     preflight,
     registry::{Run, tables::RegistryError},
+    run_error::RunError,
     sqlstate::{self, ErrorKind},
 };
 use reconcile_config::Project;
 use reconcile_core::{
+    address::Address,
     hazard::{Approval, Hazard},
     kinds::Object,
     plan::{Plan, PlannedChange},
 };
-use reconcile_live::{Session, Target, duplicates};
+use reconcile_live::{LiveError, Session, Target, duplicates};
 
 use crate::{
     args::{Allow, ApprovalArgs, Format, Global, ParallelArgs},
@@ -194,7 +196,7 @@ impl Work<'_> {
 
     async fn conclude(&self, report: &Report) -> Result<Exit, Failure> {
         let terminal = self.terminal;
-        let Some(stopped) = &report.stopped else {
+        let Some(error) = &report.error else {
             let changes = self.plan.changes.iter().filter(|change| change.action.changes_the_database()).count();
             if terminal.json {
                 terminal.json_line(&serde_json::json!({ "event": "done", "run": report.run.0, "changes": changes }));
@@ -204,7 +206,7 @@ impl Work<'_> {
             return Ok(Exit::Done);
         };
         if terminal.json {
-            let outcome = stopped.outcome().name();
+            let outcome = error.outcome().name();
             terminal.json_line(&serde_json::json!({
                 "event": "stopped", "run": report.run.0, "outcome": outcome, "done": report.done,
                 "remaining": report.remaining,
@@ -216,19 +218,19 @@ impl Work<'_> {
         for address in &report.remaining {
             terminal.say(&format!("not done: {}", render::printable(&address.to_string())));
         }
-        let mut message = format!("run {}: {stopped}", report.run.0);
-        let (exit, hint) = match stopped {
-            Stopped::Interrupted | Stopped::Blocked { .. } => {
+        let mut message = format!("run {}: {error}", report.run.0);
+        let (exit, hint) = match error {
+            RunError::Interrupted | RunError::Blocked { .. } => {
                 (Exit::Incomplete, "what is done is recorded; run it again to go on")
             }
-            Stopped::Lost { .. } => {
+            RunError::ConnectionLost { .. } => {
                 (Exit::Incomplete, "run it again: it looks up what became of the last step, and goes on")
             }
-            Stopped::Failed { error, .. } => {
+            RunError::Failed { address, error, .. } => {
                 if let Some(detail) = error.server().and_then(|server| server.detail.as_ref()) {
                     message.push_str(&format!(" {detail}"));
                 }
-                message.push_str(&self.samples(stopped).await);
+                message.push_str(&self.samples(address.as_ref(), error).await);
                 (Exit::Error, "what is done is recorded; run it again to go on")
             }
         };
@@ -236,10 +238,9 @@ impl Work<'_> {
     }
 
     /// Some keys that stand in the way of a unique index.
-    async fn samples(&self, stopped: &Stopped) -> String {
-        let Stopped::Failed { address: Some(address), error, .. } = stopped else { return String::new() };
+    async fn samples(&self, address: Option<&Address>, error: &LiveError) -> String {
         let violated = sqlstate::is(error, sqlstate::UNIQUE_VIOLATION);
-        let change = self.plan.changes.iter().find(|change| change.address == *address);
+        let change = self.plan.changes.iter().find(|change| Some(&change.address) == address);
         let Some(PlannedChange { after: Some(Object::Index(index)), .. }) = change.filter(|_| violated) else {
             return String::new();
         };

@@ -2,8 +2,10 @@
 //! and brings materialized views up to date.
 //! What a rule means, and every statement that it runs, is for `core` to say; how it is shown is left to `cli`.
 
+mod after_refresh;
 pub mod applied;
 mod batch_size;
+mod cancellable;
 mod context;
 pub mod due;
 pub mod event;
@@ -12,11 +14,10 @@ mod lag;
 pub mod preview;
 mod record;
 pub mod refresh;
-mod refreshed;
 pub mod restore;
 pub mod retain;
+mod run_error;
 mod run_lock;
-mod stoppable;
 mod vacuum;
 mod walk;
 

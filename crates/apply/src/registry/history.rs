@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 
-use super::{Outcome, Registry, RunId, resource, run, step};
+use super::{Registry, RunId, RunOutcome, resource, run, step};
 use crate::applier_lock;
 
 /// A run, for people. Times are RFC 3339 in UTC, by the clock of the database.
@@ -194,7 +194,7 @@ impl Registry {
             .into_query();
         let Some(row) = session.row(&self.select(&mut query, "run")).await? else { return Ok(None) };
         let (plan, outcome): (_, String) = (row.try_get(0)?, row.try_get(1)?);
-        let begun = self.begun(session, run, outcome == Outcome::Done.name()).await?;
+        let begun = self.begun(session, run, outcome == RunOutcome::Done.name()).await?;
         let later = self.later(session, run).await?;
         Ok(Some(Undone { plan, begun, later }))
     }
@@ -229,7 +229,7 @@ impl Registry {
         for row in rows.iter().flatten() {
             let (id, outcome, reverts): (i64, String, Option<i64>) =
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
-            let whole = outcome == Outcome::Done.name();
+            let whole = outcome == RunOutcome::Done.name();
             let stands = !taken_back.contains(&id);
             if let (true, true, Some(reverted)) = (whole, stands, reverts) {
                 taken_back.insert(reverted);

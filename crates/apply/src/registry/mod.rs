@@ -10,13 +10,14 @@ pub mod refresh_run;
 pub mod resource;
 pub mod retention_run;
 pub mod run;
+pub mod run_record;
 pub mod step;
 pub mod tables;
 pub mod times;
 
 use reconcile_core::{
     plan::{Plan, PlannedChange, Record, Step},
-    postgres::{name::Ident, sql::Sql},
+    postgres::name::Ident,
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
@@ -51,7 +52,7 @@ pub struct Run {
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RunOutcome {
     /// All of it is done.
     Done,
     /// The server refused a statement.
@@ -60,7 +61,7 @@ pub enum Outcome {
     Incomplete,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// As the history has it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -178,7 +179,7 @@ impl Registry {
     ///
     /// # Errors
     /// The connection or the server fails.
-    pub async fn end(&self, session: &mut Session, run: RunId, outcome: Outcome) -> Result<(), LiveError> {
+    pub async fn end(&self, session: &mut Session, run: RunId, outcome: RunOutcome) -> Result<(), LiveError> {
         let mut update = run::Entity::update_many()
             .col_expr(run::Column::Outcome, Expr::value(outcome.name()))
             .col_expr(run::Column::FinishedAt, Expr::cust("clock_timestamp()"))
@@ -186,14 +187,6 @@ impl Registry {
             .into_query();
         session.batch(&update.table(self.table("run")).to_string(PostgresQueryBuilder)).await?;
         Ok(())
-    }
-
-    /// Asks for a number that no run has, of those that a table of records counts.
-    #[must_use]
-    pub fn next_number(&self, table: &'static str) -> String {
-        let table = Sql::default().ident(&self.schema).raw(".").raw(table);
-        let next = Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
-        next.raw(", 'id'))").to_string()
     }
 
     /// The query for the declarations of everything applied of a kind, as JSON, in the order of addresses.

@@ -4,7 +4,7 @@
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options,
-    due::{self, Timed, Unfilled},
+    due::{self, Scheduled, Unfilled},
     event::Report,
     refresh::refresh,
     retain::retain,
@@ -28,7 +28,7 @@ pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Fa
     let views = views(&mut connection, &options, terminal).await?;
     let reports: Vec<_> = rules.into_iter().chain(views).collect();
     session.close().await;
-    let Some(worst) = reports.iter().map(|report| report.verdict).min() else {
+    let Some(worst) = reports.iter().map(|report| report.outcome).min() else {
         terminal.say("nothing is due");
         return Ok(Exit::Done);
     };
@@ -62,7 +62,7 @@ async fn rules(
 ) -> Result<Option<Report>, Failure> {
     let timed = due::rules(connection.session, &options.registry).await.map_err(failure)?;
     let mut due = Vec::new();
-    for Timed { of: rule, due: is_due, next } in timed {
+    for Scheduled { of: rule, due: is_due, next } in timed {
         if is_due {
             due.push(rule);
         } else {
@@ -84,7 +84,7 @@ async fn views(
 ) -> Result<Option<Report>, Failure> {
     let timed = due::views(connection.session, &options.registry, Unfilled::Waits).await.map_err(failure)?;
     let mut due = Vec::new();
-    for Timed { of: view, due: is_due, next } in timed {
+    for Scheduled { of: view, due: is_due, next } in timed {
         if is_due {
             due.push(view);
         } else {

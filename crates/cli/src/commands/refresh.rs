@@ -4,7 +4,7 @@ use reconcile_core::kinds::matview::Matview;
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options, applied,
-    due::{self, Timed, Unfilled},
+    due::{self, Scheduled, Unfilled},
     refresh::refresh,
 };
 
@@ -47,7 +47,7 @@ async fn stale(
 ) -> Result<Vec<Matview>, Failure> {
     let timed = due::views(session, &options.registry, Unfilled::Due).await.map_err(failure)?;
     let mut stale = Vec::new();
-    for Timed { of: view, due, next } in timed.into_iter().filter(|timed| chosen.contains(&timed.of)) {
+    for Scheduled { of: view, due, next } in timed.into_iter().filter(|timed| chosen.contains(&timed.of)) {
         if due {
             stale.push(view);
         } else {

@@ -37,8 +37,8 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
             }
         }
         let report = preview(&mut session, &rules, &options).await?;
-        for step in &report.steps {
-            over(step, terminal);
+        for operation in &report.operations {
+            over(operation, terminal);
         }
         return Ok(conclude(&report, terminal));
     }

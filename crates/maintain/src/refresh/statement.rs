@@ -13,10 +13,7 @@ use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 
 use super::Run;
-use crate::{
-    context::{Ended, number},
-    stoppable::stoppable,
-};
+use crate::{cancellable::run_cancellable, context::number, run_error::RunError};
 
 /// Whether others can read on meanwhile. The first filling has nothing that they could read (TRAPS 28).
 pub(super) fn is_concurrent(view: &Matview, found: &Found) -> bool {
@@ -36,7 +33,7 @@ pub(super) async fn other(session: &mut Session, view: u32) -> Result<Option<Str
 
 impl Run<'_> {
     /// Refreshes it, and counts its rows.
-    pub(super) async fn execute(&mut self, view: &Matview, concurrently: bool) -> Result<u64, Ended> {
+    pub(super) async fn execute(&mut self, view: &Matview, concurrently: bool) -> Result<u64, RunError> {
         // A plain refresh makes readers queue as long as it waits; nobody waits behind a concurrent one but others of
         // its kind.
         let lock = self.context.options.lock_timeout.as_millis().max(1);
@@ -50,17 +47,17 @@ impl Run<'_> {
         Ok(number(self.context.session, count.as_str()).await?)
     }
 
-    async fn with_retries(&mut self, view: &Matview, concurrently: bool, timeout: u64) -> Result<(), Ended> {
+    async fn with_retries(&mut self, view: &Matview, concurrently: bool, timeout: u64) -> Result<(), RunError> {
         let refresh = Sql::new("REFRESH MATERIALIZED VIEW ").raw(if concurrently { "CONCURRENTLY " } else { "" });
         let refresh = refresh.name(&view.name);
         let mut retries = Retries::new(self.context.options.retries);
         loop {
-            let error = match stoppable(self.context.session, &self.context.stop, refresh.as_str()).await {
+            let error = match run_cancellable(self.context.session, &self.context.stop, refresh.as_str()).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             match ErrorKind::of(&error) {
-                _ if self.context.is_stopped() => return Err(Ended::Stopped("it was interrupted".to_owned())),
+                _ if self.context.is_stopped() => return Err(RunError::Interrupted("it was interrupted".to_owned())),
                 ErrorKind::Lock => self.context.pause_before_retry(&mut retries, &error).await?,
                 ErrorKind::Timeout => return Err(too_long(timeout, &error)),
                 ErrorKind::ConnectionLost | ErrorKind::Other => return Err(error.into()),
@@ -69,8 +66,8 @@ impl Run<'_> {
     }
 }
 
-fn too_long(timeout: u64, error: &LiveError) -> Ended {
-    Ended::Failed(Refused {
+fn too_long(timeout: u64, error: &LiveError) -> RunError {
+    RunError::Failed(Refused {
         message: format!("it took longer than its `timeout` of {timeout} ms: {error}"),
         hint: "nothing has changed; raise `refresh.timeout` of the view, and apply it".to_owned(),
     })

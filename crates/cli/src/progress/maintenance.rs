@@ -22,26 +22,26 @@ impl<'a> RowProgress<'a> {
 
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         match event {
-            Event::Begins { step, rows } => {
-                let what = format!("{} of {}", step.action, printable(step.subject.name()));
+            Event::Started { operation, rows } => {
+                let what = format!("{} of {}", operation.action, printable(operation.subject.name()));
                 if self.looks_on {
                     self.bar = Some(bar(*rows, what));
                 } else {
                     self.terminal.say(&format!("{what}: about {rows} rows"));
                 }
             }
-            Event::Refreshes(step) => {
-                self.line(&format!("{} of {}", step.action, printable(step.subject.name())));
+            Event::RefreshStarted(operation) => {
+                self.line(&format!("{} of {}", operation.action, printable(operation.subject.name())));
             }
-            Event::Gone(rows) => {
+            Event::RowsDone(rows) => {
                 if let Some(bar) = &self.bar {
                     // What was an estimate is known to be too low.
                     bar.set_length(bar.length().unwrap_or(0).max(*rows));
                     bar.set_position(*rows);
                 }
             }
-            Event::Waits(reason) => self.line(&format!("  waiting: {}", printable(reason))),
-            Event::Over(_) => {
+            Event::Waiting(reason) => self.line(&format!("  waiting: {}", printable(reason))),
+            Event::Finished(_) => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
                 }

@@ -37,12 +37,12 @@ impl<'a> Progress<'a> {
             return self.terminal.json_line(&as_json(event));
         }
         match event {
-            Event::Started(_) => {}
+            Event::RunStarted(_) => {}
             Event::LookedUp { run, statement, done, .. } => {
                 let found = if *done { "it is done" } else { "it came to nothing" };
                 self.line(&format!("run {} broke off in: {}; {found}", run.0, printable(statement)));
             }
-            Event::Step { change, step, position, of } => {
+            Event::StepStarted { change, step, position, of } => {
                 let statement = format!("[{position}/{of}] {}", beginning(step.sql.as_str()));
                 self.begin(*position, statement, printable(&change.address.to_string()));
             }
@@ -58,7 +58,7 @@ impl<'a> Progress<'a> {
                 self.take_away(*position);
                 self.line(&format!("  no lock in time; {retry}"));
             }
-            Event::StepDone(position, took) => match self.take_away(*position) {
+            Event::StepFinished(position, took) => match self.take_away(*position) {
                 Some(statement) => self.line(&format!("  {statement} ({} ms)", took.as_millis())),
                 None => self.terminal.detail(&format!("  {} ms", took.as_millis())),
             },
@@ -116,11 +116,11 @@ fn beginning(sql: &str) -> String {
 fn as_json(event: &Event<'_>) -> serde_json::Value {
     use serde_json::json;
     match event {
-        Event::Started(run) => json!({ "event": "started", "run": run.0 }),
+        Event::RunStarted(run) => json!({ "event": "started", "run": run.0 }),
         Event::LookedUp { run, address, statement, done } => json!({
             "event": "looked_up", "run": run.0, "address": address, "sql": statement, "done": done,
         }),
-        Event::Step { change, step, position, of } => json!({
+        Event::StepStarted { change, step, position, of } => json!({
             "event": "step", "address": change.address, "sql": step.sql, "position": position, "of": of,
         }),
         Event::Progress(position, progress) => json!({
@@ -134,7 +134,9 @@ fn as_json(event: &Event<'_>) -> serde_json::Value {
         Event::Retry(position, Retry { number, pause }) => {
             json!({ "event": "retry", "position": position, "attempt": number, "pause_ms": millis(*pause) })
         }
-        Event::StepDone(position, took) => json!({ "event": "step_done", "position": position, "ms": millis(*took) }),
+        Event::StepFinished(position, took) => {
+            json!({ "event": "step_done", "position": position, "ms": millis(*took) })
+        }
         Event::CleanedUp(position, name) => json!({ "event": "cleaned_up", "position": position, "index": name }),
         Event::LeftBehind(position, name) => json!({ "event": "left_behind", "position": position, "index": name }),
     }
