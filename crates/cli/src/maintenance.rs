@@ -10,7 +10,8 @@ use reconcile_live::{LiveError, Session};
 use reconcile_maintain::{
     Options,
     applied::{AppliedError, Sought},
-    event::{Event, Operation, Report, RunOutcome},
+    due::Scheduled,
+    event::{Event, Report, RunOutcome},
 };
 
 use tokio::sync::watch;
@@ -18,8 +19,8 @@ use tokio::sync::watch;
 use crate::{
     error::{Exit, Failure},
     interrupt, options,
+    progress::maintenance::MaintenanceProgress,
     render::{self, printable},
-    row_progress::RowProgress,
     terminal::Terminal,
 };
 
@@ -42,31 +43,34 @@ pub(crate) async fn begin(session: &mut Session) -> Result<watch::Receiver<bool>
     Ok(interrupt::listen())
 }
 
-/// A program reads each operation as it ends.
-pub(crate) fn over(operation: &Operation, terminal: &Terminal) {
-    if terminal.json {
-        terminal.json_line(&serde_json::json!(operation));
-    }
-}
-
 /// Shows how a run goes on.
-pub(crate) fn teller(terminal: &Terminal) -> impl FnMut(Event<'_>) {
-    let mut gone = RowProgress::new(terminal);
-    move |event| {
-        gone.show(&event);
-        if let Event::Finished(operation) = event {
-            over(operation, terminal);
-        }
-    }
+pub(crate) fn observer(terminal: &Terminal) -> impl FnMut(Event<'_>) {
+    let mut progress = MaintenanceProgress::new(terminal);
+    move |event| progress.show(&event)
 }
 
-/// Tells of a rule or a view whose time has not come.
-pub(crate) fn not_due(name: &QualifiedName, next: Option<&str>, zone: &str, command: &str, terminal: &Terminal) {
-    let when = match next {
-        Some(next) => format!("next due at {next} ({zone})"),
-        None => format!("it has no schedule: `reconcile {command}` runs it"),
-    };
-    terminal.say(&printable(&format!("{name}: {when}")));
+/// The rules or views whose time has come. Tells of the others: each by its name, its time zone, and the `command` that
+/// runs it at any time.
+pub(crate) fn due_now<T>(
+    scheduled: impl IntoIterator<Item = Scheduled<T>>,
+    name_and_zone: impl Fn(&T) -> (&QualifiedName, &str),
+    command: &str,
+    terminal: &Terminal,
+) -> Vec<T> {
+    let mut due_now = Vec::new();
+    for Scheduled { item, due, next } in scheduled {
+        if due {
+            due_now.push(item);
+            continue;
+        }
+        let (name, zone) = name_and_zone(&item);
+        let when = match next {
+            Some(next) => format!("next due at {next} ({zone})"),
+            None => format!("it has no schedule: `reconcile {command}` runs it"),
+        };
+        terminal.say(&printable(&format!("{name}: {when}")));
+    }
+    due_now
 }
 
 /// Prints what a run came to, for people.
@@ -81,9 +85,9 @@ pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
     exit(report.outcome)
 }
 
-/// How a run ends that came to this.
-pub(crate) fn exit(verdict: RunOutcome) -> Exit {
-    match verdict {
+/// The exit code of a run that ended so.
+pub(crate) fn exit(outcome: RunOutcome) -> Exit {
+    match outcome {
         RunOutcome::Done => Exit::Done,
         RunOutcome::Failed => Exit::Error,
         RunOutcome::Incomplete => Exit::Incomplete,

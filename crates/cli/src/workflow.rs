@@ -1,6 +1,6 @@
 //! From a plan to a changed database, whatever the plan aims at: approval, the lock, a last look, the run.
 
-use std::{io::Write as _, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
 use reconcile_apply::{
     applier_lock,
@@ -15,20 +15,20 @@ use reconcile_apply::{
 use reconcile_config::Project;
 use reconcile_core::{
     address::Address,
-    hazard::{Approval, Hazard},
     kinds::Object,
     plan::{Plan, PlannedChange},
 };
 use reconcile_live::{LiveError, Session, Target, duplicates};
 
 use crate::{
-    args::{Allow, ApprovalArgs, Format, Global, ParallelArgs},
+    args::{ApprovalArgs, Format, Global, ParallelArgs},
     error::{Exit, Failure},
     interrupt, options,
     plan_mode::{self, PlanMode},
-    progress::Progress,
+    progress::apply::ApplyProgress,
     project::{self, Connected},
     render,
+    staleness::{plan_anew, still_holds},
     terminal::Terminal,
 };
 
@@ -107,37 +107,6 @@ impl Work<'_> {
         }
     }
 
-    /// Hazards that are not allowed, then the person at the terminal.
-    fn approve(&self, args: &ApprovalArgs) -> Result<(), Failure> {
-        let approval = approval(self.project, &args.allow);
-        let unapproved = self.plan.unapproved(&approval);
-        if let Some((_, objects)) = unapproved.first() {
-            let names: Vec<_> = unapproved.iter().map(|(hazard, _)| hazard.name()).collect();
-            let example = objects.first().map(ToString::to_string).unwrap_or_default();
-            let message = format!("not allowed: {}; {example} needs it; nothing was written", names.join(", "));
-            let forbidden = unapproved.iter().find(|(hazard, _)| approval.forbid.contains(hazard));
-            let hint = match forbidden {
-                Some((hazard, _)) => format!("`safety.forbid` of the project names {hazard}, and wins over --allow"),
-                None => format!("--allow {}", names.join(",")),
-            };
-            return Err(Failure::said(Exit::ApprovalNeeded, message, hint));
-        }
-        // What only the registry notes is there already; nobody has to approve of that.
-        let asks = self.plan.has_changes() || matches!(self.mode, PlanMode::Nothing);
-        if args.auto_approve || !asks {
-            return Ok(());
-        }
-        if !self.terminal.is_interactive() {
-            let message = "approval needed, and there is no terminal to ask on; nothing was written";
-            return Err(Failure::said(Exit::ApprovalNeeded, message, "read the plan, then run with --auto-approve"));
-        }
-        if confirmed()? {
-            Ok(())
-        } else {
-            Err(Failure::said(Exit::ApprovalNeeded, "not approved; nothing was written", ""))
-        }
-    }
-
     /// Nothing is written before this has returned.
     async fn take_over(&mut self, approval: &ApprovalArgs) -> Result<Session, Failure> {
         let mut applier = Session::connect(self.target).await?;
@@ -175,7 +144,7 @@ impl Work<'_> {
             run: self.run(),
         };
         let stop = interrupt::listen();
-        let mut progress = Progress::new(self.terminal);
+        let mut progress = ApplyProgress::new(self.terminal);
         let report = execute::apply(applier, &self.plan, &options, stop, &mut |event| progress.show(&event)).await;
         progress.end();
         Ok(report?)
@@ -278,71 +247,6 @@ impl Work<'_> {
         self.terminal.say(&format!("dropped schema {schema}"));
         Ok(())
     }
-}
-
-/// Whether the plan is what would be planned now.
-pub(crate) fn still_holds(plan: &Plan, fresh: &Plan) -> Result<(), Failure> {
-    const SHOWN: usize = 5;
-    if plan.database.system_identifier != fresh.database.system_identifier {
-        return Err(stale("it was made for another server"));
-    }
-    if plan.database.name != fresh.database.name {
-        return Err(stale("it was made for another database"));
-    }
-    if plan.declared != fresh.declared {
-        return Err(stale("the declared files have changed since"));
-    }
-    let reasons = plan.outdated_by(fresh);
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    let mut said = reasons.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-    if reasons.len() > SHOWN {
-        said.push_str(&format!("; and {} more", reasons.len() - SHOWN));
-    }
-    Err(stale(&format!("the database has changed since: {said}")))
-}
-
-fn stale(changed: &str) -> Failure {
-    Failure::said(Exit::Stale, format!("the plan is stale: {changed}; nothing was written"), "plan again")
-}
-
-/// Plans anew. What is wrong with unchanged files has become wrong in the database.
-pub(crate) async fn plan_anew(
-    session: &mut Session,
-    project: &Project,
-    plan: &Plan,
-    mode: &PlanMode,
-) -> Result<Plan, Failure> {
-    if matches!(mode, PlanMode::Declared(_)) && plan.declared != project.desired.digest {
-        return Err(stale("the declared files have changed since"));
-    }
-    plan_mode::plan(session, project, mode).await.map_err(|failure| match failure {
-        Failure::Problems(problems) => stale(&format!("the database has changed since:\n{problems}")),
-        Failure::Said { .. } => failure,
-    })
-}
-
-fn approval(project: &Project, allow: &[Allow]) -> Approval {
-    let mut approval = project.settings.approval.clone();
-    for allowed in allow {
-        match allowed {
-            Allow::All => approval.allow.extend(Hazard::ALL),
-            Allow::One(hazard) => {
-                approval.allow.insert(*hazard);
-            }
-        }
-    }
-    approval
-}
-
-fn confirmed() -> Result<bool, Failure> {
-    let mut out = anstream::stderr().lock();
-    write!(out, "Apply these changes? Only `yes` is accepted: ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }
 
 /// The commit of the declared files, where they are in a git checkout.

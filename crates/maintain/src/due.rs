@@ -16,7 +16,7 @@ use crate::applied::{AppliedError, Sought, rule, view};
 #[derive(Debug)]
 pub struct Scheduled<T> {
     /// The rule or view.
-    pub of: T,
+    pub item: T,
     /// It is due now.
     pub due: bool,
     /// When it is due next, or since when, on the clock of its time zone; `None`: it has no schedule.
@@ -39,7 +39,7 @@ pub enum Unfilled {
 pub async fn rules(session: &mut Session, registry: &Registry) -> Result<Vec<Scheduled<Rule>>, AppliedError> {
     let schedule = |rule: &Rule| rule.schedule.clone();
     let query = registry.retention_times();
-    timed(session, registry, &query, Sought::Rules, Unfilled::Waits, rule, schedule).await
+    scheduled(session, registry, &query, Sought::Rules, Unfilled::Waits, rule, schedule).await
 }
 
 /// Every view that is applied, with its turn by the clock of the database.
@@ -52,10 +52,10 @@ pub async fn views(
     unfilled: Unfilled,
 ) -> Result<Vec<Scheduled<Matview>>, AppliedError> {
     let schedule = |view: &Matview| view.schedule().map(str::to_owned);
-    timed(session, registry, &registry.refresh_times(), Sought::Views, unfilled, view, schedule).await
+    scheduled(session, registry, &registry.refresh_times(), Sought::Views, unfilled, view, schedule).await
 }
 
-async fn timed<T>(
+async fn scheduled<T>(
     session: &mut Session,
     registry: &Registry,
     query: &str,
@@ -69,13 +69,13 @@ async fn timed<T>(
     }
     let results = session.batch(query).await?;
     let rows = results.iter().flatten().map(|row| {
-        let of = read(row.try_get(0).map_err(LiveError::from)?)?;
+        let item = read(row.try_get(0).map_err(LiveError::from)?)?;
         let (now, last) = (row.try_get(1).map_err(LiveError::from)?, row.try_get(2).map_err(LiveError::from)?);
         let filled: bool = row.try_get(3).map_err(LiveError::from)?;
-        let next = schedule(&of).map(|schedule| following(&schedule, last, sought)).transpose()?;
+        let next = schedule(&item).map(|schedule| following(&schedule, last, sought)).transpose()?;
         let come = next.as_ref().is_some_and(|(next, _)| *next <= now);
         let due = come || !filled && unfilled == Unfilled::Due;
-        Ok(Scheduled { of, due, next: next.map(|(_, shown)| shown) })
+        Ok(Scheduled { item, due, next: next.map(|(_, shown)| shown) })
     });
     rows.collect()
 }

@@ -4,7 +4,7 @@
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options,
-    due::{self, Scheduled, Unfilled},
+    due::{self, Unfilled},
     event::Report,
     refresh::refresh,
     retain::retain,
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::{
     args::Global,
     error::{Exit, Failure},
-    maintenance::{begin, exit, failure, not_due, not_started, options, show, teller},
+    maintenance::{begin, due_now, exit, failure, not_started, observer, options, show},
     project::{self, Connected},
     terminal::Terminal,
 };
@@ -60,20 +60,13 @@ async fn rules(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Option<Report>, Failure> {
-    let timed = due::rules(connection.session, &options.registry).await.map_err(failure)?;
-    let mut due = Vec::new();
-    for Scheduled { of: rule, due: is_due, next } in timed {
-        if is_due {
-            due.push(rule);
-        } else {
-            not_due(&rule.table, next.as_deref(), rule.zone(), "retain", terminal);
-        }
-    }
+    let scheduled = due::rules(connection.session, &options.registry).await.map_err(failure)?;
+    let due = due_now(scheduled, |rule| (&rule.table, rule.zone()), "retain", terminal);
     if due.is_empty() {
         return Ok(None);
     }
     let stop = connection.ready().await?;
-    let report = retain(connection.session, &due, options, stop, &mut teller(terminal)).await;
+    let report = retain(connection.session, &due, options, stop, &mut observer(terminal)).await;
     report.map(Some).map_err(not_started)
 }
 
@@ -82,19 +75,12 @@ async fn views(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Option<Report>, Failure> {
-    let timed = due::views(connection.session, &options.registry, Unfilled::Waits).await.map_err(failure)?;
-    let mut due = Vec::new();
-    for Scheduled { of: view, due: is_due, next } in timed {
-        if is_due {
-            due.push(view);
-        } else {
-            not_due(&view.name, next.as_deref(), view.zone(), "refresh", terminal);
-        }
-    }
+    let scheduled = due::views(connection.session, &options.registry, Unfilled::Waits).await.map_err(failure)?;
+    let due = due_now(scheduled, |view| (&view.name, view.zone()), "refresh", terminal);
     if due.is_empty() {
         return Ok(None);
     }
     let stop = connection.ready().await?;
-    let report = refresh(connection.session, &due, options, stop, &mut teller(terminal)).await;
+    let report = refresh(connection.session, &due, options, stop, &mut observer(terminal)).await;
     report.map(Some).map_err(not_started)
 }

@@ -4,14 +4,14 @@ use reconcile_core::kinds::matview::Matview;
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options, applied,
-    due::{self, Scheduled, Unfilled},
+    due::{self, Unfilled},
     refresh::refresh,
 };
 
 use crate::{
     args::{Global, RefreshArgs},
     error::{Exit, Failure},
-    maintenance::{begin, conclude, failure, not_due, not_started, options, teller},
+    maintenance::{begin, conclude, due_now, failure, not_started, observer, options},
     project::{self, Connected},
     terminal::Terminal,
 };
@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, args: &RefreshArgs, terminal: &Terminal
         }
     }
     let stop = begin(&mut session).await?;
-    let report = refresh(&mut session, &views, &options, stop, &mut teller(terminal)).await.map_err(not_started)?;
+    let report = refresh(&mut session, &views, &options, stop, &mut observer(terminal)).await.map_err(not_started)?;
     session.close().await;
     Ok(conclude(&report, terminal))
 }
@@ -45,14 +45,7 @@ async fn stale(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Vec<Matview>, Failure> {
-    let timed = due::views(session, &options.registry, Unfilled::Due).await.map_err(failure)?;
-    let mut stale = Vec::new();
-    for Scheduled { of: view, due, next } in timed.into_iter().filter(|timed| chosen.contains(&timed.of)) {
-        if due {
-            stale.push(view);
-        } else {
-            not_due(&view.name, next.as_deref(), view.zone(), "refresh", terminal);
-        }
-    }
-    Ok(stale)
+    let scheduled = due::views(session, &options.registry, Unfilled::Due).await.map_err(failure)?;
+    let chosen = scheduled.into_iter().filter(|scheduled| chosen.contains(&scheduled.item));
+    Ok(due_now(chosen, |view| (&view.name, view.zone()), "refresh", terminal))
 }

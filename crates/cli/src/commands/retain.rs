@@ -4,6 +4,7 @@ use reconcile_core::kinds::retention::Rule;
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options, applied,
+    event::Event,
     preview::preview,
     restore::{Bounds, restore},
     retain::retain,
@@ -12,7 +13,7 @@ use reconcile_maintain::{
 use crate::{
     args::{Global, RetainArgs},
     error::{Exit, Failure},
-    maintenance::{begin, conclude, failure, not_started, options, over, teller},
+    maintenance::{begin, conclude, failure, not_started, observer, options},
     project::{self, Connected},
     render::printable,
     terminal::Terminal,
@@ -37,9 +38,8 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
             }
         }
         let report = preview(&mut session, &rules, &options).await?;
-        for operation in &report.operations {
-            over(operation, terminal);
-        }
+        let mut tell = observer(terminal);
+        report.operations.iter().for_each(|operation| tell(Event::Finished(operation)));
         return Ok(conclude(&report, terminal));
     }
     let bounds = match (&args.restore, &args.from, &args.to) {
@@ -58,7 +58,7 @@ async fn carried_out(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let stop = begin(&mut session).await?;
-    let mut tell = teller(terminal);
+    let mut tell = observer(terminal);
     let report = match (bounds, rules) {
         (Some(bounds), [rule, ..]) => restore(&mut session, rule, bounds, options, stop, &mut tell).await,
         _ => retain(&mut session, rules, options, stop, &mut tell).await,

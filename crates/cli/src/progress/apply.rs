@@ -1,21 +1,20 @@
 //! Shows how far an apply is.
 
-use std::{collections::BTreeMap, io::IsTerminal as _};
+use std::{collections::BTreeMap, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reconcile_apply::{event::Event, retry::Retry};
 
+use super::Display;
 use crate::{render::printable, terminal::Terminal};
 
-/// Shows the events of an apply: bars where somebody looks on, lines elsewhere, JSON for programs.
-pub(crate) struct Progress<'a> {
-    terminal: &'a Terminal,
-    bars: Option<Bars>,
-}
+/// The form of a bar.
+const STEP: &str = "  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}";
 
-/// A bar for each statement that runs, by its number in the plan.
-struct Bars {
-    all: MultiProgress,
+/// Shows the events of an apply, to programs as JSON.
+pub(crate) struct ApplyProgress<'a> {
+    display: Display<'a>,
+    /// The statements that run, by their number in the plan.
     running: BTreeMap<usize, Bar>,
 }
 
@@ -25,16 +24,14 @@ struct Bar {
     object: String,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> ApplyProgress<'a> {
     pub(crate) fn new(terminal: &'a Terminal) -> Self {
-        let looks_on = !terminal.json && !terminal.quiet && std::io::stderr().is_terminal();
-        let bars = looks_on.then(|| Bars { all: MultiProgress::new(), running: BTreeMap::new() });
-        Self { terminal, bars }
+        Self { display: Display::new(terminal), running: BTreeMap::new() }
     }
 
     pub(crate) fn show(&mut self, event: &Event<'_>) {
-        if self.terminal.json {
-            return self.terminal.json_line(&as_json(event));
+        if self.display.terminal.json {
+            return self.display.terminal.json_line(&as_json(event));
         }
         match event {
             Event::RunStarted(_) => {}
@@ -47,7 +44,7 @@ impl<'a> Progress<'a> {
                 self.begin(*position, statement, printable(&change.address.to_string()));
             }
             Event::Progress(position, progress) => {
-                if let Some(Bar { line, object, .. }) = self.bar(*position) {
+                if let Some(Bar { line, object, .. }) = self.running.get(position) {
                     line.set_length(progress.total.max(1));
                     line.set_position(progress.done);
                     line.set_message(format!("{object}: {}", progress.phase));
@@ -60,7 +57,7 @@ impl<'a> Progress<'a> {
             }
             Event::StepFinished(position, took) => match self.take_away(*position) {
                 Some(statement) => self.line(&format!("  {statement} ({} ms)", took.as_millis())),
-                None => self.terminal.detail(&format!("  {} ms", took.as_millis())),
+                None => self.display.terminal.detail(&format!("  {} ms", took.as_millis())),
             },
             Event::CleanedUp(_, name) => self.line(&format!("  removed the INVALID index {name}")),
             Event::LeftBehind(_, name) => {
@@ -71,37 +68,24 @@ impl<'a> Progress<'a> {
 
     /// Takes the bars away.
     pub(crate) fn end(&self) {
-        if let Some(bars) = &self.bars {
-            // Where the terminal is gone there is nothing to clear.
-            drop(bars.all.clear());
-        }
+        self.display.clear();
     }
 
     fn begin(&mut self, position: usize, statement: String, object: String) {
-        let Some(bars) = &mut self.bars else { return self.terminal.say(&statement) };
-        let style = ProgressStyle::with_template("  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}");
-        let bar = ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let bar = bars.all.add(bar);
-        bar.set_message(statement.clone());
-        bars.running.insert(position, Bar { line: bar, statement, object });
-    }
-
-    fn bar(&self, position: usize) -> Option<&Bar> {
-        self.bars.as_ref()?.running.get(&position)
+        match self.display.bar(100, STEP, statement.clone()) {
+            Some(line) => drop(self.running.insert(position, Bar { line, statement, object })),
+            None => self.line(&statement),
+        }
     }
 
     fn take_away(&mut self, position: usize) -> Option<String> {
-        let Bar { line, statement, .. } = self.bars.as_mut()?.running.remove(&position)?;
+        let Bar { line, statement, .. } = self.running.remove(&position)?;
         line.finish_and_clear();
         Some(statement)
     }
 
     fn line(&self, line: &str) {
-        match &self.bars {
-            // As with the bars themselves.
-            Some(bars) => drop(bars.all.println(line)),
-            None => self.terminal.say(line),
-        }
+        self.display.line(line);
     }
 }
 
@@ -142,6 +126,6 @@ fn as_json(event: &Event<'_>) -> serde_json::Value {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

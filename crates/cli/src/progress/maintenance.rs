@@ -1,38 +1,36 @@
-//! Shows how far a retention rule is: a bar where somebody looks on, lines elsewhere; and which view is refreshed.
+//! Shows how far a retention rule is and which view is refreshed; for programs, what came of each.
 
-use std::io::IsTerminal as _;
+use indicatif::ProgressBar;
+use reconcile_maintain::event::{Event, Operation};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use reconcile_maintain::event::Event;
-
+use super::Display;
 use crate::{render::printable, terminal::Terminal};
 
-/// Rows gone, of about how many.
-pub(crate) struct RowProgress<'a> {
-    terminal: &'a Terminal,
-    looks_on: bool,
+/// The form of a bar.
+const ROWS: &str = "  [{elapsed}] {bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left  {wide_msg}";
+
+/// Shows the events of a run.
+pub(crate) struct MaintenanceProgress<'a> {
+    display: Display<'a>,
+    /// Rows done, of about how many.
     bar: Option<ProgressBar>,
 }
 
-impl<'a> RowProgress<'a> {
+impl<'a> MaintenanceProgress<'a> {
     pub(crate) fn new(terminal: &'a Terminal) -> Self {
-        let looks_on = !terminal.json && !terminal.quiet && std::io::stderr().is_terminal();
-        Self { terminal, looks_on, bar: None }
+        Self { display: Display::new(terminal), bar: None }
     }
 
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         match event {
             Event::Started { operation, rows } => {
-                let what = format!("{} of {}", operation.action, printable(operation.subject.name()));
-                if self.looks_on {
-                    self.bar = Some(bar(*rows, what));
-                } else {
-                    self.terminal.say(&format!("{what}: about {rows} rows"));
+                let what = words(operation);
+                self.bar = self.display.bar(*rows, ROWS, what.clone());
+                if self.bar.is_none() {
+                    self.display.line(&format!("{what}: about {rows} rows"));
                 }
             }
-            Event::RefreshStarted(operation) => {
-                self.line(&format!("{} of {}", operation.action, printable(operation.subject.name())));
-            }
+            Event::RefreshStarted(operation) => self.display.line(&words(operation)),
             Event::RowsDone(rows) => {
                 if let Some(bar) = &self.bar {
                     // What was an estimate is known to be too low.
@@ -40,25 +38,19 @@ impl<'a> RowProgress<'a> {
                     bar.set_position(*rows);
                 }
             }
-            Event::Waiting(reason) => self.line(&format!("  waiting: {}", printable(reason))),
-            Event::Finished(_) => {
+            Event::Waiting(reason) => self.display.line(&format!("  waiting: {}", printable(reason))),
+            Event::Finished(operation) => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
+                }
+                if self.display.terminal.json {
+                    self.display.terminal.json_line(&serde_json::json!(operation));
                 }
             }
         }
     }
-
-    fn line(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
-            None => self.terminal.say(line),
-        }
-    }
 }
 
-fn bar(rows: u64, what: String) -> ProgressBar {
-    const TEMPLATE: &str = "  [{elapsed}] {bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left  {wide_msg}";
-    let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(rows).with_style(style).with_message(what)
+fn words(operation: &Operation) -> String {
+    format!("{} of {}", operation.action, printable(operation.subject.name()))
 }
