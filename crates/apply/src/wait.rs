@@ -10,7 +10,7 @@ use crate::{
     event::Event,
     monitor::{Blocker, INTERVAL, Monitor, Sight},
     sqlstate::QUERY_CANCELED,
-    worker::Worker,
+    worker::{Shared, Worker},
 };
 
 /// A second connection that does not answer for this long is made anew.
@@ -31,7 +31,7 @@ impl Worker<'_, '_> {
         let ours = self.shared.ours.borrow().clone();
         let since = self.monitor.present(&ours).await?;
         while let Some(older) = self.monitor.older(effects, &since).await? {
-            self.notice(position, older, blocker);
+            self.shared.notice(position, older, blocker);
             let over = self.shared.is_over();
             if over || budget.is_some_and(|budget| began.elapsed() >= budget) {
                 let message =
@@ -79,17 +79,17 @@ impl Worker<'_, '_> {
                 shared.tell(Event::Progress(position, progress));
             }
             if let Some(seen) = sight.blocker {
-                if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
-                    shared.tell(Event::Waiting(position, seen.clone()));
-                }
-                *blocker = Some(seen);
+                shared.notice(position, seen, blocker);
             }
         }
     }
+}
 
+impl Shared<'_> {
+    /// Tells of a blocker that is another one than before.
     fn notice(&self, position: usize, seen: Blocker, blocker: &mut Option<Blocker>) {
         if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
-            self.shared.tell(Event::Waiting(position, seen.clone()));
+            self.tell(Event::Waiting(position, seen.clone()));
         }
         *blocker = Some(seen);
     }

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 
-use super::{Registry, RunId, RunOutcome, resource, run, step};
+use super::{Registry, RunId, RunOutcome, StepOutcome, resource, run, step};
 use crate::applier_lock;
 
 /// A run, for people. Times are RFC 3339 in UTC, by the clock of the database.
@@ -116,7 +116,11 @@ impl Registry {
                     started_at: row.try_get(1)?,
                     finished_at: row.try_get(2)?,
                     ms: row.try_get(3)?,
-                    outcome: if outcome == "running" && !at_work { "interrupted".to_owned() } else { outcome },
+                    outcome: if outcome == RunOutcome::Running.name() && !at_work {
+                        RunOutcome::Interrupted.name().to_owned()
+                    } else {
+                        outcome
+                    },
                     role: row.try_get(5)?,
                     commit: row.try_get(6)?,
                     version: row.try_get(7)?,
@@ -260,7 +264,7 @@ impl Registry {
 
 /// A step that failed or was found to be without effect has changed nothing; one that nobody looked at may have.
 fn came_of_it(outcome: &str) -> bool {
-    outcome != "failed" && outcome != "interrupted"
+    outcome != StepOutcome::Failed.name() && outcome != StepOutcome::Interrupted.name()
 }
 
 /// The addresses in the rows of [`TOUCHED`], of all changes or of those that begin with one of `begun`.
