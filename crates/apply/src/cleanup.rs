@@ -9,20 +9,22 @@ use sea_orm::sqlx::Row as _;
 use tokio::time::sleep;
 
 use crate::{
-    event::{Event, Stopped},
-    failure::{FailureKind, backoff, kind},
-    worker::{Worker, stopped, unlimited},
+    event::Event,
+    retry::Retries,
+    run_error::RunError,
+    sqlstate::ErrorKind,
+    worker::{Worker, unlimited},
 };
 
 /// How long a concurrent removal may wait and run. What is left after that, the next plan repairs.
 const ONLINE: (u64, u64) = (2_000, 60_000);
 
-/// How often a removal that others would queue behind is tried.
-const ATTEMPTS: u32 = 3;
+/// How often a removal that others would queue behind is tried again.
+const RETRIES: u32 = 2;
 
 impl Worker<'_, '_> {
     /// Drops the INVALID index that a failed build left; one that is valid is somebody else's.
-    pub(crate) async fn clean_up(&mut self, position: usize, step: &Step) -> Result<(), Stopped> {
+    pub(crate) async fn clean_up(&mut self, position: usize, step: &Step) -> Result<(), RunError> {
         let Some(name) = step.effect.as_ref().and_then(Effect::remnant) else { return Ok(()) };
         let drop_it = Sql::new("DROP INDEX CONCURRENTLY ").name(name);
         match self.remove(name, &[], &drop_it, ONLINE).await {
@@ -30,23 +32,23 @@ impl Worker<'_, '_> {
             Ok(Removal::Nothing) => {}
             Ok(Removal::Spared) => self.shared.tell(Event::LeftBehind(position, name)),
             // The same transactions that held up the build hold this up.
-            Err(error) if matches!(kind(&error), FailureKind::Lock | FailureKind::Time) => {
+            Err(error) if is_in_the_way(&error) => {
                 self.shared.tell(Event::LeftBehind(position, name));
             }
-            Err(error) => return Err(stopped(None, drop_it.to_string(), error)),
+            Err(error) => return Err(RunError::failed(None, drop_it.to_string(), error)),
         }
         Ok(())
     }
 
     /// Takes away what a change has begun and cannot finish. Parts that are built are kept for the next run, unless
     /// it would fail in the same way.
-    pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &Stopped) {
+    pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &RunError) {
         let steps = &placed.change.steps[..done];
         let built = steps.iter().any(|step| step.effect.is_some());
         let goes_on = match why {
-            Stopped::Interrupted | Stopped::Blocked { .. } => built,
-            Stopped::Lost { .. } => true,
-            Stopped::Failed { .. } => false,
+            RunError::Interrupted | RunError::Blocked { .. } => built,
+            RunError::ConnectionLost { .. } => true,
+            RunError::Failed { .. } => false,
         };
         if goes_on {
             return;
@@ -63,13 +65,15 @@ impl Worker<'_, '_> {
     async fn take_away(&mut self, position: usize, step: &Step, index: &QualifiedName, made: &[&QualifiedName]) {
         let drop_it = Sql::new("DROP INDEX ").name(index);
         let brief = step.timeouts.lock_ms.unwrap_or(ONLINE.0);
-        for attempt in 1..=ATTEMPTS {
+        let mut retries = Retries::new(RETRIES);
+        loop {
             match self.remove(index, made, &drop_it, (brief, brief)).await {
                 Ok(Removal::Done) => return self.shared.tell(Event::CleanedUp(position, index)),
                 Ok(Removal::Nothing) => return,
-                Err(error) if matches!(kind(&error), FailureKind::Lock | FailureKind::Time) => {
-                    sleep(backoff(attempt)).await;
-                }
+                Err(error) if is_in_the_way(&error) => match retries.next_retry() {
+                    Some(retry) => sleep(retry.pause).await,
+                    None => break,
+                },
                 Ok(Removal::Spared) | Err(_) => break,
             }
         }
@@ -110,6 +114,11 @@ impl Worker<'_, '_> {
         self.session.batch(&unlimited("SET ")).await?;
         result.map(|_| removal)
     }
+}
+
+/// Somebody else keeps it from being removed at this moment.
+fn is_in_the_way(error: &LiveError) -> bool {
+    matches!(ErrorKind::of(error), ErrorKind::Lock | ErrorKind::Timeout)
 }
 
 /// What became of a remnant.

@@ -6,18 +6,22 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use reconcile_core::plan::{Phase, Placed, Plan, Record};
+use reconcile_core::{
+    address::Address,
+    plan::{Phase, Placed, Plan, Record},
+};
 use reconcile_live::{LiveError, Session};
 use tokio::sync::watch;
 
 use crate::{
-    event::{Event, Report, Stopped},
+    event::{Event, Report},
     options::ApplyOptions,
-    registry::interrupted,
+    registry::{RunId, RunOutcome, interrupted},
+    run_error::RunError,
     worker::{Shared, Worker},
 };
 
-/// Executes a plan. The session must hold the lock of [`crate::lock`], and the registry be there
+/// Executes a plan. The session must hold the lock of [`crate::applier_lock`], and the registry be there
 /// ([`Registry::ensure`]). `stop` becomes true when the user wants to.
 ///
 /// # Errors
@@ -34,7 +38,29 @@ pub async fn apply(
         observer(event);
     }
     let run = registry.begin(session, plan, &options.run).await?;
-    observer(Event::Started(run));
+    observer(Event::RunStarted(run));
+    let (done, error) = run_phases(session, plan, options, run, stop, observer).await?;
+    let outcome = error.as_ref().map_or(RunOutcome::Done, RunError::outcome);
+    let ended = registry.end(session, run, outcome).await;
+    // What ended the run early matters more.
+    if error.is_none() {
+        ended?;
+    }
+    let complete: HashSet<_> = done.iter().collect();
+    let open = plan.changes.iter().filter(|change| !complete.contains(&change.address));
+    let remaining = open.map(|change| change.address.clone()).collect();
+    Ok(Report { run, done, remaining, error })
+}
+
+/// Runs one phase after the other, then brings the registry up to date. Gives the changes that are complete.
+async fn run_phases(
+    session: &mut Session,
+    plan: &Plan,
+    options: &ApplyOptions,
+    run: RunId,
+    stop: watch::Receiver<bool>,
+    observer: &mut dyn FnMut(Event<'_>),
+) -> Result<(Vec<Address>, Option<RunError>), LiveError> {
     let of = plan.changes.iter().map(|change| change.steps.len()).sum();
     let shared = Shared::new(options, plan, run, of, stop, observer);
     let phases = plan.phases();
@@ -49,46 +75,32 @@ pub async fn apply(
         workers.push(Worker::beside(other, &shared).await?);
     }
     let mut done = Vec::new();
-    let mut stopped = None;
     for phase in phases {
-        let (completed, ended) = run_phase(&mut workers, phase).await;
+        let (completed, error) = run_phase(&mut workers, phase).await;
         done.extend(completed);
-        if ended.is_some() {
-            stopped = ended;
-            break;
+        if error.is_some() {
+            return Ok((done, error));
         }
     }
-    if let (None, Some(main)) = (&stopped, workers.first_mut()) {
-        stopped = main.records(&plan.records).await.err();
-    }
-    drop(workers);
-    drop(shared);
-    let outcome = stopped.as_ref().map_or(crate::registry::Outcome::Done, Stopped::outcome);
-    let ended = registry.end(session, run, outcome).await;
-    if stopped.is_none() {
-        ended?;
-    }
-    let complete: HashSet<_> = done.iter().collect();
-    let open = plan.changes.iter().filter(|change| !complete.contains(&change.address));
-    let remaining = open.map(|change| change.address.clone()).collect();
-    Ok(Report { run, done, remaining, stopped })
+    let error = match workers.first_mut() {
+        Some(main) => main.records(&plan.records).await.err(),
+        None => None,
+    };
+    Ok((done, error))
 }
 
 /// Runs the lists of a phase until all are done or one has failed; then the others end their present step.
-async fn run_phase(
-    workers: &mut [Worker<'_, '_>],
-    phase: Phase<'_>,
-) -> (Vec<reconcile_core::address::Address>, Option<Stopped>) {
+async fn run_phase(workers: &mut [Worker<'_, '_>], phase: Phase<'_>) -> (Vec<Address>, Option<RunError>) {
     let lists = RefCell::new(VecDeque::from(phase.lists));
     let done = RefCell::new(Vec::new());
-    let stopped = RefCell::new(None);
+    let error = RefCell::new(None);
     join_all(workers.iter_mut().map(|worker| async {
         loop {
             let Some(list) = lists.borrow_mut().pop_front() else { return };
             for changes in together(&list) {
                 if let Err(why) = run_changes(worker, changes).await {
                     worker.shared.halt();
-                    stopped.borrow_mut().get_or_insert(why);
+                    error.borrow_mut().get_or_insert(why);
                     return;
                 }
                 done.borrow_mut().extend(changes.iter().map(|placed| placed.change.address.clone()));
@@ -96,7 +108,7 @@ async fn run_phase(
         }
     }))
     .await;
-    (done.into_inner(), stopped.into_inner())
+    (done.into_inner(), error.into_inner())
 }
 
 /// Each change by itself; those without steps, such as adoptions, up to 500 together.
@@ -105,7 +117,7 @@ fn together<'a, 'p>(changes: &'a [Placed<'p>]) -> impl Iterator<Item = &'a [Plac
     changes.chunk_by(alike).flat_map(|changes| changes.chunks(500))
 }
 
-async fn run_changes(worker: &mut Worker<'_, '_>, changes: &[Placed<'_>]) -> Result<(), Stopped> {
+async fn run_changes(worker: &mut Worker<'_, '_>, changes: &[Placed<'_>]) -> Result<(), RunError> {
     match changes {
         [placed] => worker.change(*placed).await,
         // Nothing to execute: only the registry takes note.

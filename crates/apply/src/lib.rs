@@ -1,14 +1,18 @@
 //! Executes a plan: one applier at a time, step by step, with history before and after each, and without leaving
 //! remnants. Decides nothing: the plan has done that.
 
+pub mod advisory_lock;
+pub mod applier_lock;
 mod cleanup;
 pub mod event;
 pub mod execute;
-pub mod failure;
-pub mod lock;
 pub mod monitor;
 pub mod options;
-pub mod pooler;
+mod pooler;
+pub mod preflight;
 pub mod registry;
+pub mod retry;
+pub mod run_error;
+pub mod sqlstate;
 mod wait;
 mod worker;

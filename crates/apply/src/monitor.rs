@@ -162,6 +162,17 @@ impl Monitor {
     }
 }
 
+/// The process that serves a connection at this moment.
+///
+/// # Errors
+/// The connection fails.
+pub async fn backend_pid(session: &mut Session) -> Result<i32, LiveError> {
+    match session.row("SELECT pg_backend_pid()").await? {
+        Some(row) => Ok(row.try_get(0)?),
+        None => Err(LiveError::Connection("the backend has no process".to_owned())),
+    }
+}
+
 fn read_blocker(row: &sea_orm::sqlx::postgres::PgRow) -> Result<Blocker, LiveError> {
     Ok(Blocker {
         pid: row.try_get(0)?,

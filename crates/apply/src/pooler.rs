@@ -2,30 +2,20 @@
 //! other people's connections (TRAPS 12).
 
 use reconcile_live::{LiveError, Session};
-use sea_orm::sqlx::Row as _;
+
+use crate::monitor::backend_pid;
 
 /// How often both connections are asked. Somebody else may take the backend in between once, hardly every time.
 const ROUNDS: usize = 3;
 
 /// Whether two connections of ours are not two sessions: they meet in one backend, or one of them changes its own.
-///
-/// # Errors
-/// A connection fails.
-pub async fn is_between(one: &mut Session, other: &mut Session) -> Result<bool, LiveError> {
+pub(crate) async fn is_between(one: &mut Session, other: &mut Session) -> Result<bool, LiveError> {
     let mut first = None;
     for _ in 0..ROUNDS {
-        let pids = (backend(one).await?, backend(other).await?);
+        let pids = (backend_pid(one).await?, backend_pid(other).await?);
         if pids.0 == pids.1 || *first.get_or_insert(pids) != pids {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// The process that serves a connection at this moment.
-pub(crate) async fn backend(session: &mut Session) -> Result<i32, LiveError> {
-    match session.row("SELECT pg_backend_pid()").await? {
-        Some(row) => Ok(row.try_get(0)?),
-        None => Err(LiveError::Connection("the backend has no process".to_owned())),
-    }
 }

@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     event::Event,
-    failure::TIMED_OUT,
     monitor::{Blocker, INTERVAL, Monitor, Sight},
-    worker::Worker,
+    sqlstate::QUERY_CANCELED,
+    worker::{Shared, Worker},
 };
 
 /// A second connection that does not answer for this long is made anew.
@@ -34,13 +34,13 @@ impl Worker<'_, '_> {
         let ours = self.shared.ours.borrow().clone();
         let since = self.monitor.present(&ours).await?;
         while let Some(older) = self.monitor.older(effects, &since).await? {
-            self.notice(position, older, blocker);
+            self.shared.notice(position, older, blocker);
             let over = self.shared.is_over();
             if over || budget.is_some_and(|budget| began.elapsed() >= budget) {
                 let message =
                     if over { "not begun: the run stops" } else { "an older transaction did not end in time" };
                 return Err(LiveError::Server(Box::new(ServerError {
-                    code: TIMED_OUT.to_owned(),
+                    code: QUERY_CANCELED.to_owned(),
                     message: message.to_owned(),
                     detail: None,
                     hint: None,
@@ -82,17 +82,17 @@ impl Worker<'_, '_> {
                 shared.tell(Event::Progress(position, progress));
             }
             if let Some(seen) = sight.blocker {
-                if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
-                    shared.tell(Event::Waiting(position, seen.clone()));
-                }
-                *blocker = Some(seen);
+                shared.notice(position, seen, blocker);
             }
         }
     }
+}
 
+impl Shared<'_> {
+    /// Tells of a blocker that is another one than before.
     fn notice(&self, position: usize, seen: Blocker, blocker: &mut Option<Blocker>) {
         if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
-            self.shared.tell(Event::Waiting(position, seen.clone()));
+            self.tell(Event::Waiting(position, seen.clone()));
         }
         *blocker = Some(seen);
     }

@@ -11,13 +11,14 @@ use tokio::{
 };
 
 use crate::{
-    event::{Event, Stopped},
-    failure::{FailureKind, backoff, is_name_taken, kind},
-    lock,
-    monitor::{Blocker, Monitor},
+    applier_lock,
+    event::Event,
+    monitor::{Blocker, Monitor, backend_pid},
     options::ApplyOptions,
-    pooler,
     registry::RunId,
+    retry::Retries,
+    run_error::RunError,
+    sqlstate::{self, DUPLICATE_TABLE, ErrorKind},
 };
 
 /// What all workers of a run have in common.
@@ -101,7 +102,7 @@ impl<'a, 'o> Worker<'a, 'o> {
     /// On the connection that holds the lock.
     pub(crate) async fn main(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
         settings::take(session, &shared.plan.session.search_path).await?;
-        let pid = pooler::backend(session).await?;
+        let pid = backend_pid(session).await?;
         shared.ours.borrow_mut().push(pid);
         let mut monitor = Monitor::of(pid, session.target().clone());
         // Now, so that it is there when it is needed at once.
@@ -111,12 +112,12 @@ impl<'a, 'o> Worker<'a, 'o> {
 
     /// On a further connection, which the next applier waits for as well.
     pub(crate) async fn beside(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
-        lock::take_part(session).await?;
+        applier_lock::take_part(session).await?;
         Self::main(session, shared).await
     }
 
     /// Runs a change to its end, or takes away what it would leave without being of use.
-    pub(crate) async fn change(&mut self, placed: Placed<'_>) -> Result<(), Stopped> {
+    pub(crate) async fn change(&mut self, placed: Placed<'_>) -> Result<(), RunError> {
         let mut done = 0;
         let result = self.steps(placed, &mut done).await;
         if let Err(why) = &result {
@@ -125,7 +126,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         result
     }
 
-    async fn steps(&mut self, placed: Placed<'_>, done: &mut usize) -> Result<(), Stopped> {
+    async fn steps(&mut self, placed: Placed<'_>, done: &mut usize) -> Result<(), RunError> {
         let Placed { change, mut first } = placed;
         let mut rest = change.steps.as_slice();
         while let Some(step) = rest.first() {
@@ -136,7 +137,7 @@ impl<'a, 'o> Worker<'a, 'o> {
             };
             let (steps, tail) = rest.split_at(together);
             if self.shared.is_over() {
-                return Err(Stopped::Interrupted);
+                return Err(RunError::Interrupted);
             }
             self.group(Group { change, steps, first, rest: tail }).await?;
             (rest, first) = (tail, first + together);
@@ -146,7 +147,7 @@ impl<'a, 'o> Worker<'a, 'o> {
     }
 
     /// Brings the registry up to what is done.
-    pub(crate) async fn records(&mut self, records: &[Record]) -> Result<(), Stopped> {
+    pub(crate) async fn records(&mut self, records: &[Record]) -> Result<(), RunError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -156,40 +157,41 @@ impl<'a, 'o> Worker<'a, 'o> {
         if let Err(error) = self.session.batch(&batch).await {
             // A broken connection rolls back by itself.
             drop(self.session.batch("ROLLBACK").await);
-            return Err(stopped(None, "registry".to_owned(), error));
+            return Err(RunError::failed(None, "registry".to_owned(), error));
         }
         Ok(())
     }
 
     /// Runs steps that belong together, again where a lock was not to be had in time.
-    async fn group(&mut self, group: Group<'_>) -> Result<(), Stopped> {
-        let mut attempt = 0;
+    async fn group(&mut self, group: Group<'_>) -> Result<(), RunError> {
+        let mut retries = Retries::new(self.shared.options.retries);
         loop {
             let mut blocker = None;
             let Err((position, step, error)) = self.attempt(group, &mut blocker).await else { return Ok(()) };
             let statement = step.sql.to_string();
-            if kind(&error) == FailureKind::Lost {
-                return Err(Stopped::Lost { statement, error });
+            let kind = ErrorKind::of(&error);
+            if kind == ErrorKind::ConnectionLost {
+                return Err(RunError::ConnectionLost { statement, error });
             }
-            let brief = step.timeouts.lock_ms.is_some() || kind(&error) == FailureKind::Lock;
-            // Without either, what has that name is somebody else's.
-            if self.sent && !is_name_taken(&error) {
+            // What was not sent has left nothing; a name that was taken before belongs to somebody else's index.
+            if self.sent && !sqlstate::is(&error, DUPLICATE_TABLE) {
                 self.clean_up(position, step).await?;
             }
             if self.shared.is_stopped() {
-                return Err(Stopped::Interrupted);
+                return Err(RunError::Interrupted);
             }
-            match kind(&error) {
-                // What must be brief runs out of time for want of a lock as well.
-                FailureKind::Lock | FailureKind::Time if brief && attempt < self.shared.options.retries => {
-                    attempt += 1;
-                    let pause = backoff(attempt);
-                    self.shared.tell(Event::Retry { position, attempt, pause });
-                    sleep(pause).await;
+            // What must be brief runs out of time for want of a lock as well.
+            let brief = step.timeouts.lock_ms.is_some() || kind == ErrorKind::Lock;
+            match kind {
+                ErrorKind::Lock | ErrorKind::Timeout => {
+                    let Some(retry) = retries.next_retry().filter(|_| brief) else {
+                        return Err(RunError::Blocked { statement, blocker });
+                    };
+                    self.shared.tell(Event::Retry(position, retry));
+                    sleep(retry.pause).await;
                 }
-                FailureKind::Lock | FailureKind::Time => return Err(Stopped::Blocked { statement, blocker }),
-                FailureKind::Lost | FailureKind::Other => {
-                    return Err(stopped(Some(group.change), statement, error));
+                ErrorKind::ConnectionLost | ErrorKind::Other => {
+                    return Err(RunError::failed(Some(group.change), statement, error));
                 }
             }
         }
@@ -213,7 +215,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         self.note_started(group).await.map_err(|error| (group.first, first, error))?;
         for (offset, step) in group.steps.iter().enumerate() {
             let position = group.first + offset;
-            self.shared.tell(Event::Step { change: group.change, step, position, of: self.shared.of });
+            self.shared.tell(Event::StepStarted { change: group.change, step, position, of: self.shared.of });
             let began = Instant::now();
             let last = offset + 1 == group.steps.len();
             let result = match &step.effect {
@@ -224,7 +226,7 @@ impl<'a, 'o> Worker<'a, 'o> {
                 self.note_failed(group, position, &error).await;
                 return Err((position, step, error));
             }
-            self.shared.tell(Event::StepDone(position, began.elapsed()));
+            self.shared.tell(Event::StepFinished(position, began.elapsed()));
         }
         Ok(())
     }
@@ -300,15 +302,6 @@ impl<'a, 'o> Worker<'a, 'o> {
         self.watched(position, step, blocker).await?;
         let ended = self.shared.options.registry.step_ended(self.shared.run, number(position), None);
         self.session.batch(&format!("{}; {ended}", unlimited("SET "))).await.map(drop)
-    }
-}
-
-pub(crate) fn stopped(change: Option<&PlannedChange>, statement: String, error: LiveError) -> Stopped {
-    match kind(&error) {
-        FailureKind::Lost => Stopped::Lost { statement, error },
-        FailureKind::Lock | FailureKind::Time | FailureKind::Other => {
-            Stopped::Failed { address: change.map(|change| change.address.clone()), statement, error }
-        }
     }
 }
 

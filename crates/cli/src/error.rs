@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use reconcile_apply::lock::Holder;
+use reconcile_apply::{advisory_lock::Holder, preflight::PreflightError, sqlstate};
 use reconcile_config::Problems;
 use reconcile_live::LiveError;
 
@@ -46,8 +46,8 @@ impl Failure {
 
     pub(crate) fn locked(holder: &Holder) -> Self {
         let name = if holder.application.is_empty() { "an unnamed program" } else { &holder.application };
-        let message =
-            format!("another run holds the lock: process {} ({name}), connected since {}", holder.pid, holder.since);
+        let since = holder.since.as_deref().unwrap_or("an unknown time");
+        let message = format!("another run holds the lock: process {} ({name}), connected since {since}", holder.pid);
         Self::said(Exit::Locked, message, "wait for it to end, or end it, and run this again")
     }
 
@@ -69,7 +69,7 @@ impl From<LiveError> for Failure {
             LiveError::Connect { .. } => {
                 Some("--database-url, DATABASE_URL, reconcile.yaml or the PG* variables say where it is".to_owned())
             }
-            LiveError::Server(error) => error.hint.clone().or_else(|| not_allowed(&error.code)),
+            LiveError::Server(server) => server.hint.clone().or_else(|| not_allowed(&server.code)),
             LiveError::Held { .. } => Some("nothing was written; run this again once it is done".to_owned()),
             LiveError::Registry(_) => {
                 Some("use the version of reconcile that wrote it, or `reconcile forget` it".to_owned())
@@ -81,11 +81,21 @@ impl From<LiveError> for Failure {
     }
 }
 
-/// What to ask for, where a role lacks a right (SQLSTATE `insufficient_privilege`).
+/// What to ask for, where a role lacks a right.
 fn not_allowed(code: &str) -> Option<String> {
     let hint = "history needs SELECT on the tables of reconcile's schema; everything that writes needs to own them, \
                 and the tables whose indexes it changes";
-    (code == "42501").then(|| hint.to_owned())
+    (code == sqlstate::INSUFFICIENT_PRIVILEGE).then(|| hint.to_owned())
+}
+
+impl From<PreflightError> for Failure {
+    fn from(error: PreflightError) -> Self {
+        let (message, hint) = (error.to_string(), error.hint().unwrap_or_default());
+        match error {
+            PreflightError::Live(error) => error.into(),
+            PreflightError::ReadOnly(_) | PreflightError::Pooler => Self::said(Exit::Stale, message, hint),
+        }
+    }
 }
 
 impl From<Problems> for Failure {

@@ -1,16 +1,18 @@
 //! The command line of reconcile: reads arguments, calls the crates, shows what they say, ends with the exit codes
 //! of the contract. Contains no SQL and makes no decision.
 
+mod approval;
 mod args;
 mod commands;
 mod error;
+mod interrupt;
 mod maintenance;
 mod options;
 mod plan_mode;
 mod progress;
 mod project;
 mod render;
-mod row_progress;
+mod staleness;
 mod terminal;
 mod workflow;
 

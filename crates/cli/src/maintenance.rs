@@ -3,21 +3,24 @@
 
 use std::path;
 
-use reconcile_apply::pooler;
+use reconcile_apply::{preflight, sqlstate};
 use reconcile_config::Project;
 use reconcile_core::postgres::name::QualifiedName;
 use reconcile_live::{LiveError, Session};
 use reconcile_maintain::{
     Options,
     applied::{AppliedError, Sought},
-    event::{Event, Report, Step, Verdict},
+    due::Scheduled,
+    event::{Event, Report, RunOutcome},
 };
+
+use tokio::sync::watch;
 
 use crate::{
     error::{Exit, Failure},
-    options,
+    interrupt, options,
+    progress::maintenance::MaintenanceProgress,
     render::{self, printable},
-    row_progress::RowProgress,
     terminal::Terminal,
 };
 
@@ -33,78 +36,69 @@ pub(crate) fn options(project: &Project) -> Options {
     }
 }
 
-/// A connection that can be written through, and that no pooler hands to others between batches.
-pub(crate) async fn ours_alone(session: &mut Session) -> Result<(), Failure> {
-    if reconcile_maintain::is_read_only(session).await? {
-        let message = "the database is read-only, such as a standby is; nothing was written";
-        return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
-    }
-    let mut other = session.another().await?;
-    if pooler::is_between(session, &mut other).await? {
-        let message = "a transaction pooler stands between here and the server: locks and settings would land on \
-                       other people's connections; nothing was written";
-        let hint = "connect to the server itself, or through the pooler in session mode";
-        return Err(Failure::said(Exit::Stale, message, hint));
-    }
-    Ok(())
-}
-
-/// A program reads each step as it ends.
-pub(crate) fn over(step: &Step, terminal: &Terminal) {
-    if terminal.json {
-        terminal.json_line(&serde_json::json!(step));
-    }
+/// Makes sure that the connection may be written through and is nobody else's. Gives what tells that the user wants to
+/// stop.
+pub(crate) async fn begin(session: &mut Session) -> Result<watch::Receiver<bool>, Failure> {
+    drop(preflight::check(session).await?);
+    Ok(interrupt::listen())
 }
 
 /// Shows how a run goes on.
-pub(crate) fn teller(terminal: &Terminal) -> impl FnMut(Event<'_>) {
-    let mut gone = RowProgress::new(terminal);
-    move |event| {
-        gone.show(&event);
-        if let Event::Over(step) = event {
-            over(step, terminal);
-        }
-    }
+pub(crate) fn observer(terminal: &Terminal) -> impl FnMut(Event<'_>) {
+    let mut progress = MaintenanceProgress::new(terminal);
+    move |event| progress.show(&event)
 }
 
-/// Tells of a rule or a view whose time has not come.
-pub(crate) fn not_due(name: &QualifiedName, next: Option<&str>, zone: &str, command: &str, terminal: &Terminal) {
-    let when = match next {
-        Some(next) => format!("next due at {next} ({zone})"),
-        None => format!("it has no schedule: `reconcile {command}` runs it"),
-    };
-    terminal.say(&printable(&format!("{name}: {when}")));
+/// The rules or views whose time has come. Tells of the others: each by its name, its time zone, and the `command` that
+/// runs it at any time.
+pub(crate) fn due_now<T>(
+    scheduled: impl IntoIterator<Item = Scheduled<T>>,
+    name_and_zone: impl Fn(&T) -> (&QualifiedName, &str),
+    command: &str,
+    terminal: &Terminal,
+) -> Vec<T> {
+    let mut due_now = Vec::new();
+    for Scheduled { item, due, next } in scheduled {
+        if due {
+            due_now.push(item);
+            continue;
+        }
+        let (name, zone) = name_and_zone(&item);
+        let when = match next {
+            Some(next) => format!("next due at {next} ({zone})"),
+            None => format!("it has no schedule: `reconcile {command}` runs it"),
+        };
+        terminal.say(&printable(&format!("{name}: {when}")));
+    }
+    due_now
 }
 
 /// Prints what a run came to, for people.
 pub(crate) fn show(report: &Report, terminal: &Terminal) {
     if !terminal.json {
-        terminal.print(&render::steps::steps(&report.steps));
+        terminal.print(&render::steps::steps(&report.operations));
     }
 }
 
 pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
     show(report, terminal);
-    exit(report.verdict)
+    exit(report.outcome)
 }
 
-/// How a run ends that came to this.
-pub(crate) fn exit(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Done => Exit::Done,
-        Verdict::Failed => Exit::Error,
-        Verdict::Incomplete => Exit::Incomplete,
-        Verdict::Beyond => Exit::ApprovalNeeded,
-        Verdict::Overlap => Exit::Locked,
+/// The exit code of a run that ended so.
+pub(crate) fn exit(outcome: RunOutcome) -> Exit {
+    match outcome {
+        RunOutcome::Done => Exit::Done,
+        RunOutcome::Failed => Exit::Error,
+        RunOutcome::Incomplete => Exit::Incomplete,
+        RunOutcome::OverLimits => Exit::ApprovalNeeded,
+        RunOutcome::Overlap => Exit::Locked,
     }
 }
 
-/// SQLSTATE `undefined_table`.
-const NO_TABLE: &str = "42P01";
-
-/// A run of which nothing came about.
-pub(crate) fn begun(error: LiveError) -> Failure {
-    if error.server().is_some_and(|server| server.code == NO_TABLE) {
+/// Why a run did not start.
+pub(crate) fn not_started(error: LiveError) -> Failure {
+    if sqlstate::is(&error, sqlstate::UNDEFINED_TABLE) {
         return Failure::said(Exit::Error, error.to_string(), "apply once: it makes the tables of the records");
     }
     error.into()
@@ -113,7 +107,7 @@ pub(crate) fn begun(error: LiveError) -> Failure {
 /// What to do where nothing can be chosen from what was applied.
 pub(crate) fn failure(error: AppliedError) -> Failure {
     let hint = match error {
-        AppliedError::Live(error) => return begun(error),
+        AppliedError::Live(error) => return not_started(error),
         AppliedError::Unknown { ref hint, .. } => hint.clone(),
         AppliedError::Name { sought: Sought::Rules, .. } => "write `schema.table`, as the rule's file does".to_owned(),
         AppliedError::Name { sought: Sought::Views, .. } => "write `schema.view`, as its file does".to_owned(),

@@ -1,39 +1,36 @@
 //! From a plan to a changed database, whatever the plan aims at: approval, the lock, a last look, the run.
 
-use std::{io::Write as _, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
 use reconcile_apply::{
-    event::{Report, Stopped},
+    applier_lock,
+    event::Report,
     execute,
-    failure::{self, FailureKind},
-    lock,
     options::ApplyOptions,
-    pooler,
+    preflight,
     registry::{Run, tables::RegistryError},
+    run_error::RunError,
+    sqlstate::{self, ErrorKind},
 };
 use reconcile_config::Project;
 use reconcile_core::{
-    hazard::{Approval, Hazard},
+    address::Address,
     kinds::Object,
     plan::{Plan, PlannedChange},
-    server,
 };
-use reconcile_live::{Session, Target, duplicates};
-use tokio::sync::watch;
+use reconcile_live::{LiveError, Session, Target, duplicates};
 
 use crate::{
-    args::{Allow, ApprovalArgs, Format, Global, ParallelArgs},
+    args::{ApprovalArgs, Format, Global, ParallelArgs},
     error::{Exit, Failure},
-    options,
+    interrupt, options,
     plan_mode::{self, PlanMode},
-    progress::Progress,
+    progress::apply::ApplyProgress,
     project::{self, Connected},
     render,
+    staleness::{plan_anew, still_holds},
     terminal::Terminal,
 };
-
-/// SQLSTATE `dependent_objects_still_exist`.
-const DEPENDENT: &str = "2BP01";
 
 /// How long to wait for another applier that is about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -110,55 +107,11 @@ impl Work<'_> {
         }
     }
 
-    /// Hazards that are not allowed, then the person at the terminal.
-    fn approve(&self, args: &ApprovalArgs) -> Result<(), Failure> {
-        let approval = approval(self.project, &args.allow);
-        let unapproved = self.plan.unapproved(&approval);
-        if let Some((_, objects)) = unapproved.first() {
-            let names: Vec<_> = unapproved.iter().map(|(hazard, _)| hazard.name()).collect();
-            let example = objects.first().map(ToString::to_string).unwrap_or_default();
-            let message = format!("not allowed: {}; {example} needs it; nothing was written", names.join(", "));
-            let forbidden = unapproved.iter().find(|(hazard, _)| approval.forbid.contains(hazard));
-            let hint = match forbidden {
-                Some((hazard, _)) => format!("`safety.forbid` of the project names {hazard}, and wins over --allow"),
-                None => format!("--allow {}", names.join(",")),
-            };
-            return Err(Failure::said(Exit::ApprovalNeeded, message, hint));
-        }
-        // What only the registry notes is there already; nobody has to approve of that.
-        let asks = self.plan.has_changes() || matches!(self.mode, PlanMode::Nothing);
-        if args.auto_approve || !asks {
-            return Ok(());
-        }
-        if !self.terminal.is_interactive() {
-            let message = "approval needed, and there is no terminal to ask on; nothing was written";
-            return Err(Failure::said(Exit::ApprovalNeeded, message, "read the plan, then run with --auto-approve"));
-        }
-        if confirmed()? {
-            Ok(())
-        } else {
-            Err(Failure::said(Exit::ApprovalNeeded, "not approved; nothing was written", ""))
-        }
-    }
-
     /// Nothing is written before this has returned.
     async fn take_over(&mut self, approval: &ApprovalArgs) -> Result<Session, Failure> {
         let mut applier = Session::connect(self.target).await?;
-        let facts = server::begin(&mut applier, &options::session(self.project), 0).await?;
-        applier.batch("COMMIT").await?;
-        if facts.read_only {
-            let name = &self.plan.database.name;
-            let message = format!("database `{name}` is read-only, such as a standby is; nothing was written");
-            return Err(Failure::said(Exit::Stale, message, "connect to the primary"));
-        }
-        let mut reader = applier.another().await?;
-        if pooler::is_between(&mut applier, &mut reader).await? {
-            let message = "a transaction pooler stands between here and the server: locks and settings would land on \
-                           other people's connections; nothing was written";
-            let hint = "connect to the server itself, or through the pooler in session mode";
-            return Err(Failure::said(Exit::Stale, message, hint));
-        }
-        if let Err(holder) = lock::acquire(&mut applier, PATIENCE).await? {
+        let mut reader = preflight::check(&mut applier).await?;
+        if let Err(holder) = applier_lock::acquire(&mut applier, PATIENCE).await? {
             return Err(Failure::locked(&holder));
         }
         // An adoption executes nothing; a registry entry that is out of date by now is seen by the next plan.
@@ -190,10 +143,9 @@ impl Work<'_> {
             parallel: parallel.parallel.unwrap_or(self.project.settings.parallel),
             run: self.run(),
         };
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(interrupts(stop));
-        let mut progress = Progress::new(self.terminal);
-        let report = execute::apply(applier, &self.plan, &options, stopping, &mut |event| progress.show(&event)).await;
+        let stop = interrupt::listen();
+        let mut progress = ApplyProgress::new(self.terminal);
+        let report = execute::apply(applier, &self.plan, &options, stop, &mut |event| progress.show(&event)).await;
         progress.end();
         Ok(report?)
     }
@@ -213,7 +165,7 @@ impl Work<'_> {
 
     async fn conclude(&self, report: &Report) -> Result<Exit, Failure> {
         let terminal = self.terminal;
-        let Some(stopped) = &report.stopped else {
+        let Some(error) = &report.error else {
             let changes = self.plan.changes.iter().filter(|change| change.action.changes_the_database()).count();
             if terminal.json {
                 terminal.json_line(&serde_json::json!({ "event": "done", "run": report.run.0, "changes": changes }));
@@ -223,7 +175,7 @@ impl Work<'_> {
             return Ok(Exit::Done);
         };
         if terminal.json {
-            let outcome = stopped.outcome().name();
+            let outcome = error.outcome().name();
             terminal.json_line(&serde_json::json!({
                 "event": "stopped", "run": report.run.0, "outcome": outcome, "done": report.done,
                 "remaining": report.remaining,
@@ -235,19 +187,19 @@ impl Work<'_> {
         for address in &report.remaining {
             terminal.say(&format!("not done: {}", render::printable(&address.to_string())));
         }
-        let mut message = format!("run {}: {stopped}", report.run.0);
-        let (exit, hint) = match stopped {
-            Stopped::Interrupted | Stopped::Blocked { .. } => {
+        let mut message = format!("run {}: {error}", report.run.0);
+        let (exit, hint) = match error {
+            RunError::Interrupted | RunError::Blocked { .. } => {
                 (Exit::Incomplete, "what is done is recorded; run it again to go on")
             }
-            Stopped::Lost { .. } => {
+            RunError::ConnectionLost { .. } => {
                 (Exit::Incomplete, "run it again: it looks up what became of the last step, and goes on")
             }
-            Stopped::Failed { error, .. } => {
+            RunError::Failed { address, error, .. } => {
                 if let Some(detail) = error.server().and_then(|server| server.detail.as_ref()) {
                     message.push_str(&format!(" {detail}"));
                 }
-                message.push_str(&self.samples(stopped).await);
+                message.push_str(&self.samples(address.as_ref(), error).await);
                 (Exit::Error, "what is done is recorded; run it again to go on")
             }
         };
@@ -255,10 +207,9 @@ impl Work<'_> {
     }
 
     /// Some keys that stand in the way of a unique index.
-    async fn samples(&self, stopped: &Stopped) -> String {
-        let Stopped::Failed { address: Some(address), error, .. } = stopped else { return String::new() };
-        let violated = error.server().is_some_and(|server| server.code == "23505");
-        let change = self.plan.changes.iter().find(|change| change.address == *address);
+    async fn samples(&self, address: Option<&Address>, error: &LiveError) -> String {
+        let violated = sqlstate::is(error, sqlstate::UNIQUE_VIOLATION);
+        let change = self.plan.changes.iter().find(|change| Some(&change.address) == address);
         let Some(PlannedChange { after: Some(Object::Index(index)), .. }) = change.filter(|_| violated) else {
             return String::new();
         };
@@ -280,12 +231,14 @@ impl Work<'_> {
             return Ok(());
         }
         registry.remove(applier, self.project.settings.lock_timeout).await.map_err(|error| {
-            if failure::kind(&error) == FailureKind::Lock {
+            if ErrorKind::of(&error) == ErrorKind::Lock {
                 let message = format!("schema {schema} is in use: {error}");
                 return Failure::said(Exit::Incomplete, message, "everything that was managed is gone; run this again");
             }
-            let others =
-                error.server().filter(|server| server.code == DEPENDENT).and_then(|server| server.detail.clone());
+            let others = error
+                .server()
+                .filter(|server| server.code == sqlstate::DEPENDENT_OBJECTS)
+                .and_then(|server| server.detail.clone());
             let Some(others) = others else { return error.into() };
             let message = format!("schema {schema} stays, with registry and history: {others}");
             let hint = "everything that was managed is gone; move what stands there elsewhere, and run this again";
@@ -293,86 +246,6 @@ impl Work<'_> {
         })?;
         self.terminal.say(&format!("dropped schema {schema}"));
         Ok(())
-    }
-}
-
-/// Whether the plan is what would be planned now.
-pub(crate) fn still_holds(plan: &Plan, fresh: &Plan) -> Result<(), Failure> {
-    const SHOWN: usize = 5;
-    if plan.database.system_identifier != fresh.database.system_identifier {
-        return Err(stale("it was made for another server"));
-    }
-    if plan.database.name != fresh.database.name {
-        return Err(stale("it was made for another database"));
-    }
-    if plan.declared != fresh.declared {
-        return Err(stale("the declared files have changed since"));
-    }
-    let reasons = plan.outdated_by(fresh);
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    let mut said = reasons.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-    if reasons.len() > SHOWN {
-        said.push_str(&format!("; and {} more", reasons.len() - SHOWN));
-    }
-    Err(stale(&format!("the database has changed since: {said}")))
-}
-
-fn stale(changed: &str) -> Failure {
-    Failure::said(Exit::Stale, format!("the plan is stale: {changed}; nothing was written"), "plan again")
-}
-
-/// Plans anew. What is wrong with unchanged files has become wrong in the database.
-pub(crate) async fn plan_anew(
-    session: &mut Session,
-    project: &Project,
-    plan: &Plan,
-    mode: &PlanMode,
-) -> Result<Plan, Failure> {
-    if matches!(mode, PlanMode::Declared(_)) && plan.declared != project.desired.digest {
-        return Err(stale("the declared files have changed since"));
-    }
-    plan_mode::plan(session, project, mode).await.map_err(|failure| match failure {
-        Failure::Problems(problems) => stale(&format!("the database has changed since:\n{problems}")),
-        Failure::Said { .. } => failure,
-    })
-}
-
-fn approval(project: &Project, allow: &[Allow]) -> Approval {
-    let mut approval = project.settings.approval.clone();
-    for allowed in allow {
-        match allowed {
-            Allow::All => approval.allow.extend(Hazard::ALL),
-            Allow::One(hazard) => {
-                approval.allow.insert(*hazard);
-            }
-        }
-    }
-    approval
-}
-
-fn confirmed() -> Result<bool, Failure> {
-    let mut out = anstream::stderr().lock();
-    write!(out, "Apply these changes? Only `yes` is accepted: ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
-}
-
-/// Tells the executor when the user wants to stop; where nobody listens any more, or at the third time, ends at once.
-pub(crate) async fn interrupts(stop: watch::Sender<bool>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    for time in 1.. {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        if stop.send(true).is_err() || time == 3 {
-            std::process::exit(Exit::Incomplete as i32);
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reconcile_apply::failure::{FailureKind, backoff, kind};
+use reconcile_apply::{retry::Retries, sqlstate::ErrorKind};
 use reconcile_core::{
     kinds::retention::{CutOff, Rule, preflight::Refused, read::facts_of, scene::Scene},
     postgres::sql::Sql,
@@ -17,38 +17,11 @@ use tokio::{
 
 use crate::{
     Options,
-    event::{Event, Outcome, Verdict},
+    event::Event,
     files::Archive,
-    record::Line,
+    record::RecordedOperation,
+    run_error::{BatchError, RunError},
 };
-
-/// Why a rule ended before it was through.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// The user wants it, or its time is over.
-    Stopped(String),
-    /// A lock was not to be had.
-    Blocked(String),
-    /// The connection is gone.
-    Lost(String),
-    /// Limits forbid it.
-    Beyond(Refused),
-    /// Somebody else is at it.
-    Overlap(Refused),
-    /// What has to come before it came to this, so that it was not begun.
-    Held(Verdict, Refused),
-    /// It cannot go on.
-    Failed(Refused),
-}
-
-/// Why a batch is taken back.
-#[derive(Debug)]
-pub(crate) enum Broken {
-    /// The connection or the server failed.
-    Live(LiveError),
-    /// Rows did not come to where they were to move.
-    Refused(Refused),
-}
 
 /// What a batch came to.
 #[derive(Clone, Debug)]
@@ -81,18 +54,8 @@ impl RunContext<'_> {
         self.session.batch(&format!("SET lock_timeout = {lock}")).await.map(drop)
     }
 
-    /// Reads what a rule touches.
-    pub(crate) async fn scene(&mut self, rule: &Rule) -> Result<Scene, Ended> {
-        scene(self.session, rule).await
-    }
-
-    /// The point in time that rows must lie before, for a run that began at `now`.
-    pub(crate) async fn cut_off(&mut self, rule: &Rule, scene: &Scene, now: &str) -> Result<CutOff, Ended> {
-        Ok(cut_off(self.session, rule, scene, now).await?)
-    }
-
     /// Seals the files that rows went to. Where the connection is gone, the next run sees what its last word was.
-    pub(crate) async fn seal(&mut self) -> Result<(), Ended> {
+    pub(crate) async fn seal(&mut self) -> Result<(), RunError> {
         match self.files.take() {
             Some(files) => Ok(files.close(self.session, &self.options.registry, &self.options.root).await?),
             None => Ok(()),
@@ -101,33 +64,56 @@ impl RunContext<'_> {
 
     /// Runs a batch of at most `most` rows and counts it, both in one transaction. Again, where somebody else was in
     /// the way. `None`: it was more, and is taken back.
-    pub(crate) async fn batch(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, Ended> {
-        let mut attempt = 0;
+    pub(crate) async fn batch(
+        &mut self,
+        sql: &Sql,
+        most: u32,
+        recorded: &mut RecordedOperation,
+    ) -> Result<Option<Counts>, RunError> {
+        let mut retries = Retries::new(self.options.retries);
         loop {
-            let error = match self.attempt(sql, most, line).await {
+            let error = match self.attempt(sql, most, recorded).await {
                 Ok(counts) => return Ok(counts),
-                Err(Broken::Live(error)) => error,
-                Err(Broken::Refused(refused)) => {
+                Err(BatchError::Live(error)) => error,
+                Err(BatchError::Refused(refused)) => {
                     drop(self.session.batch("ROLLBACK").await);
                     return Err(refused.into());
                 }
             };
             // A broken connection rolls back by itself.
             drop(self.session.batch("ROLLBACK").await);
-            match kind(&error) {
-                FailureKind::Lock if attempt < self.options.retries && !*self.stop.borrow() => {
-                    attempt += 1;
-                    let pause = backoff(attempt);
-                    (self.tell)(Event::Waits(format!("{error}; attempt {} in {} ms", attempt + 1, pause.as_millis())));
-                    sleep(pause).await;
-                }
-                FailureKind::Lock => return Err(Ended::Blocked(error.to_string())),
-                FailureKind::Lost | FailureKind::Time | FailureKind::Other => return Err(error.into()),
+            match ErrorKind::of(&error) {
+                ErrorKind::Lock => self.pause_before_retry(&mut retries, &error).await?,
+                ErrorKind::ConnectionLost | ErrorKind::Timeout | ErrorKind::Other => return Err(error.into()),
             }
         }
     }
 
-    async fn attempt(&mut self, sql: &Sql, most: u32, line: &mut Line) -> Result<Option<Counts>, Broken> {
+    /// Waits until a statement that did not get its lock may be tried again. An error: it may not.
+    pub(crate) async fn pause_before_retry(
+        &mut self,
+        retries: &mut Retries,
+        error: &LiveError,
+    ) -> Result<(), RunError> {
+        let Some(retry) = retries.next_retry().filter(|_| !self.is_stopped()) else {
+            return Err(RunError::Blocked(error.to_string()));
+        };
+        (self.tell)(Event::Waiting(format!("{error}; {retry}")));
+        sleep(retry.pause).await;
+        Ok(())
+    }
+
+    /// The user wants to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn attempt(
+        &mut self,
+        sql: &Sql,
+        most: u32,
+        recorded: &mut RecordedOperation,
+    ) -> Result<Option<Counts>, BatchError> {
         let began = Instant::now();
         let batch = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}");
         let (row, taken) = match &mut self.files {
@@ -148,30 +134,36 @@ impl RunContext<'_> {
             return Ok(None);
         }
         if gone != kept {
-            return Err(Broken::Refused(Refused {
+            return Err(BatchError::Refused(Refused {
                 message: format!("{gone} rows were to move and {kept} arrived; the batch is taken back"),
                 hint: "a trigger or rule of the table that they move to drops rows".to_owned(),
             }));
         }
-        let counted = line.after(gone, began.elapsed());
+        let counted = recorded.after(gone, began.elapsed());
         let archived = self.files.as_ref().and_then(|files| files.noted(&self.options.registry));
-        let noted: Vec<_> = archived.into_iter().chain([counted.noted(self.options)]).collect();
+        let noted: Vec<_> = archived.into_iter().chain([counted.update(self.options)]).collect();
         self.session.batch(&format!("{}; COMMIT", noted.join("; "))).await?;
         if let Some(files) = &mut self.files {
             files.committed();
         }
-        *line = counted;
+        *recorded = counted;
         let on_disk = self.files.as_ref().map_or(Duration::ZERO, Archive::on_disk);
         Ok(Some(Counts { found, last, gone, took: began.elapsed().saturating_sub(on_disk) }))
     }
 }
 
-/// What a rule touches, as it is found.
-pub(crate) async fn scene(session: &mut Session, rule: &Rule) -> Result<Scene, Ended> {
+/// Reads what a rule touches.
+pub(crate) async fn read_scene(session: &mut Session, rule: &Rule) -> Result<Scene, RunError> {
     Ok(rule.scene(&facts_of(session, &rule.tables()).await?)?)
 }
 
-pub(crate) async fn cut_off(session: &mut Session, rule: &Rule, scene: &Scene, now: &str) -> Result<CutOff, LiveError> {
+/// The point in time that rows must lie before, for a run that began at `now`.
+pub(crate) async fn read_cut_off(
+    session: &mut Session,
+    rule: &Rule,
+    scene: &Scene,
+    now: &str,
+) -> Result<CutOff, LiveError> {
     let text = text(session, CutOff::query(rule, scene.clock, now).as_str()).await?;
     Ok(CutOff::new(scene.clock, text))
 }
@@ -189,85 +181,5 @@ pub(crate) async fn number(session: &mut Session, sql: &str) -> Result<u64, Live
     match session.row(sql).await? {
         Some(row) => Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0)),
         None => Err(LiveError::Connection("a query gave no row".to_owned())),
-    }
-}
-
-impl From<LiveError> for Ended {
-    fn from(error: LiveError) -> Self {
-        if kind(&error) == FailureKind::Lost {
-            return Self::Lost(error.to_string());
-        }
-        let hint = error.server().and_then(|server| server.hint.clone()).unwrap_or_default();
-        let detail = error.server().and_then(|server| server.detail.as_ref());
-        let message = match detail {
-            Some(detail) => format!("{error}: {detail}"),
-            None => error.to_string(),
-        };
-        Self::Failed(Refused { message, hint })
-    }
-}
-
-impl From<LiveError> for Broken {
-    fn from(error: LiveError) -> Self {
-        Self::Live(error)
-    }
-}
-
-impl From<Refused> for Broken {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl From<Broken> for Ended {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Live(error) => error.into(),
-            Broken::Refused(refused) => refused.into(),
-        }
-    }
-}
-
-impl From<Refused> for Ended {
-    fn from(refused: Refused) -> Self {
-        Self::Failed(refused)
-    }
-}
-
-impl Ended {
-    /// Another run of the same rule is at work.
-    pub(crate) fn overlap(holder: &str) -> Self {
-        let message = format!("another run of this rule is at work: {holder}");
-        Self::Overlap(Refused { message, hint: "wait for its end".to_owned() })
-    }
-
-    pub(crate) fn verdict(&self) -> Verdict {
-        match self {
-            Self::Stopped(_) | Self::Blocked(_) | Self::Lost(_) => Verdict::Incomplete,
-            Self::Beyond(_) => Verdict::Beyond,
-            Self::Overlap(_) => Verdict::Overlap,
-            Self::Held(verdict, _) => *verdict,
-            Self::Failed(_) => Verdict::Failed,
-        }
-    }
-
-    pub(crate) fn outcome(&self) -> Outcome {
-        match self {
-            Self::Stopped(_) | Self::Blocked(_) | Self::Lost(_) => Outcome::Stopped,
-            Self::Beyond(_) | Self::Overlap(_) | Self::Held(..) => Outcome::Skipped,
-            Self::Failed(_) => Outcome::Failed,
-        }
-    }
-
-    /// What is said and recorded, with what to do about it.
-    pub(crate) fn said(&self) -> (String, String) {
-        match self {
-            Self::Stopped(message) | Self::Blocked(message) | Self::Lost(message) => {
-                (message.clone(), "run it again to go on".to_owned())
-            }
-            Self::Overlap(refused) | Self::Beyond(refused) | Self::Held(_, refused) | Self::Failed(refused) => {
-                (refused.message.clone(), refused.hint.clone())
-            }
-        }
     }
 }

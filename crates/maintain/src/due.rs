@@ -14,9 +14,9 @@ use crate::applied::{AppliedError, Sought, rule, view};
 
 /// A rule or a view, and when it is its turn.
 #[derive(Debug)]
-pub struct Timed<T> {
+pub struct Scheduled<T> {
     /// The rule or view.
-    pub of: T,
+    pub item: T,
     /// It is due now.
     pub due: bool,
     /// When it is due next, or since when, on the clock of its time zone; `None`: it has no schedule.
@@ -36,10 +36,10 @@ pub enum Unfilled {
 ///
 /// # Errors
 /// The registry cannot be read, or holds a schedule that no clock keeps.
-pub async fn rules(session: &mut Session, registry: &Registry) -> Result<Vec<Timed<Rule>>, AppliedError> {
+pub async fn rules(session: &mut Session, registry: &Registry) -> Result<Vec<Scheduled<Rule>>, AppliedError> {
     let schedule = |rule: &Rule| rule.schedule.clone();
     let query = registry.retention_times();
-    timed(session, registry, &query, Sought::Rules, Unfilled::Waits, rule, schedule).await
+    scheduled(session, registry, &query, Sought::Rules, Unfilled::Waits, rule, schedule).await
 }
 
 /// Every view that is applied, with its turn by the clock of the database.
@@ -50,12 +50,12 @@ pub async fn views(
     session: &mut Session,
     registry: &Registry,
     unfilled: Unfilled,
-) -> Result<Vec<Timed<Matview>>, AppliedError> {
+) -> Result<Vec<Scheduled<Matview>>, AppliedError> {
     let schedule = |view: &Matview| view.schedule().map(str::to_owned);
-    timed(session, registry, &registry.refresh_times(), Sought::Views, unfilled, view, schedule).await
+    scheduled(session, registry, &registry.refresh_times(), Sought::Views, unfilled, view, schedule).await
 }
 
-async fn timed<T>(
+async fn scheduled<T>(
     session: &mut Session,
     registry: &Registry,
     query: &str,
@@ -63,19 +63,19 @@ async fn timed<T>(
     unfilled: Unfilled,
     read: impl Fn(serde_json::Value) -> Result<T, AppliedError>,
     schedule: impl Fn(&T) -> Option<String>,
-) -> Result<Vec<Timed<T>>, AppliedError> {
+) -> Result<Vec<Scheduled<T>>, AppliedError> {
     if !registry.exists(session).await? {
         return Ok(Vec::new());
     }
     let results = session.batch(query).await?;
     let rows = results.iter().flatten().map(|row| {
-        let of = read(row.try_get(0).map_err(LiveError::from)?)?;
+        let item = read(row.try_get(0).map_err(LiveError::from)?)?;
         let (now, last) = (row.try_get(1).map_err(LiveError::from)?, row.try_get(2).map_err(LiveError::from)?);
         let filled: bool = row.try_get(3).map_err(LiveError::from)?;
-        let next = schedule(&of).map(|schedule| following(&schedule, last, sought)).transpose()?;
+        let next = schedule(&item).map(|schedule| following(&schedule, last, sought)).transpose()?;
         let come = next.as_ref().is_some_and(|(next, _)| *next <= now);
         let due = come || !filled && unfilled == Unfilled::Due;
-        Ok(Timed { of, due, next: next.map(|(_, shown)| shown) })
+        Ok(Scheduled { item, due, next: next.map(|(_, shown)| shown) })
     });
     rows.collect()
 }

@@ -1,13 +1,14 @@
 //! What a run tells while it works, and what it came to.
 
+use reconcile_apply::registry::run_record::Outcome;
 use reconcile_core::postgres::name::QualifiedName;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::context::Ended;
+use crate::run_error::RunError;
 
-/// What happens to one table or view in a run: a line of the printed table, and a row of the records.
+/// What a run does to one table or view: a line of the printed table, and a row of the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct Operation {
     /// The table or view.
     #[serde(flatten)]
     pub subject: Subject,
@@ -27,7 +28,7 @@ pub struct Step {
     pub hint: Option<String>,
 }
 
-/// What a step is about, by the name of the records' column.
+/// What an operation works on, by the name of the records' column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Subject {
     /// A table.
@@ -42,35 +43,20 @@ pub enum Subject {
 #[derive(Debug)]
 pub struct Report {
     /// What was done, in order.
-    pub steps: Vec<Step>,
-    /// The worst of it.
-    pub verdict: Verdict,
+    pub operations: Vec<Operation>,
+    /// How it ended, by the worst of its rules.
+    pub outcome: RunOutcome,
 }
 
-/// How far a step got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is at work.
-    Running,
-    /// All of it is done.
-    Done,
-    /// It was not begun.
-    Skipped,
-    /// It ended early; the next run goes on.
-    Stopped,
-    /// It cannot go on.
-    Failed,
-}
-
-/// What a run came to, the worst of its rules first.
+/// How a run ended, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum RunOutcome {
     /// A rule cannot run, or the server refused a statement.
     Failed,
     /// It ended early; the next run goes on.
     Incomplete,
     /// More rows than a rule's limits allow.
-    Beyond,
+    OverLimits,
     /// Another run of the same rule is at work.
     Overlap,
     /// All is done.
@@ -81,20 +67,20 @@ pub enum Verdict {
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Work on a rule's table begins; about so many rows are to go.
-    Begins {
-        /// The step.
-        step: &'a Step,
+    Started {
+        /// The operation.
+        operation: &'a Operation,
         /// By the planner's estimate, or counted where the rule has limits.
         rows: u64,
     },
     /// A view is being refreshed.
-    Refreshes(&'a Step),
-    /// So many rows of the rule's table are gone.
-    Gone(u64),
+    RefreshStarted(&'a Operation),
+    /// So many rows of the rule's table are done.
+    RowsDone(u64),
     /// It waits, and why.
-    Waits(String),
-    /// A step is over.
-    Over(&'a Step),
+    Waiting(String),
+    /// An operation is over.
+    Finished(&'a Operation),
 }
 
 impl Subject {
@@ -116,7 +102,7 @@ impl Subject {
     }
 }
 
-impl Step {
+impl Operation {
     /// One that begins.
     pub(crate) fn new(subject: Subject, action: String) -> Self {
         Self {
@@ -131,36 +117,16 @@ impl Step {
     }
 
     /// One that begins on a table.
-    pub(crate) fn of(table: &QualifiedName, action: String) -> Self {
+    pub(crate) fn on(table: &QualifiedName, action: String) -> Self {
         Self::new(Subject::Table(table.to_string()), action)
     }
 
     /// The same, ended for a reason.
-    pub(crate) fn ended(mut self, why: &Ended) -> Self {
-        let (message, hint) = why.said();
-        self.outcome = why.outcome();
+    pub(crate) fn ended(mut self, error: &RunError) -> Self {
+        let (message, hint) = error.texts();
+        self.outcome = error.outcome();
         self.message = Some(message);
         self.hint = Some(hint).filter(|hint| !hint.is_empty());
         self
-    }
-}
-
-impl Outcome {
-    /// As the records have it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Skipped => "skipped",
-            Self::Stopped => "stopped",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }

@@ -7,10 +7,7 @@ use reconcile_core::kinds::retention::preflight::Refused;
 use sea_orm::sqlx::Row as _;
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    context::{Ended, RunContext},
-    event::Event,
-};
+use crate::{context::RunContext, event::Event, run_error::RunError};
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(200);
@@ -29,7 +26,7 @@ impl Lag {
     }
 
     /// A role that does not see replicas would never wait for them.
-    pub(crate) async fn check(&self, context: &mut RunContext<'_>) -> Result<(), Ended> {
+    pub(crate) async fn check(&self, context: &mut RunContext<'_>) -> Result<(), RunError> {
         if self.most.is_none() {
             return Ok(());
         }
@@ -37,7 +34,7 @@ impl Lag {
         if row.map(|row| row.try_get(0)).transpose().map_err(reconcile_live::LiveError::from)? == Some(true) {
             return Ok(());
         }
-        Err(Ended::Failed(Refused {
+        Err(RunError::Failed(Refused {
             message: "the rule has `max_lag`, and this role does not see how far replicas are".to_owned(),
             hint: "GRANT pg_monitor TO the role".to_owned(),
         }))
@@ -47,8 +44,8 @@ impl Lag {
     pub(crate) async fn wait(
         &mut self,
         context: &mut RunContext<'_>,
-        over: impl Fn(&RunContext<'_>) -> Result<(), Ended>,
-    ) -> Result<(), Ended> {
+        over: impl Fn(&RunContext<'_>) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
         let Some(most) = self.most else { return Ok(()) };
         if self.looked.is_some_and(|looked| looked.elapsed() < POLL) {
             return Ok(());
@@ -61,7 +58,7 @@ impl Lag {
                 return Ok(());
             }
             if !told {
-                (context.tell)(Event::Waits(format!("a replica is {} ms behind", behind.as_millis())));
+                (context.tell)(Event::Waiting(format!("a replica is {} ms behind", behind.as_millis())));
                 told = true;
             }
             over(context)?;
@@ -69,7 +66,7 @@ impl Lag {
         }
     }
 
-    async fn behind(&mut self, context: &mut RunContext<'_>) -> Result<Duration, Ended> {
+    async fn behind(&mut self, context: &mut RunContext<'_>) -> Result<Duration, RunError> {
         let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8, \
             min(pg_wal_lsn_diff(replay_lsn, '0/0'))::int8, \
             coalesce((extract(epoch FROM max(replay_lag)) * 1000)::int8, 0) FROM pg_stat_replication";

@@ -2,21 +2,22 @@
 //! and brings materialized views up to date.
 //! What a rule means, and every statement that it runs, is for `core` to say; how it is shown is left to `cli`.
 
+mod after_refresh;
 pub mod applied;
 mod batch_size;
+mod cancellable;
 mod context;
 pub mod due;
 pub mod event;
 mod files;
 mod lag;
-mod lock;
 pub mod preview;
 mod record;
 pub mod refresh;
-mod refreshed;
 pub mod restore;
 pub mod retain;
-mod stoppable;
+mod run_error;
+mod run_lock;
 mod vacuum;
 mod walk;
 
@@ -24,8 +25,6 @@ use std::{path::PathBuf, time::Duration};
 
 use reconcile_apply::registry::Registry;
 use reconcile_core::postgres::name::Ident;
-use reconcile_live::{LiveError, Session};
-use sea_orm::sqlx::Row as _;
 
 /// What every command on rules needs to know of the project.
 #[derive(Clone, Debug)]
@@ -40,13 +39,4 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// How often a batch is tried again where it had to wait too long.
     pub retries: u32,
-}
-
-/// Whether nothing can be written: on a standby, or by a setting.
-///
-/// # Errors
-/// The connection or the server fails.
-pub async fn is_read_only(session: &mut Session) -> Result<bool, LiveError> {
-    let row = session.row("SELECT current_setting('transaction_read_only')::bool").await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()? == Some(true))
 }

@@ -1,9 +1,11 @@
 //! What a run would do: exact counts, all of one snapshot that writes nothing.
 
+use reconcile_apply::registry::run_record::Outcome;
 use reconcile_core::{
     kinds::retention::{
         Rule,
         batch::{self, Selection},
+        preflight::Refused,
     },
     postgres::sql::Sql,
 };
@@ -12,9 +14,10 @@ use tokio::time::Instant;
 
 use crate::{
     Options,
-    context::{self, Ended, number, text},
-    event::{Outcome, Report, Step, Verdict},
-    retain::beyond,
+    context::{number, read_cut_off, read_scene, text},
+    event::{Operation, Report, RunOutcome},
+    retain::over_limits,
+    run_error::RunError,
 };
 
 /// Counts what rules would do now.
@@ -28,60 +31,60 @@ pub async fn preview(session: &mut Session, rules: &[Rule], options: &Options) -
         settings::local()
     );
     session.batch(&begin).await?;
-    let result = counted(session, rules).await;
+    let result = count_rules(session, rules).await;
     // Nothing was written that a broken connection could keep.
     drop(session.batch("ROLLBACK").await);
     result
 }
 
-async fn counted(session: &mut Session, rules: &[Rule]) -> Result<Report, LiveError> {
+async fn count_rules(session: &mut Session, rules: &[Rule]) -> Result<Report, LiveError> {
     let now = text(session, "SELECT now()::text").await?;
-    let mut report = Report { steps: Vec::new(), verdict: Verdict::Done };
+    let mut report = Report { operations: Vec::new(), outcome: RunOutcome::Done };
     for rule in rules {
         session.batch("SAVEPOINT reconcile_rule").await?;
-        let ended = match rule_steps(session, rule, &now).await {
-            Ok(steps) => {
-                report.steps.extend(steps);
+        let error = match count_rule(session, rule, &now).await {
+            Ok(operations) => {
+                report.operations.extend(operations);
                 continue;
             }
-            Err(Ended::Lost(message)) => return Err(LiveError::Connection(message)),
-            Err(ended) => ended,
+            Err(RunError::ConnectionLost(message)) => return Err(LiveError::Connection(message)),
+            Err(error) => error,
         };
         session.batch("ROLLBACK TO SAVEPOINT reconcile_rule").await?;
-        report.verdict = report.verdict.min(ended.verdict());
-        report.steps.push(Step::of(&rule.table, rule.label()).ended(&ended));
+        report.outcome = report.outcome.min(error.run_outcome());
+        report.operations.push(Operation::on(&rule.table, rule.label()).ended(&error));
     }
     Ok(report)
 }
 
-async fn rule_steps(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec<Step>, Ended> {
-    let scene = context::scene(session, rule).await?;
-    let cut_off = context::cut_off(session, rule, &scene, now).await?;
+async fn count_rule(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec<Operation>, RunError> {
+    let scene = read_scene(session, rule).await?;
+    let cut_off = read_cut_off(session, rule, &scene, now).await?;
     let selection = Selection::expired(rule, &cut_off);
-    let mut steps = Vec::new();
+    let mut operations = Vec::new();
     for (child, link) in &scene.children {
-        let step = Step::of(&child.name, rule.child_label());
-        steps.push(count(session, step, selection.count_children(link)).await?);
+        let operation = Operation::on(&child.name, rule.child_label());
+        operations.push(count(session, operation, selection.count_children(link)).await?);
     }
-    let own = count(session, Step::of(&rule.table, rule.label()), selection.count(&rule.table)).await?;
+    let own = count(session, Operation::on(&rule.table, rule.label()), selection.count(&rule.table)).await?;
     let total = match rule.limits.max_fraction {
         Some(_) => Some(number(session, batch::total(&rule.table).as_str()).await?),
         None => None,
     };
-    if let Some(message) = beyond(rule, own.rows_affected, total) {
-        return Err(Ended::Beyond(reconcile_core::kinds::retention::preflight::Refused {
+    if let Some(message) = over_limits(rule, own.rows_affected, total) {
+        return Err(RunError::OverLimits(Refused {
             message,
             hint: "if that is right, raise the rule's `limits`, and apply it".to_owned(),
         }));
     }
-    steps.push(own);
-    Ok(steps)
+    operations.push(own);
+    Ok(operations)
 }
 
-async fn count(session: &mut Session, mut step: Step, sql: Sql) -> Result<Step, LiveError> {
+async fn count(session: &mut Session, mut operation: Operation, sql: Sql) -> Result<Operation, LiveError> {
     let began = Instant::now();
-    step.rows_affected = number(session, sql.as_str()).await?;
-    step.execution_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    step.outcome = Outcome::Done;
-    Ok(step)
+    operation.rows_affected = number(session, sql.as_str()).await?;
+    operation.execution_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    operation.outcome = Outcome::Done;
+    Ok(operation)
 }

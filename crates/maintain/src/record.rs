@@ -1,99 +1,121 @@
-//! A step and its row in the records.
+//! An operation and its row in the records.
 
 use std::time::Duration;
 
-use reconcile_apply::registry::retention_run::{Begun, Noted};
+use reconcile_apply::registry::run_record::{NewRecord, Outcome, RecordUpdate, RunTable};
 use reconcile_live::LiveError;
 
 use crate::{
     Options,
-    context::{Ended, RunContext, number},
-    event::{Outcome, Step},
+    context::{RunContext, number},
+    event::Operation,
+    run_error::RunError,
 };
 
-/// A step that is recorded.
+/// What all rows of a rule or view in a run have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunKey<'a> {
+    pub(crate) table: RunTable,
+    /// The number of the run.
+    pub(crate) run: i64,
+    /// The table of the rule, or the view.
+    pub(crate) rule: &'a str,
+}
+
+/// An operation that is recorded.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
+pub(crate) struct RecordedOperation {
+    table: RunTable,
     id: i64,
-    pub(crate) step: Step,
+    pub(crate) operation: Operation,
     spent: Duration,
     backlog: Option<u64>,
 }
 
-/// What the records call a run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Heading<'a> {
-    pub(crate) run: i64,
-    /// The rule's table.
-    pub(crate) rule: &'a str,
+/// The number of a run that begins.
+pub(crate) async fn next_run(context: &mut RunContext<'_>, table: RunTable) -> Result<i64, LiveError> {
+    let next = context.options.registry.next_run(table);
+    Ok(number(context.session, &next).await?.cast_signed())
 }
 
-impl Line {
-    /// Writes it down as begun, or as over where the step says so.
+impl RecordedOperation {
+    /// Writes it down as begun, or as over where the operation says so.
     pub(crate) async fn begin(
         context: &mut RunContext<'_>,
-        heading: Heading<'_>,
-        step: Step,
+        key: RunKey<'_>,
+        operation: Operation,
     ) -> Result<Self, LiveError> {
-        Self::begin_after(context, "", heading, step).await
+        Self::begin_after(context, "", key, operation).await
     }
 
-    /// The same, after a setting that comes into force with it, or not at all: one message is one transaction.
+    /// The same, after a statement that takes effect with it, or not at all: one message is one transaction.
     pub(crate) async fn begin_after(
         context: &mut RunContext<'_>,
-        setting: &str,
-        heading: Heading<'_>,
-        step: Step,
+        statement: &str,
+        key: RunKey<'_>,
+        operation: Operation,
     ) -> Result<Self, LiveError> {
-        let begun = Begun {
-            run: heading.run,
-            rule: heading.rule,
-            table: step.subject.name(),
-            action: &step.action,
-            outcome: step.outcome.name(),
-            message: step.message.as_deref(),
+        let record = NewRecord {
+            run: key.run,
+            rule: key.rule,
+            subject: operation.subject.name(),
+            action: &operation.action,
+            outcome: operation.outcome,
+            message: operation.message.as_deref(),
         };
-        let begun = context.options.registry.retention_begun(&begun);
-        let id = number(context.session, &format!("{setting}{begun}")).await?;
-        Ok(Self { id: i64::try_from(id).unwrap_or(i64::MAX), step, spent: Duration::ZERO, backlog: None })
+        let begun = context.options.registry.record_begun(key.table, &record);
+        let id = number(context.session, &format!("{statement}{begun}")).await?.cast_signed();
+        Ok(Self { table: key.table, id, operation, spent: Duration::ZERO, backlog: None })
     }
 
-    /// As it is after a batch.
+    /// Writes down an operation that ended before it began, as far as that can still be written.
+    pub(crate) async fn not_begun(
+        context: &mut RunContext<'_>,
+        key: RunKey<'_>,
+        operation: Operation,
+        error: &RunError,
+    ) -> Operation {
+        let operation = operation.ended(error);
+        if !matches!(error, RunError::ConnectionLost(_)) {
+            drop(Self::begin(context, key, operation.clone()).await);
+        }
+        operation
+    }
+
+    /// As it is after a statement that took so long, and so many rows.
     pub(crate) fn after(&self, rows: u64, took: Duration) -> Self {
-        let mut line = self.clone();
-        line.spent += took;
-        line.step.rows_affected += rows;
-        line.step.execution_time_ms = u64::try_from(line.spent.as_millis()).unwrap_or(u64::MAX);
-        line
+        let mut recorded = self.clone();
+        recorded.spent += took;
+        recorded.operation.rows_affected += rows;
+        recorded.operation.execution_time_ms = u64::try_from(recorded.spent.as_millis()).unwrap_or(u64::MAX);
+        recorded
     }
 
     /// The statement that writes down how it stands.
-    pub(crate) fn noted(&self, options: &Options) -> String {
-        options.registry.retention_noted(
-            self.id,
-            &Noted {
-                rows: self.step.rows_affected,
-                ms: self.step.execution_time_ms,
-                outcome: self.step.outcome.name(),
-                message: self.step.message.as_deref(),
-                backlog: self.backlog,
-            },
-        )
+    pub(crate) fn update(&self, options: &Options) -> String {
+        let record = RecordUpdate {
+            rows: self.operation.rows_affected,
+            ms: self.operation.execution_time_ms,
+            outcome: self.operation.outcome,
+            message: self.operation.message.as_deref(),
+            backlog: self.backlog,
+        };
+        options.registry.record_updated(self.table, self.id, &record)
     }
 
     /// It ends with so many rows left.
-    pub(crate) fn leaving(&mut self, backlog: u64) {
+    pub(crate) fn leave(&mut self, backlog: u64) {
         self.backlog = Some(backlog);
     }
 
     /// Writes down how it ended. Where that cannot be written any more, the next run does it.
-    pub(crate) async fn close(mut self, context: &mut RunContext<'_>, why: Option<&Ended>) -> Step {
-        self.step = match why {
-            Some(why) => self.step.ended(why),
-            None => Step { outcome: Outcome::Done, ..self.step },
+    pub(crate) async fn close(mut self, context: &mut RunContext<'_>, error: Option<&RunError>) -> Operation {
+        self.operation = match error {
+            Some(error) => self.operation.ended(error),
+            None => Operation { outcome: Outcome::Done, ..self.operation },
         };
-        let noted = self.noted(context.options);
-        drop(context.session.batch(&noted).await);
-        self.step
+        let update = self.update(context.options);
+        drop(context.session.batch(&update).await);
+        self.operation
     }
 }

@@ -1,6 +1,7 @@
 //! Moves rows back from the archive of a rule, by the same batches. Where they are still past their time, the next run
 //! of the rule archives them again.
 
+use reconcile_apply::registry::run_record::RunTable;
 use reconcile_core::kinds::retention::{
     CutOff, Rule,
     batch::{Fate, Selection},
@@ -14,11 +15,13 @@ use tokio::sync::watch;
 
 use crate::{
     Options,
-    context::{Ended, RunContext, number},
-    event::{Event, Report, Step, Verdict},
-    files, lock,
-    record::{Heading, Line},
-    retain::approaches,
+    context::{RunContext, read_scene},
+    event::{Event, Operation, Report, RunOutcome},
+    files,
+    record::{RecordedOperation, RunKey, next_run},
+    retain::plan_scans,
+    run_error::RunError,
+    run_lock,
     walk::Walk,
 };
 
@@ -47,34 +50,33 @@ pub async fn restore(
 ) -> Result<Report, LiveError> {
     let mut context = RunContext { session, options, stop, tell, files: None };
     context.prepare().await?;
-    let run = number(context.session, &options.registry.next_number("retention_run")).await?;
+    let run = next_run(&mut context, RunTable::Retention).await?;
     let table = rule.table.to_string();
-    let heading = Heading { run: i64::try_from(run).unwrap_or(i64::MAX), rule: &table };
-    let (done, verdict) = match only(&mut context, rule, bounds, heading).await {
+    let key = RunKey { table: RunTable::Retention, run, rule: &table };
+    let (operation, outcome) = match alone(&mut context, rule, bounds, key).await {
         Ok(restored) => restored,
-        Err(ended) => {
-            let refused = Step::of(&rule.table, ACTION.to_owned()).ended(&ended);
-            drop(Line::begin(&mut context, heading, refused.clone()).await);
-            (refused, ended.verdict())
+        Err(error) => {
+            let operation = Operation::on(&rule.table, ACTION.to_owned());
+            (RecordedOperation::not_begun(&mut context, key, operation, &error).await, error.run_outcome())
         }
     };
-    (context.tell)(Event::Over(&done));
-    Ok(Report { steps: vec![done], verdict })
+    (context.tell)(Event::Finished(&operation));
+    Ok(Report { operations: vec![operation], outcome })
 }
 
 /// Runs as the only one on the table. An error: nothing was begun.
-async fn only(
+async fn alone(
     context: &mut RunContext<'_>,
     rule: &Rule,
     bounds: Bounds<'_>,
-    heading: Heading<'_>,
-) -> Result<(Step, Verdict), Ended> {
-    let scene = context.scene(rule).await?;
+    key: RunKey<'_>,
+) -> Result<(Operation, RunOutcome), RunError> {
+    let scene = read_scene(context.session, rule).await?;
     if let Some(folder) = rule.folder() {
         return Err(files::way_back(&context.options.root, folder, &scene.table).into());
     }
     let Some(archive) = &scene.archive else {
-        return Err(Ended::Failed(Refused {
+        return Err(RunError::Failed(Refused {
             message: format!("the rule of {} has no archive in a table", rule.table),
             hint: "only what was archived can be restored".to_owned(),
         }));
@@ -83,37 +85,38 @@ async fn only(
     keeps(archive, &scene.table)?;
     let from = bound(context, rule, &scene, bounds.from).await?;
     let to = bound(context, rule, &scene, bounds.to).await?;
-    if let Err(holder) = lock::acquire(context.session, scene.table.oid).await? {
-        return Err(Ended::overlap(&holder));
+    if let Err(holder) = run_lock::acquire(context.session, scene.table.oid).await? {
+        return Err(RunError::overlap(&holder));
     }
-    let result = moved_back(context, rule, &scene, archive, &Selection::between(rule, &from, &to), heading).await;
-    drop(lock::release(context.session, scene.table.oid).await);
+    let result = move_back(context, rule, &scene, archive, &Selection::between(rule, &from, &to), key).await;
+    run_lock::release(context.session, scene.table.oid).await;
     result
 }
 
-async fn moved_back(
+async fn move_back(
     context: &mut RunContext<'_>,
     rule: &Rule,
     scene: &Scene,
     archive: &Table,
     selection: &Selection<'_>,
-    heading: Heading<'_>,
-) -> Result<(Step, Verdict), Ended> {
-    context.session.batch(&context.options.registry.retention_orphans(heading.rule)).await?;
-    let approaches = approaches(context, rule, selection, archive).await?;
-    let line = Line::begin(context, heading, Step::of(&rule.table, ACTION.to_owned())).await?;
-    let rows = approaches.iter().map(|approach| approach.rows).sum();
-    (context.tell)(Event::Begins { step: &line.step, rows });
+    key: RunKey<'_>,
+) -> Result<(Operation, RunOutcome), RunError> {
+    context.session.batch(&context.options.registry.close_orphans(key.table, key.rule)).await?;
+    let scans = plan_scans(context, rule, selection, archive).await?;
+    let operation = Operation::on(&rule.table, ACTION.to_owned());
+    let recorded = RecordedOperation::begin(context, key, operation).await?;
+    let rows = scans.iter().map(|scan| scan.rows).sum();
+    (context.tell)(Event::Started { operation: &recorded.operation, rows });
     let columns = Scene::moved(archive, &scene.table);
     let fate = Fate::Move { to: &scene.table.name, columns: &columns };
-    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, Vec::new(), line);
-    let ended = walk.all(&approaches).await.err();
-    let line = walk.line;
-    Ok((line.close(context, ended.as_ref()).await, ended.map_or(Verdict::Done, |ended| ended.verdict())))
+    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, Vec::new(), recorded);
+    let error = walk.run(&scans).await.err();
+    let operation = walk.recorded.close(context, error.as_ref()).await;
+    Ok((operation, error.map_or(RunOutcome::Done, |error| error.run_outcome())))
 }
 
 /// What a text means for the rule's column, in a form that means the same everywhere.
-async fn bound(context: &mut RunContext<'_>, rule: &Rule, scene: &Scene, written: &str) -> Result<CutOff, Ended> {
+async fn bound(context: &mut RunContext<'_>, rule: &Rule, scene: &Scene, written: &str) -> Result<CutOff, RunError> {
     let sql = format!("BEGIN; {}; COMMIT", CutOff::new(scene.clock, written).read(rule));
     let row = match context.session.row(&sql).await {
         Ok(row) => row,

@@ -1,5 +1,6 @@
 //! Runs rules, one after the other. What stops one of them does not stop the next.
 
+use reconcile_apply::registry::run_record::RunTable;
 use reconcile_core::kinds::retention::{
     Rule,
     batch::{self, Fate, Selection},
@@ -12,24 +13,26 @@ use tokio::sync::watch;
 
 use crate::{
     Options,
-    context::{Ended, RunContext, number, text},
-    event::{Event, Report, Step, Verdict},
-    files, lock,
-    record::{Heading, Line},
-    refreshed,
+    after_refresh::refresh_views,
+    context::{RunContext, number, read_cut_off, read_scene, text},
+    event::{Event, Operation, Report, RunOutcome},
+    files,
+    record::{RecordedOperation, RunKey, next_run},
+    run_error::RunError,
+    run_lock,
     vacuum::vacuum,
-    walk::{self, Approach, Family, Walk},
+    walk::{ChildTable, Scan, Walk, plan_scan},
 };
 
-/// What a run is about, beside its rule.
+/// A run at work.
 struct Run<'a> {
-    number: i64,
     /// When it began, by the clock of the database.
     now: &'a str,
-    steps: Vec<Step>,
+    operations: Vec<Operation>,
 }
 
-/// Runs rules on a connection that is known to be ours alone, children before their parents. `stop` ends it after the batch that it is at.
+/// Runs rules on a connection that is known to be ours alone, children before their parents. `stop` ends it after the
+/// batch that it is at.
 ///
 /// # Errors
 /// Nothing was done: the connection or the server failed before the first rule.
@@ -43,114 +46,92 @@ pub async fn retain(
     let mut context = RunContext { session, options, stop, tell, files: None };
     context.prepare().await?;
     let now = text(context.session, "SELECT now()::text").await?;
-    let run = number(context.session, &options.registry.next_number("retention_run")).await?;
-    let mut run = Run { number: i64::try_from(run).unwrap_or(i64::MAX), now: &now, steps: Vec::new() };
-    let mut verdict = Verdict::Done;
+    let number = next_run(&mut context, RunTable::Retention).await?;
+    let mut run = Run { now: &now, operations: Vec::new() };
+    let mut outcome = RunOutcome::Done;
     for rule in rules {
-        let result = if *context.stop.borrow() {
-            Err(Ended::Stopped("it was interrupted before it began".to_owned()))
+        let table = rule.table.to_string();
+        let key = RunKey { table: RunTable::Retention, run: number, rule: &table };
+        let result = if context.is_stopped() {
+            Err(RunError::Interrupted("it was interrupted before it began".to_owned()))
         } else {
-            run.rule(&mut context, rule).await
+            run.rule(&mut context, rule, key).await
         };
-        let ended = match result {
-            Ok(one) => {
-                verdict = verdict.min(one);
-                continue;
+        match result {
+            Ok(ended) => outcome = outcome.min(ended),
+            Err(error) => {
+                let operation = Operation::on(&rule.table, rule.label());
+                let operation = RecordedOperation::not_begun(&mut context, key, operation, &error).await;
+                run.finish(&mut context, operation);
+                outcome = outcome.min(error.run_outcome());
+                if matches!(error, RunError::ConnectionLost(_)) {
+                    break;
+                }
             }
-            Err(ended) => ended,
-        };
-        verdict = verdict.min(ended.verdict());
-        run.not_begun(&mut context, rule, &ended).await;
-        if matches!(ended, Ended::Lost(_)) {
-            break;
         }
     }
-    Ok(Report { steps: run.steps, verdict })
+    Ok(Report { operations: run.operations, outcome })
 }
 
 impl Run<'_> {
-    /// Notes a rule of which nothing was begun, as far as that can still be written.
-    async fn not_begun(&mut self, context: &mut RunContext<'_>, rule: &Rule, ended: &Ended) {
-        let step = Step::of(&rule.table, rule.label()).ended(ended);
-        let table = rule.table.to_string();
-        let heading = Heading { run: self.number, rule: &table };
-        drop(Line::begin(context, heading, step.clone()).await);
-        self.over(context, step);
-    }
-
-    fn over(&mut self, context: &mut RunContext<'_>, step: Step) {
-        (context.tell)(Event::Over(&step));
-        self.steps.push(step);
+    fn finish(&mut self, context: &mut RunContext<'_>, operation: Operation) {
+        (context.tell)(Event::Finished(&operation));
+        self.operations.push(operation);
     }
 
     /// Runs a rule as the only one who does. An error: nothing of it was begun.
-    async fn rule(&mut self, context: &mut RunContext<'_>, rule: &Rule) -> Result<Verdict, Ended> {
-        let scene = context.scene(rule).await?;
-        if let Err(holder) = lock::acquire(context.session, scene.table.oid).await? {
-            return Err(Ended::overlap(&holder));
+    async fn rule(
+        &mut self,
+        context: &mut RunContext<'_>,
+        rule: &Rule,
+        key: RunKey<'_>,
+    ) -> Result<RunOutcome, RunError> {
+        let scene = read_scene(context.session, rule).await?;
+        if let Err(holder) = run_lock::acquire(context.session, scene.table.oid).await? {
+            return Err(RunError::overlap(&holder));
         }
-        let result = self.locked(context, rule, &scene).await;
+        let result = self.locked(context, rule, &scene, key).await;
         context.files = None;
-        // A connection that is gone has given it free.
-        drop(lock::release(context.session, scene.table.oid).await);
+        run_lock::release(context.session, scene.table.oid).await;
         result
     }
 
-    async fn locked(&mut self, context: &mut RunContext<'_>, rule: &Rule, scene: &Scene) -> Result<Verdict, Ended> {
-        let table = rule.table.to_string();
-        let heading = Heading { run: self.number, rule: &table };
-        context.session.batch(&context.options.registry.retention_orphans(&table)).await?;
+    async fn locked(
+        &mut self,
+        context: &mut RunContext<'_>,
+        rule: &Rule,
+        scene: &Scene,
+        key: RunKey<'_>,
+    ) -> Result<RunOutcome, RunError> {
         let (registry, root) = (&context.options.registry, &context.options.root);
-        context.files = files::open(context.session, registry, root, rule, &scene.table, self.number).await?;
-        let cut_off = context.cut_off(rule, scene, self.now).await?;
+        context.session.batch(&registry.close_orphans(key.table, key.rule)).await?;
+        context.files = files::open(context.session, registry, root, rule, &scene.table, key.run).await?;
+        let cut_off = read_cut_off(context.session, rule, scene, self.now).await?;
         let selection = Selection::expired(rule, &cut_off);
         let counted = within_limits(context, rule, &selection).await?;
         // The cut-off is older than the views then: of what goes, they have seen every row.
-        refreshed::before(context, rule, &mut self.steps).await?;
-        let approaches = approaches(context, rule, &selection, &scene.table).await?;
-        let mut families = Vec::new();
-        for (child, link) in &scene.children {
-            let step = Step::of(&child.name, rule.child_label());
-            let line = Line::begin(context, heading, step).await?;
-            families.push(Family::new(child, link, line, &rule.batch));
-        }
-        // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
-        // lines waits for the disk, and with it for all batches before it.
-        let step = Step::of(&rule.table, rule.label());
-        let line = Line::begin_after(context, "SET synchronous_commit = off; ", heading, step).await?;
-        let rows = counted.unwrap_or_else(|| approaches.iter().map(|approach| approach.rows).sum());
-        (context.tell)(Event::Begins { step: &line.step, rows });
-        let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive)).unwrap_or_default();
-        let fate = match &scene.archive {
-            Some(archive) => Fate::Move { to: &archive.name, columns: &columns },
-            None if context.files.is_some() => Fate::HandOver { columns: &scene.table.columns },
-            None => Fate::Delete,
-        };
-        let mut walk = Walk::new(context, &rule.batch, &selection, scene.clock, fate, families, line);
-        let mut ended = walk.all(&approaches).await.err();
-        if let Some(Ended::Stopped(message)) = &mut ended {
-            let left = rows.saturating_sub(walk.line.step.rows_affected);
-            walk.line.leaving(left);
-            message.push_str(&walk.backlog(heading, left).await);
-        }
-        let lines: Vec<_> = walk.families.into_iter().map(|family| family.line).chain([walk.line]).collect();
-        // A connection that is gone needs it no more.
-        drop(context.session.batch("RESET synchronous_commit").await);
-        let sealed = context.seal().await;
-        ended = ended.or(sealed.err());
-        let touched = self.close(context, lines, ended.as_ref()).await;
-        self.vacuum(context, rule, scene, heading, &touched, ended.as_ref()).await;
-        let vacuumed = if rule.vacuum && *context.stop.borrow() { Verdict::Incomplete } else { Verdict::Done };
-        Ok(ended.map_or(vacuumed, |ended| ended.verdict()))
+        refresh_views(context, rule, &mut self.operations).await?;
+        let scans = plan_scans(context, rule, &selection, &scene.table).await?;
+        let rows = counted.unwrap_or_else(|| scans.iter().map(|scan| scan.rows).sum());
+        let (records, error) = walk(context, rule, scene, key, &selection, &scans, rows).await?;
+        let touched = self.close(context, records, error.as_ref()).await;
+        self.vacuum(context, rule, scene, key, &touched, error.as_ref()).await;
+        let vacuumed = if rule.vacuum && context.is_stopped() { RunOutcome::Incomplete } else { RunOutcome::Done };
+        Ok(error.map_or(vacuumed, |error| error.run_outcome()))
     }
 
-    /// Closes the lines, children first; gives which of them had rows.
-    async fn close(&mut self, context: &mut RunContext<'_>, lines: Vec<Line>, ended: Option<&Ended>) -> Vec<bool> {
+    /// Closes the records, children first; gives which of them had rows.
+    async fn close(
+        &mut self,
+        context: &mut RunContext<'_>,
+        records: Vec<RecordedOperation>,
+        error: Option<&RunError>,
+    ) -> Vec<bool> {
         let mut touched = Vec::new();
-        for line in lines {
-            let step = line.close(context, ended).await;
-            touched.push(step.rows_affected > 0);
-            self.over(context, step);
+        for recorded in records {
+            let operation = recorded.close(context, error).await;
+            touched.push(operation.rows_affected > 0);
+            self.finish(context, operation);
         }
         touched
     }
@@ -161,11 +142,11 @@ impl Run<'_> {
         context: &mut RunContext<'_>,
         rule: &Rule,
         scene: &Scene,
-        heading: Heading<'_>,
+        key: RunKey<'_>,
         touched: &[bool],
-        ended: Option<&Ended>,
+        error: Option<&RunError>,
     ) {
-        let hopeless = matches!(ended, Some(Ended::Lost(_) | Ended::Failed(_)));
+        let hopeless = matches!(error, Some(RunError::ConnectionLost(_) | RunError::Failed(_)));
         if !rule.vacuum || hopeless {
             return;
         }
@@ -173,29 +154,71 @@ impl Run<'_> {
         let touched_tables = tables.zip(touched).filter(|(_, touched)| **touched).map(|(table, _)| table);
         let archive = scene.archive.as_ref().filter(|_| touched.last() == Some(&true));
         for table in touched_tables.chain(archive) {
-            if *context.stop.borrow() {
+            if context.is_stopped() {
                 return;
             }
-            match vacuum(context, heading, table).await {
-                Ok(step) => self.over(context, step),
+            match vacuum(context, key, table).await {
+                Ok(operation) => self.finish(context, operation),
                 Err(_) => return,
             }
         }
     }
 }
 
+/// Moves the rows that are past their time, about so many, those of children first. Gives the records, which are still
+/// open, and why it ended early. An error: nothing was begun.
+async fn walk(
+    context: &mut RunContext<'_>,
+    rule: &Rule,
+    scene: &Scene,
+    key: RunKey<'_>,
+    selection: &Selection<'_>,
+    scans: &[Scan],
+    rows: u64,
+) -> Result<(Vec<RecordedOperation>, Option<RunError>), RunError> {
+    let mut children = Vec::new();
+    for (child, link) in &scene.children {
+        let operation = Operation::on(&child.name, rule.child_label());
+        let recorded = RecordedOperation::begin(context, key, operation).await?;
+        children.push(ChildTable::new(child, link, recorded, &rule.batch));
+    }
+    // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
+    // records waits for the disk, and with it for all batches before it.
+    let operation = Operation::on(&rule.table, rule.label());
+    let recorded = RecordedOperation::begin_after(context, "SET synchronous_commit = off; ", key, operation).await?;
+    (context.tell)(Event::Started { operation: &recorded.operation, rows });
+    let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive)).unwrap_or_default();
+    let fate = match &scene.archive {
+        Some(archive) => Fate::Move { to: &archive.name, columns: &columns },
+        None if context.files.is_some() => Fate::HandOver { columns: &scene.table.columns },
+        None => Fate::Delete,
+    };
+    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, children, recorded);
+    let mut error = walk.run(scans).await.err();
+    if let Some(RunError::Interrupted(message)) = &mut error {
+        let left = rows.saturating_sub(walk.recorded.operation.rows_affected);
+        walk.recorded.leave(left);
+        message.push_str(&walk.backlog(key, left).await);
+    }
+    let records = walk.children.into_iter().map(|child| child.recorded).chain([walk.recorded]).collect();
+    // A connection that is gone needs it no more.
+    drop(context.session.batch("RESET synchronous_commit").await);
+    let sealed = context.seal().await;
+    Ok((records, error.or(sealed.err())))
+}
+
 /// How each part of a table is walked.
-pub(crate) async fn approaches(
+pub(crate) async fn plan_scans(
     context: &mut RunContext<'_>,
     rule: &Rule,
     selection: &Selection<'_>,
     table: &Table,
-) -> Result<Vec<Approach>, LiveError> {
-    let mut approaches = Vec::new();
+) -> Result<Vec<Scan>, LiveError> {
+    let mut scans = Vec::new();
     for part in table.leaves() {
-        approaches.push(walk::approach(context, selection, &rule.column, part).await?);
+        scans.push(plan_scan(context, selection, &rule.column, part).await?);
     }
-    Ok(approaches)
+    Ok(scans)
 }
 
 /// Counts, where the rule has limits, and holds the count against them.
@@ -203,7 +226,7 @@ async fn within_limits(
     context: &mut RunContext<'_>,
     rule: &Rule,
     selection: &Selection<'_>,
-) -> Result<Option<u64>, Ended> {
+) -> Result<Option<u64>, RunError> {
     let limits = &rule.limits;
     if limits.max_rows.is_none() && limits.max_fraction.is_none() {
         return Ok(None);
@@ -213,8 +236,8 @@ async fn within_limits(
         Some(_) => Some(number(context.session, batch::total(&rule.table).as_str()).await?),
         None => None,
     };
-    match beyond(rule, rows, total) {
-        Some(message) => Err(Ended::Beyond(Refused {
+    match over_limits(rule, rows, total) {
+        Some(message) => Err(RunError::OverLimits(Refused {
             message,
             hint: "nothing was deleted; if that is right, raise the rule's `limits`, and apply it".to_owned(),
         })),
@@ -222,9 +245,9 @@ async fn within_limits(
     }
 }
 
-/// What is said where the limits forbid so many rows.
-#[expect(clippy::cast_precision_loss, reason = "a fraction of a table is no matter of single rows among 2^52")]
-pub(crate) fn beyond(rule: &Rule, rows: u64, total: Option<u64>) -> Option<String> {
+/// Why the limits forbid so many rows.
+#[expect(clippy::cast_precision_loss, reason = "a fraction of a table does not depend on single rows among 2^52")]
+pub(crate) fn over_limits(rule: &Rule, rows: u64, total: Option<u64>) -> Option<String> {
     let table = &rule.table;
     if let Some(most) = rule.limits.max_rows.filter(|most| rows > *most) {
         let more = rows - most;

@@ -1,36 +1,44 @@
 //! VACUUM (ANALYZE) of the tables that rows went from or came to, outside any transaction. It makes their room free for
 //! new rows; files hardly ever shrink by it.
 
+use reconcile_apply::registry::run_record::Outcome;
 use reconcile_core::kinds::retention::{batch, catalog::Table};
 use tokio::time::Instant;
 
 use crate::{
-    context::{Ended, RunContext},
-    event::{Outcome, Step},
-    record::{Heading, Line},
-    stoppable::stoppable,
+    cancellable::run_cancellable,
+    context::RunContext,
+    event::Operation,
+    record::{RecordedOperation, RunKey},
+    run_error::RunError,
 };
 
 const ACTION: &str = "VACUUM ANALYZE";
 
 /// Vacuums a table. What it does not do is no reason for the run to fail: autovacuum comes by as well.
-pub(crate) async fn vacuum(context: &mut RunContext<'_>, heading: Heading<'_>, table: &Table) -> Result<Step, Ended> {
-    let mut step = Step::of(&table.name, ACTION.to_owned());
+pub(crate) async fn vacuum(
+    context: &mut RunContext<'_>,
+    key: RunKey<'_>,
+    table: &Table,
+) -> Result<Operation, RunError> {
+    let mut operation = Operation::on(&table.name, ACTION.to_owned());
     if !table.own().is_some_and(|part| part.may_vacuum) {
-        step.outcome = Outcome::Skipped;
-        step.message = Some("this role may not vacuum it; autovacuum does, in its time".to_owned());
-        return Ok(Line::begin(context, heading, step).await?.step);
+        operation.outcome = Outcome::Skipped;
+        operation.message = Some("this role may not vacuum it; autovacuum does, in its time".to_owned());
+        return Ok(RecordedOperation::begin(context, key, operation).await?.operation);
     }
-    let mut line = Line::begin(context, heading, step).await?;
+    let mut recorded = RecordedOperation::begin(context, key, operation).await?;
     let began = Instant::now();
-    let result = stoppable(context.session, &context.stop, batch::vacuum([&table.name]).as_str()).await;
-    line = line.after(0, began.elapsed());
-    match result.map_err(Ended::from) {
-        Ok(()) => Ok(line.close(context, None).await),
-        Err(Ended::Failed(refused)) => Ok(line.close(context, Some(&Ended::Stopped(refused.message))).await),
-        Err(why) => {
-            drop(line.close(context, Some(&why)).await);
-            Err(why)
+    let result = run_cancellable(context.session, &context.stop, batch::vacuum([&table.name]).as_str()).await;
+    recorded = recorded.after(0, began.elapsed());
+    match result.map_err(RunError::from) {
+        Ok(()) => Ok(recorded.close(context, None).await),
+        Err(RunError::Failed(refused)) => {
+            Ok(recorded.close(context, Some(&RunError::Interrupted(refused.message))).await)
+        }
+        Err(error) => {
+            drop(recorded.close(context, Some(&error)).await);
+            Err(error)
         }
     }
 }

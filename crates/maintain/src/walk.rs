@@ -19,10 +19,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     batch_size::BatchSize,
-    context::{Counts, Ended, RunContext, number},
+    context::{Counts, RunContext, number},
     event::Event,
     lag::Lag,
-    record::{Heading, Line},
+    record::{RecordedOperation, RunKey},
+    run_error::RunError,
 };
 
 /// How often a table is walked, where rows stayed because somebody changed them at that moment.
@@ -30,7 +31,7 @@ const PASSES: u32 = 3;
 
 /// How one table or partition is walked.
 #[derive(Clone, Debug)]
-pub(crate) struct Approach {
+pub(crate) struct Scan {
     leaf: QualifiedName,
     ordered: bool,
     /// Rows that the planner expects.
@@ -38,10 +39,10 @@ pub(crate) struct Approach {
 }
 
 /// A child of the rule's table.
-pub(crate) struct Family {
+pub(crate) struct ChildTable {
     pub(crate) link: Link,
     pub(crate) leaves: Vec<QualifiedName>,
-    pub(crate) line: Line,
+    pub(crate) recorded: RecordedOperation,
     pub(crate) batch_size: BatchSize,
 }
 
@@ -53,10 +54,10 @@ pub(crate) struct Walk<'a, 's> {
     clock: Clock,
     fate: Fate<'a>,
     links: Vec<Link>,
-    /// The children, each with its line.
-    pub(crate) families: Vec<Family>,
-    /// The line of the table itself.
-    pub(crate) line: Line,
+    /// The children, each with its record.
+    pub(crate) children: Vec<ChildTable>,
+    /// The record of the table itself.
+    pub(crate) recorded: RecordedOperation,
     batch_size: BatchSize,
     lag: Lag,
     began: Instant,
@@ -65,12 +66,12 @@ pub(crate) struct Walk<'a, 's> {
 
 /// Asks the planner how it would read a part of a table: by an index, or all of it. In the order of the index, as
 /// batches read; a bitmap would let it read in the order of the heap, and so take an index where the heap is cheaper.
-pub(crate) async fn approach(
+pub(crate) async fn plan_scan(
     context: &mut RunContext<'_>,
     selection: &Selection<'_>,
     column: &Ident,
     part: &Part,
-) -> Result<Approach, LiveError> {
+) -> Result<Scan, LiveError> {
     let leaf = part.name.clone();
     let explain = selection.explain(&leaf);
     let batch = format!(
@@ -93,13 +94,13 @@ pub(crate) async fn approach(
     let cost = |plan: &serde_json::Value| plan[0]["Plan"]["Total Cost"].as_f64().unwrap_or(0.0);
     let leads = root["Index Name"].as_str().and_then(|index| part.indexes.get(index)) == Some(column);
     let ordered = leads && cost(free) * f64::from(INDEX_ADVANTAGE) < cost(whole) * 100.0;
-    Ok(Approach { leaf, ordered, rows: root["Plan Rows"].as_u64().unwrap_or(0) })
+    Ok(Scan { leaf, ordered, rows: root["Plan Rows"].as_u64().unwrap_or(0) })
 }
 
-impl Family {
-    pub(crate) fn new(child: &Table, link: &Link, begun: Line, settings: &Batch) -> Self {
+impl ChildTable {
+    pub(crate) fn new(child: &Table, link: &Link, begun: RecordedOperation, settings: &Batch) -> Self {
         let leaves = child.leaves().map(|part| part.name.clone()).collect();
-        Self { link: link.clone(), leaves, line: begun, batch_size: BatchSize::new(settings) }
+        Self { link: link.clone(), leaves, recorded: begun, batch_size: BatchSize::new(settings) }
     }
 }
 
@@ -110,23 +111,35 @@ impl<'a, 's> Walk<'a, 's> {
         selection: &'a Selection<'a>,
         clock: Clock,
         fate: Fate<'a>,
-        families: Vec<Family>,
-        line: Line,
+        children: Vec<ChildTable>,
+        recorded: RecordedOperation,
     ) -> Self {
-        let links = families.iter().map(|family| family.link.clone()).collect();
+        let links = children.iter().map(|child| child.link.clone()).collect();
         let (batch_size, lag) = (BatchSize::new(settings), Lag::new(settings.max_lag_ms));
         let began = Instant::now();
-        Self { context, settings, selection, clock, fate, links, families, line, batch_size, lag, began, first: true }
+        Self {
+            context,
+            settings,
+            selection,
+            clock,
+            fate,
+            links,
+            children,
+            recorded,
+            batch_size,
+            lag,
+            began,
+            first: true,
+        }
     }
 
-    /// Walks all parts of the table. Where it ends early, the lines say how far it got.
-    pub(crate) async fn all(&mut self, approaches: &[Approach]) -> Result<(), Ended> {
+    /// Walks all parts of the table. Where it ends early, the records say how far it got.
+    pub(crate) async fn run(&mut self, scans: &[Scan]) -> Result<(), RunError> {
         self.lag.check(self.context).await?;
-        for approach in approaches {
-            let mut ordered = approach.ordered && self.links.is_empty();
+        for scan in scans {
+            let mut ordered = scan.ordered && self.links.is_empty();
             for _ in 0..PASSES {
-                let left =
-                    if ordered { self.ordered(&approach.leaf).await? } else { self.heap(&approach.leaf).await? };
+                let left = if ordered { self.ordered(&scan.leaf).await? } else { self.heap(&scan.leaf).await? };
                 if left == 0 {
                     break;
                 }
@@ -138,8 +151,8 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// What is left, for a sentence, and whether it grows from run to run (TRAPS 27).
-    pub(crate) async fn backlog(&mut self, heading: Heading<'_>, left: u64) -> String {
-        let query = self.context.options.registry.retention_backlog(heading.rule, heading.run);
+    pub(crate) async fn backlog(&mut self, key: RunKey<'_>, left: u64) -> String {
+        let query = self.context.options.registry.retention_backlog(key.rule, key.run);
         let before = match self.context.session.row(&query).await {
             Ok(Some(row)) => row.try_get::<Option<i64>, _>(0).ok().flatten().map(i64::unsigned_abs),
             Ok(None) | Err(_) => None,
@@ -155,7 +168,7 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// From the first block to the last that is there now. Gives how many rows were found and stayed.
-    async fn heap(&mut self, leaf: &QualifiedName) -> Result<u64, Ended> {
+    async fn heap(&mut self, leaf: &QualifiedName) -> Result<u64, RunError> {
         let blocks = number(self.context.session, batch::blocks(leaf).as_str()).await?;
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         let (mut from, mut left) = (Tid::start_of(0), 0);
@@ -174,7 +187,7 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// The next rows of a stretch.
-    async fn next(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, Ended> {
+    async fn next(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, RunError> {
         if !self.links.is_empty() {
             return self.with_children(leaf, from, to).await;
         }
@@ -189,17 +202,17 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// All rows of a range, if they are no more than that.
-    async fn stretch(&mut self, leaf: &QualifiedName, range: &Range, most: u32) -> Result<Option<Counts>, Ended> {
+    async fn stretch(&mut self, leaf: &QualifiedName, range: &Range, most: u32) -> Result<Option<Counts>, RunError> {
         let sql = self.selection.stretch(leaf, range, self.fate);
-        let counts = self.context.batch(&sql, most, &mut self.line).await?;
+        let counts = self.context.batch(&sql, most, &mut self.recorded).await?;
         if counts.is_some() {
-            (self.context.tell)(Event::Gone(self.line.step.rows_affected));
+            (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
         }
         Ok(counts)
     }
 
     /// In the order of the column. Gives how many rows were found and stayed.
-    async fn ordered(&mut self, leaf: &QualifiedName) -> Result<u64, Ended> {
+    async fn ordered(&mut self, leaf: &QualifiedName) -> Result<u64, RunError> {
         let (mut from, mut left): (Option<CutOff>, u64) = (None, 0);
         loop {
             self.pause().await?;
@@ -215,7 +228,11 @@ impl<'a, 's> Walk<'a, 's> {
 
     /// The next rows in the order of the column, and where those behind them begin. The first batch of all looks at its
     /// rows one by one, as those do where more rows have the same time than a batch may take.
-    async fn onward(&mut self, leaf: &QualifiedName, from: Option<CutOff>) -> Result<(Counts, Option<CutOff>), Ended> {
+    async fn onward(
+        &mut self,
+        leaf: &QualifiedName,
+        from: Option<CutOff>,
+    ) -> Result<(Counts, Option<CutOff>), RunError> {
         let rows = self.batch_size.rows;
         if self.batch_size.is_even() {
             let rest = Range::Order { from: from.clone(), to: None };
@@ -236,16 +253,16 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// A batch of the table itself.
-    async fn own(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, Ended> {
+    async fn own(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, RunError> {
         let sql = self.selection.batch(leaf, range, self.batch_size.rows, &self.links, self.fate);
-        let counts = self.context.batch(&sql, self.batch_size.rows, &mut self.line).await?;
-        (self.context.tell)(Event::Gone(self.line.step.rows_affected));
-        counts.ok_or_else(beyond_itself)
+        let counts = self.context.batch(&sql, self.batch_size.rows, &mut self.recorded).await?;
+        (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
+        counts.ok_or_else(too_many_rows)
     }
 
     /// The next rows of a stretch: what points at them goes first, in batches of its own. Found counts rows that stay
     /// because something has come to point at them meanwhile.
-    async fn with_children(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, Ended> {
+    async fn with_children(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, RunError> {
         let (began, rows) = (Instant::now(), self.batch_size.rows);
         let (found, last) = self.extent(leaf, &Range::Heap { from, to }, rows).await?;
         if found == 0 {
@@ -254,21 +271,21 @@ impl<'a, 's> Walk<'a, 's> {
         let mut counts = Counts { found, last, gone: 0, took: Duration::ZERO };
         let to = if found < u64::from(rows) { to } else { place(&counts)?.behind() };
         let range = Range::Heap { from, to };
-        for family in 0..self.families.len() {
-            self.children(leaf, &range, family).await?;
+        for child in 0..self.children.len() {
+            self.children(leaf, &range, child).await?;
         }
         let own = self.own(leaf, &range).await?;
         (counts.gone, counts.took) = (own.gone, own.took);
         Ok(counts)
     }
 
-    async fn children(&mut self, leaf: &QualifiedName, range: &Range, family: usize) -> Result<(), Ended> {
-        for child_leaf in self.families[family].leaves.clone() {
+    async fn children(&mut self, leaf: &QualifiedName, range: &Range, child: usize) -> Result<(), RunError> {
+        for child_leaf in self.children[child].leaves.clone() {
             loop {
-                let one = &mut self.families[family];
+                let one = &mut self.children[child];
                 let rows = one.batch_size.rows;
                 let sql = self.selection.children(leaf, range, &one.link, &child_leaf, rows);
-                let counts = self.context.batch(&sql, rows, &mut one.line).await?.ok_or_else(beyond_itself)?;
+                let counts = self.context.batch(&sql, rows, &mut one.recorded).await?.ok_or_else(too_many_rows)?;
                 one.batch_size.learn(counts.found, 1, counts.took);
                 if counts.found < u64::from(rows) || counts.gone == 0 {
                     break;
@@ -291,15 +308,15 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// Between two batches: whether to go on, and when.
-    async fn pause(&mut self) -> Result<(), Ended> {
+    async fn pause(&mut self) -> Result<(), RunError> {
         let (began, most) = (self.began, self.settings.max_runtime_ms.map(Duration::from_millis));
         let over = |context: &RunContext<'_>| {
-            if *context.stop.borrow() {
-                return Err(Ended::Stopped("it was interrupted".to_owned()));
+            if context.is_stopped() {
+                return Err(RunError::Interrupted("it was interrupted".to_owned()));
             }
             match most {
                 Some(most) if began.elapsed() >= most => {
-                    Err(Ended::Stopped(format!("`max_runtime` of {} ms is over", most.as_millis())))
+                    Err(RunError::Interrupted(format!("`max_runtime` of {} ms is over", most.as_millis())))
                 }
                 Some(_) | None => Ok(()),
             }
@@ -315,7 +332,7 @@ impl<'a, 's> Walk<'a, 's> {
     }
 }
 
-fn beyond_itself() -> Ended {
+fn too_many_rows() -> RunError {
     LiveError::Connection("a batch took more rows than it asked for".to_owned()).into()
 }
 

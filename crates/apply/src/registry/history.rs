@@ -11,8 +11,8 @@ use sea_orm::{
 };
 use serde::Serialize;
 
-use super::{Outcome, Registry, RunId, resource, run, step};
-use crate::lock;
+use super::{Registry, RunId, RunOutcome, StepOutcome, resource, run, step};
+use crate::applier_lock;
 
 /// A run, for people. Times are RFC 3339 in UTC, by the clock of the database.
 #[derive(Clone, Debug, Serialize)]
@@ -106,7 +106,7 @@ impl Registry {
         };
         let rows = session.batch(&self.select(&mut find.into_query(), "run")).await?;
         // A run that nobody holds the lock for any more has broken off.
-        let at_work = lock::is_held(session).await?;
+        let at_work = applier_lock::is_held(session).await?;
         rows.iter()
             .flatten()
             .map(|row| {
@@ -116,7 +116,11 @@ impl Registry {
                     started_at: row.try_get(1)?,
                     finished_at: row.try_get(2)?,
                     ms: row.try_get(3)?,
-                    outcome: if outcome == "running" && !at_work { "interrupted".to_owned() } else { outcome },
+                    outcome: if outcome == RunOutcome::Running.name() && !at_work {
+                        RunOutcome::Interrupted.name().to_owned()
+                    } else {
+                        outcome
+                    },
                     role: row.try_get(5)?,
                     commit: row.try_get(6)?,
                     version: row.try_get(7)?,
@@ -194,7 +198,7 @@ impl Registry {
             .into_query();
         let Some(row) = session.row(&self.select(&mut query, "run")).await? else { return Ok(None) };
         let (plan, outcome): (_, String) = (row.try_get(0)?, row.try_get(1)?);
-        let begun = self.begun(session, run, outcome == Outcome::Done.name()).await?;
+        let begun = self.begun(session, run, outcome == RunOutcome::Done.name()).await?;
         let later = self.later(session, run).await?;
         Ok(Some(Undone { plan, begun, later }))
     }
@@ -229,7 +233,7 @@ impl Registry {
         for row in rows.iter().flatten() {
             let (id, outcome, reverts): (i64, String, Option<i64>) =
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
-            let whole = outcome == Outcome::Done.name();
+            let whole = outcome == RunOutcome::Done.name();
             let stands = !taken_back.contains(&id);
             if let (true, true, Some(reverted)) = (whole, stands, reverts) {
                 taken_back.insert(reverted);
@@ -260,7 +264,7 @@ impl Registry {
 
 /// A step that failed or was found to be without effect has changed nothing; one that nobody looked at may have.
 fn came_of_it(outcome: &str) -> bool {
-    outcome != "failed" && outcome != "interrupted"
+    outcome != StepOutcome::Failed.name() && outcome != StepOutcome::Interrupted.name()
 }
 
 /// The addresses in the rows of [`TOUCHED`], of all changes or of those that begin with one of `begun`.

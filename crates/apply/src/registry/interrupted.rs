@@ -9,7 +9,7 @@ use sea_orm::{
     sqlx::{Row as _, postgres::PgRow},
 };
 
-use super::{Registry, RunId, run, step};
+use super::{Registry, RunId, RunOutcome, StepOutcome, run, step};
 use crate::event::Event;
 
 /// Closes them all. The session holds the lock, so none of them still runs.
@@ -20,11 +20,12 @@ pub async fn close(session: &mut Session, registry: &Registry) -> Result<Vec<Eve
     let mut open = step::Entity::find()
         .select_only()
         .column(step::Column::Run)
-        .filter(Expr::col(step::Column::Outcome).eq("started"))
+        .filter(Expr::col(step::Column::Outcome).eq(StepOutcome::Started.name()))
         .into_query();
     open.from_clear().from(registry.table("step"));
     // One of several connections may have broken off alone: then the run has an end, and a step of it has none.
-    let unclear = Expr::col(run::Column::Outcome).eq("running").or(Expr::col(run::Column::Id).in_subquery(open));
+    let unclear =
+        Expr::col(run::Column::Outcome).eq(RunOutcome::Running.name()).or(Expr::col(run::Column::Id).in_subquery(open));
     let mut query =
         run::Entity::find().select_only().columns([run::Column::Id, run::Column::Plan]).filter(unclear).into_query();
     let rows = session.batch(&registry.select(&mut query, "run")).await?;
@@ -48,7 +49,7 @@ async fn close_one(
         .select_only()
         .columns([step::Column::Position, step::Column::Address, step::Column::Statement])
         .filter(Expr::col(step::Column::Run).eq(run.0))
-        .filter(Expr::col(step::Column::Outcome).eq("started"))
+        .filter(Expr::col(step::Column::Outcome).eq(StepOutcome::Started.name()))
         .into_query();
     let rows = session.batch(&registry.select(&mut query, "step")).await?;
     let mut events = Vec::new();
@@ -60,9 +61,9 @@ async fn close_one(
         events.push(looked_up(run, row, done)?);
     }
     let mut close = run::Entity::update_many()
-        .col_expr(run::Column::Outcome, Expr::value("interrupted"))
+        .col_expr(run::Column::Outcome, Expr::value(RunOutcome::Interrupted.name()))
         .filter(Expr::col(run::Column::Id).eq(run.0))
-        .filter(Expr::col(run::Column::Outcome).eq("running"))
+        .filter(Expr::col(run::Column::Outcome).eq(RunOutcome::Running.name()))
         .into_query();
     notes.push(close.table(registry.table("run")).to_string(PostgresQueryBuilder));
     session.batch(&format!("BEGIN; {}; COMMIT", notes.join("; "))).await?;
@@ -88,12 +89,12 @@ fn looked_up(run: RunId, row: &PgRow, done: bool) -> Result<Event<'static>, Live
 impl Registry {
     fn step_looked_up(&self, run: RunId, position: i32, done: bool) -> String {
         let (outcome, error) = if done {
-            ("done", "its end was not seen; its effect was found")
+            (StepOutcome::Done, "its end was not seen; its effect was found")
         } else {
-            ("interrupted", "its end was not seen; its effect was not found")
+            (StepOutcome::Interrupted, "its end was not seen; its effect was not found")
         };
         let mut update = step::Entity::update_many()
-            .col_expr(step::Column::Outcome, Expr::value(outcome))
+            .col_expr(step::Column::Outcome, Expr::value(outcome.name()))
             .col_expr(step::Column::Error, Expr::value(error))
             .filter(Expr::col(step::Column::Run).eq(run.0))
             .filter(Expr::col(step::Column::Position).eq(position))

@@ -1,22 +1,27 @@
 //! The bookkeeping in reconcile's own schema, through sea-orm entities: what is managed, what was run.
-//! The statements are built here and sent on the connections that apply. Its own tables are made and brought up to
-//! date in `tables`, runs that broke off are closed in `interrupted`, what was is read in `history`, and whose turn it is in
-//! `times`.
+//!
+//! This file builds the statements of an apply; the connections that apply send them. `tables` makes the tables and
+//! brings them up to date, `interrupted` closes runs that broke off, `history` reads what was run, `run_record` writes
+//! what rules and refreshes did, `archive_file` which files hold archived rows, and `times` reads what is due.
 
 pub mod archive_file;
 pub mod history;
 pub mod interrupted;
+mod outcome;
 pub mod refresh_run;
 pub mod resource;
 pub mod retention_run;
 pub mod run;
+pub mod run_record;
 pub mod step;
 pub mod tables;
 pub mod times;
 
+pub use outcome::RunOutcome;
+use outcome::StepOutcome;
 use reconcile_core::{
     plan::{Plan, PlannedChange, Record, Step},
-    postgres::{name::Ident, sql::Sql},
+    postgres::name::Ident,
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
@@ -49,29 +54,6 @@ pub struct Run {
     pub commit: Option<String>,
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All of it is done.
-    Done,
-    /// The server refused a statement.
-    Failed,
-    /// It was stopped or blocked, and can go on.
-    Incomplete,
-}
-
-impl Outcome {
-    /// As the history has it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Incomplete => "incomplete",
-        }
-    }
-}
-
 impl Registry {
     /// In this schema.
     #[must_use]
@@ -86,7 +68,7 @@ impl Registry {
     pub async fn begin(&self, session: &mut Session, plan: &Plan, run: &Run) -> Result<RunId, LiveError> {
         let plan_json = serde_json::to_value(plan).map_err(|error| LiveError::Connection(error.to_string()))?;
         let model = run::ActiveModel {
-            outcome: Set("running".to_owned()),
+            outcome: Set(RunOutcome::Running.name().to_owned()),
             command: Set(run.command.clone()),
             reverts: Set(run.reverts.map(|run| run.0)),
             operator: Set(run.operator.clone()),
@@ -112,7 +94,7 @@ impl Registry {
             address: Set(change.address.to_string()),
             statement: Set(step.sql.to_string()),
             undo: Set(step.undo.as_ref().map(ToString::to_string)),
-            outcome: Set("started".to_owned()),
+            outcome: Set(StepOutcome::Started.name().to_owned()),
             ..Default::default()
         };
         // A step that is tried again starts again.
@@ -128,8 +110,9 @@ impl Registry {
     /// The statement that notes how a step ended.
     #[must_use]
     pub fn step_ended(&self, run: RunId, position: i32, error: Option<&str>) -> String {
+        let outcome = if error.is_none() { StepOutcome::Done } else { StepOutcome::Failed };
         let mut update = step::Entity::update_many()
-            .col_expr(step::Column::Outcome, Expr::value(if error.is_none() { "done" } else { "failed" }))
+            .col_expr(step::Column::Outcome, Expr::value(outcome.name()))
             .col_expr(step::Column::Error, Expr::value(error.map(str::to_owned)))
             .col_expr(step::Column::FinishedAt, Expr::cust("clock_timestamp()"))
             .filter(Expr::col(step::Column::Run).eq(run.0))
@@ -178,7 +161,7 @@ impl Registry {
     ///
     /// # Errors
     /// The connection or the server fails.
-    pub async fn end(&self, session: &mut Session, run: RunId, outcome: Outcome) -> Result<(), LiveError> {
+    pub async fn end(&self, session: &mut Session, run: RunId, outcome: RunOutcome) -> Result<(), LiveError> {
         let mut update = run::Entity::update_many()
             .col_expr(run::Column::Outcome, Expr::value(outcome.name()))
             .col_expr(run::Column::FinishedAt, Expr::cust("clock_timestamp()"))
@@ -186,14 +169,6 @@ impl Registry {
             .into_query();
         session.batch(&update.table(self.table("run")).to_string(PostgresQueryBuilder)).await?;
         Ok(())
-    }
-
-    /// Asks for a number that no run has, of those that a table of records counts.
-    #[must_use]
-    pub fn next_number(&self, table: &'static str) -> String {
-        let table = Sql::default().ident(&self.schema).raw(".").raw(table);
-        let next = Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
-        next.raw(", 'id'))").to_string()
     }
 
     /// The query for the declarations of everything applied of a kind, as JSON, in the order of addresses.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reconcile_core::{kinds, postgres::sql::Sql};
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
-    DbBackend, Schema,
-    sea_query::{Alias, ColumnDef, PostgresQueryBuilder, Query, Table, TableCreateStatement},
+    DbBackend, EntityTrait, Schema,
+    sea_query::{Alias, ColumnDef, PostgresQueryBuilder, Query, Table},
     sqlx::Row as _,
 };
 
@@ -132,19 +132,15 @@ impl Registry {
     }
 
     fn create(&self, present: &Present) -> Vec<String> {
-        let schema = Schema::new(DbBackend::Postgres);
-        let create = |entity: &mut TableCreateStatement, name: &'static str| {
-            entity.table(self.table(name)).to_string(PostgresQueryBuilder)
-        };
         let first = Sql::new("CREATE SCHEMA ").ident(&self.schema).to_string();
         let mut statements: Vec<_> = if present.schema { Vec::new() } else { vec![first] };
         statements.extend([
-            create(&mut schema.create_table_from_entity(run::Entity), "run"),
-            create(&mut schema.create_table_from_entity(step::Entity), "step"),
-            create(&mut schema.create_table_from_entity(resource::Entity), "resource"),
-            self.retention_table(),
-            self.archive_table(),
-            self.refresh_table(),
+            self.create_table(run::Entity, "run"),
+            self.create_table(step::Entity, "step"),
+            self.create_table(resource::Entity, "resource"),
+            self.create_table(retention_run::Entity, "retention_run"),
+            self.create_table(archive_file::Entity, "archive_file"),
+            self.create_table(refresh_run::Entity, "refresh_run"),
             // What is managed is as public as the catalogs that show it, and a plan's role must see it.
             Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
             Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
@@ -154,19 +150,10 @@ impl Registry {
         statements
     }
 
-    fn refresh_table(&self) -> String {
-        let mut create = Schema::new(DbBackend::Postgres).create_table_from_entity(refresh_run::Entity);
-        create.table(self.table("refresh_run")).to_string(PostgresQueryBuilder)
-    }
-
-    fn retention_table(&self) -> String {
-        let mut create = Schema::new(DbBackend::Postgres).create_table_from_entity(retention_run::Entity);
-        create.table(self.table("retention_run")).to_string(PostgresQueryBuilder)
-    }
-
-    fn archive_table(&self) -> String {
-        let mut create = Schema::new(DbBackend::Postgres).create_table_from_entity(archive_file::Entity);
-        create.table(self.table("archive_file")).to_string(PostgresQueryBuilder)
+    /// The statement that makes the table of an entity.
+    fn create_table<E: EntityTrait>(&self, entity: E, name: &'static str) -> String {
+        let mut create = Schema::new(DbBackend::Postgres).create_table_from_entity(entity);
+        create.table(self.table(name)).to_string(PostgresQueryBuilder)
     }
 
     /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what is in
@@ -180,7 +167,10 @@ impl Registry {
                 .add_column(ColumnDef::new(Alias::new("command")).text().not_null().default("apply"))
                 .add_column(ColumnDef::new(Alias::new("reverts")).big_integer())
                 .add_column(ColumnDef::new(Alias::new("operator")).text());
-            statements.extend([alter.to_string(PostgresQueryBuilder), self.retention_table()]);
+            statements.extend([
+                alter.to_string(PostgresQueryBuilder),
+                self.create_table(retention_run::Entity, "retention_run"),
+            ]);
         }
         if version == Some(2) {
             let mut alter = Table::alter();
@@ -188,7 +178,10 @@ impl Registry {
             statements.push(alter.to_string(PostgresQueryBuilder));
         }
         if version.is_none_or(|version| version < 3) {
-            statements.extend([self.archive_table(), self.refresh_table()]);
+            statements.extend([
+                self.create_table(archive_file::Entity, "archive_file"),
+                self.create_table(refresh_run::Entity, "refresh_run"),
+            ]);
         } else {
             // With more arguments it would stand beside the old one.
             statements

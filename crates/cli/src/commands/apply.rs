@@ -8,8 +8,9 @@ use crate::{
     error::{Exit, Failure},
     plan_mode::PlanMode,
     project::{self, Connected},
+    staleness::{plan_anew, still_holds},
     terminal::Terminal,
-    workflow::{Work, plan_anew, still_holds, towards},
+    workflow::{Work, towards},
 };
 
 /// Executes a plan: the saved one, or one made now.

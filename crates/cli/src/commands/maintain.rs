@@ -4,7 +4,7 @@
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options,
-    due::{self, Timed, Unfilled},
+    due::{self, Unfilled},
     event::Report,
     refresh::refresh,
     retain::retain,
@@ -14,22 +14,21 @@ use tokio::sync::watch;
 use crate::{
     args::Global,
     error::{Exit, Failure},
-    maintenance::{begun, exit, failure, not_due, options, ours_alone, show, teller},
+    maintenance::{begin, due_now, exit, failure, not_started, observer, options, show},
     project::{self, Connected},
     terminal::Terminal,
-    workflow::interrupts,
 };
 
 /// Runs what is due, tells of what is not, and prints what came of it.
 pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let options = options(&project);
-    let mut connection = Connection { session: &mut session, stopping: None };
+    let mut connection = Connection { session: &mut session, stop: None };
     let rules = rules(&mut connection, &options, terminal).await?;
     let views = views(&mut connection, &options, terminal).await?;
     let reports: Vec<_> = rules.into_iter().chain(views).collect();
     session.close().await;
-    let Some(worst) = reports.iter().map(|report| report.verdict).min() else {
+    let Some(worst) = reports.iter().map(|report| report.outcome).min() else {
         terminal.say("nothing is due");
         return Ok(Exit::Done);
     };
@@ -42,20 +41,17 @@ pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Fa
 /// The connection, which is looked at before the first thing that is due runs on it.
 struct Connection<'a> {
     session: &'a mut Session,
-    stopping: Option<watch::Receiver<bool>>,
+    stop: Option<watch::Receiver<bool>>,
 }
 
 impl Connection<'_> {
     /// What tells that the user wants to stop.
     async fn ready(&mut self) -> Result<watch::Receiver<bool>, Failure> {
-        if let Some(stopping) = &self.stopping {
-            return Ok(stopping.clone());
+        if let Some(stop) = &self.stop {
+            return Ok(stop.clone());
         }
-        ours_alone(self.session).await?;
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(interrupts(stop));
-        self.stopping = Some(stopping.clone());
-        Ok(stopping)
+        let stop = begin(self.session).await?;
+        Ok(self.stop.insert(stop).clone())
     }
 }
 
@@ -64,21 +60,14 @@ async fn rules(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Option<Report>, Failure> {
-    let timed = due::rules(connection.session, &options.registry).await.map_err(failure)?;
-    let mut due = Vec::new();
-    for Timed { of: rule, due: is_due, next } in timed {
-        if is_due {
-            due.push(rule);
-        } else {
-            not_due(&rule.table, next.as_deref(), rule.zone(), "retain", terminal);
-        }
-    }
+    let scheduled = due::rules(connection.session, &options.registry).await.map_err(failure)?;
+    let due = due_now(scheduled, |rule| (&rule.table, rule.zone()), "retain", terminal);
     if due.is_empty() {
         return Ok(None);
     }
-    let stopping = connection.ready().await?;
-    let report = retain(connection.session, &due, options, stopping, &mut teller(terminal)).await;
-    report.map(Some).map_err(begun)
+    let stop = connection.ready().await?;
+    let report = retain(connection.session, &due, options, stop, &mut observer(terminal)).await;
+    report.map(Some).map_err(not_started)
 }
 
 async fn views(
@@ -86,19 +75,12 @@ async fn views(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Option<Report>, Failure> {
-    let timed = due::views(connection.session, &options.registry, Unfilled::Waits).await.map_err(failure)?;
-    let mut due = Vec::new();
-    for Timed { of: view, due: is_due, next } in timed {
-        if is_due {
-            due.push(view);
-        } else {
-            not_due(&view.name, next.as_deref(), view.zone(), "refresh", terminal);
-        }
-    }
+    let scheduled = due::views(connection.session, &options.registry, Unfilled::Waits).await.map_err(failure)?;
+    let due = due_now(scheduled, |view| (&view.name, view.zone()), "refresh", terminal);
     if due.is_empty() {
         return Ok(None);
     }
-    let stopping = connection.ready().await?;
-    let report = refresh(connection.session, &due, options, stopping, &mut teller(terminal)).await;
-    report.map(Some).map_err(begun)
+    let stop = connection.ready().await?;
+    let report = refresh(connection.session, &due, options, stop, &mut observer(terminal)).await;
+    report.map(Some).map_err(not_started)
 }

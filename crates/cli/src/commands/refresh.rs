@@ -4,18 +4,16 @@ use reconcile_core::kinds::matview::Matview;
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options, applied,
-    due::{self, Timed, Unfilled},
+    due::{self, Unfilled},
     refresh::refresh,
 };
-use tokio::sync::watch;
 
 use crate::{
     args::{Global, RefreshArgs},
     error::{Exit, Failure},
-    maintenance::{begun, conclude, failure, not_due, options, ours_alone, teller},
+    maintenance::{begin, conclude, due_now, failure, not_started, observer, options},
     project::{self, Connected},
     terminal::Terminal,
-    workflow::interrupts,
 };
 
 /// Refreshes the applied views, or some of them, and prints what came of it.
@@ -34,10 +32,8 @@ pub(crate) async fn run(global: &Global, args: &RefreshArgs, terminal: &Terminal
             return Ok(Exit::Done);
         }
     }
-    ours_alone(&mut session).await?;
-    let (stop, stopping) = watch::channel(false);
-    tokio::spawn(interrupts(stop));
-    let report = refresh(&mut session, &views, &options, stopping, &mut teller(terminal)).await.map_err(begun)?;
+    let stop = begin(&mut session).await?;
+    let report = refresh(&mut session, &views, &options, stop, &mut observer(terminal)).await.map_err(not_started)?;
     session.close().await;
     Ok(conclude(&report, terminal))
 }
@@ -49,14 +45,7 @@ async fn stale(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Vec<Matview>, Failure> {
-    let timed = due::views(session, &options.registry, Unfilled::Due).await.map_err(failure)?;
-    let mut stale = Vec::new();
-    for Timed { of: view, due, next } in timed.into_iter().filter(|timed| chosen.contains(&timed.of)) {
-        if due {
-            stale.push(view);
-        } else {
-            not_due(&view.name, next.as_deref(), view.zone(), "refresh", terminal);
-        }
-    }
-    Ok(stale)
+    let scheduled = due::views(session, &options.registry, Unfilled::Due).await.map_err(failure)?;
+    let chosen = scheduled.into_iter().filter(|scheduled| chosen.contains(&scheduled.item));
+    Ok(due_now(chosen, |view| (&view.name, view.zone()), "refresh", terminal))
 }

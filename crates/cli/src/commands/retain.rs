@@ -4,20 +4,19 @@ use reconcile_core::kinds::retention::Rule;
 use reconcile_live::Session;
 use reconcile_maintain::{
     Options, applied,
+    event::Event,
     preview::preview,
     restore::{Bounds, restore},
     retain::retain,
 };
-use tokio::sync::watch;
 
 use crate::{
     args::{Global, RetainArgs},
     error::{Exit, Failure},
-    maintenance::{begun, conclude, failure, options, ours_alone, over, teller},
+    maintenance::{begin, conclude, failure, not_started, observer, options},
     project::{self, Connected},
     render::printable,
     terminal::Terminal,
-    workflow::interrupts,
 };
 
 /// Runs, counts or restores, and prints what came of it.
@@ -39,9 +38,8 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
             }
         }
         let report = preview(&mut session, &rules, &options).await?;
-        for step in &report.steps {
-            over(step, terminal);
-        }
+        let mut tell = observer(terminal);
+        report.operations.iter().for_each(|operation| tell(Event::Finished(operation)));
         return Ok(conclude(&report, terminal));
     }
     let bounds = match (&args.restore, &args.from, &args.to) {
@@ -59,15 +57,13 @@ async fn carried_out(
     options: &Options,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    ours_alone(&mut session).await?;
-    let (stop, stopping) = watch::channel(false);
-    tokio::spawn(interrupts(stop));
-    let mut tell = teller(terminal);
+    let stop = begin(&mut session).await?;
+    let mut tell = observer(terminal);
     let report = match (bounds, rules) {
-        (Some(bounds), [rule, ..]) => restore(&mut session, rule, bounds, options, stopping, &mut tell).await,
-        _ => retain(&mut session, rules, options, stopping, &mut tell).await,
+        (Some(bounds), [rule, ..]) => restore(&mut session, rule, bounds, options, stop, &mut tell).await,
+        _ => retain(&mut session, rules, options, stop, &mut tell).await,
     };
-    let report = report.map_err(begun)?;
+    let report = report.map_err(not_started)?;
     session.close().await;
     Ok(conclude(&report, terminal))
 }

@@ -1,11 +1,11 @@
 //! What runs of retention rules and refreshes of views did, for people.
 
-use reconcile_maintain::event::Step;
+use reconcile_maintain::event::Operation;
 
 use super::{printable, table::table, thousands};
 
 /// The records' columns, a line for each step; why one is not done stands below. Tables and views are told apart.
-pub(crate) fn steps(steps: &[Step]) -> String {
+pub(crate) fn steps(steps: &[Operation]) -> String {
     let mut parts: Vec<_> = steps.chunk_by(|a, b| a.subject.column() == b.subject.column()).map(part).collect();
     if parts.is_empty() {
         parts.push(part(steps));
@@ -13,7 +13,7 @@ pub(crate) fn steps(steps: &[Step]) -> String {
     parts.join("\n")
 }
 
-fn part(steps: &[Step]) -> String {
+fn part(steps: &[Operation]) -> String {
     let subject = steps.first().map_or("table_name", |step| step.subject.column());
     let mut rows = vec![[subject, "action", "rows_affected", "execution_time_ms", "outcome"].map(str::to_owned)];
     rows.extend(steps.iter().map(|step| {

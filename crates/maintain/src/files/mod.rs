@@ -24,7 +24,7 @@ use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
 use serde_json::{Value, json};
 
-use crate::context::{Broken, number};
+use crate::{context::number, run_error::BatchError};
 use data::{Content, DataFile};
 use folder::{Folder, trouble};
 use manifest::Entry;
@@ -72,7 +72,7 @@ pub(crate) async fn open(
     rule: &Rule,
     table: &Table,
     run: i64,
-) -> Result<Option<Archive>, Broken> {
+) -> Result<Option<Archive>, BatchError> {
     let Some(declared) = rule.folder() else { return Ok(None) };
     let folder = Folder::new(root, declared);
     folder.make()?;
@@ -113,14 +113,14 @@ impl Archive {
         registry: &Registry,
         batch: &str,
         most: u32,
-    ) -> Result<PgRow, Broken> {
+    ) -> Result<PgRow, BatchError> {
         self.on_disk = Duration::ZERO;
         self.ready(session, registry).await?;
         let Some(current) = &mut self.current else { return Err(no_answer().into()) };
         let path = self.folder.path.join(&current.name);
-        let refused = |error: std::io::Error| Broken::Refused(trouble("write", &path, &error));
+        let refused = |error: std::io::Error| BatchError::Refused(trouble("write", &path, &error));
         let mut counts: Option<(u64, PgRow)> = None;
-        let take = |row: PgRow| -> Result<(), Broken> {
+        let take = |row: PgRow| -> Result<(), BatchError> {
             match &counts {
                 None => counts = Some((gone(&row)?, row)),
                 Some((gone, _)) if *gone > u64::from(most) => {}
@@ -136,7 +136,7 @@ impl Archive {
         let began = Instant::now();
         let content = current.data.end().map_err(refused)?;
         if content.rows != current.data.kept().rows + gone {
-            return Err(Broken::Refused(Refused {
+            return Err(BatchError::Refused(Refused {
                 message: format!("{gone} rows were to be archived, and others came; the batch is taken back"),
                 hint: String::new(),
             }));
@@ -174,7 +174,12 @@ impl Archive {
     }
 
     /// Seals what was written.
-    pub(crate) async fn close(mut self, session: &mut Session, registry: &Registry, root: &Path) -> Result<(), Broken> {
+    pub(crate) async fn close(
+        mut self,
+        session: &mut Session,
+        registry: &Registry,
+        root: &Path,
+    ) -> Result<(), BatchError> {
         // From here on, repair may mend it.
         match self.current.take() {
             None => return Ok(()),
@@ -184,7 +189,7 @@ impl Archive {
     }
 
     /// Has a file with room, and nothing in it that does not count.
-    async fn ready(&mut self, session: &mut Session, registry: &Registry) -> Result<(), Broken> {
+    async fn ready(&mut self, session: &mut Session, registry: &Registry) -> Result<(), BatchError> {
         if let Some(current) = self.current.as_mut().filter(|current| current.data.is_dirty()) {
             current.next = None;
             let kept = current.data.kept().clone();
@@ -205,7 +210,7 @@ impl Archive {
     }
 
     /// The entry is there before the file, for good: no file is unknown to whoever repairs.
-    async fn begin(&mut self, session: &mut Session, registry: &Registry, sealed: &str) -> Result<Current, Broken> {
+    async fn begin(&mut self, session: &mut Session, registry: &Registry, sealed: &str) -> Result<Current, BatchError> {
         self.files += 1;
         let name = folder::name(&self.table, self.run, self.files);
         let path = self.folder.path.join(&name);

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reconcile_apply::registry::{Registry, archive_file::Model};
+use reconcile_apply::{
+    registry::{Registry, archive_file::Model},
+    sqlstate,
+};
 use reconcile_core::kinds::retention::preflight::Refused;
 use reconcile_live::{LiveError, Session};
 
@@ -18,10 +21,7 @@ use super::{
     folder::{self, Folder, trouble},
     manifest::{self, Entry},
 };
-use crate::context::Broken;
-
-/// SQLSTATE `undefined_table`.
-const NO_TABLE: &str = "42P01";
+use crate::run_error::BatchError;
 
 /// A file of which the database knows, as it was found.
 struct Found {
@@ -40,7 +40,7 @@ pub(crate) async fn mend(
     root: &Path,
     rule: &str,
     current: &Folder,
-) -> Result<(), Broken> {
+) -> Result<(), BatchError> {
     let models = registry.archive_files(session, rule).await.map_err(without_table)?;
     let concerned = models.into_iter().filter(|model| model.sealed.is_none() || model.folder == current.declared);
     let mut found = Vec::new();
@@ -149,10 +149,10 @@ pub(crate) fn sealed(registry: &Registry, id: i64, path: &Path) -> Result<String
     Ok(registry.archive_file_sealed(id, modified(&metadata)))
 }
 
-fn without_table(error: LiveError) -> Broken {
-    if error.server().is_some_and(|server| server.code == NO_TABLE) {
+fn without_table(error: LiveError) -> BatchError {
+    if sqlstate::is(&error, sqlstate::UNDEFINED_TABLE) {
         let hint = "apply once: it makes the tables of the records".to_owned();
-        return Broken::Refused(Refused { message: error.to_string(), hint });
+        return BatchError::Refused(Refused { message: error.to_string(), hint });
     }
     error.into()
 }

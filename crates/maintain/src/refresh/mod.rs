@@ -3,9 +3,9 @@
 
 mod statement;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use reconcile_apply::registry::refresh_run::Noted;
+use reconcile_apply::registry::run_record::RunTable;
 use reconcile_core::{
     kinds::{
         matview::{self, Matview, catalog::Found, order},
@@ -18,9 +18,11 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     Options,
-    context::{Ended, number},
-    event::{Event, Outcome, Report, Step, Subject, Verdict},
-    lock,
+    context::RunContext,
+    event::{Event, Operation, Report, RunOutcome, Subject},
+    record::{RecordedOperation, RunKey, next_run},
+    run_error::RunError,
+    run_lock,
 };
 
 /// Refreshes views on a connection that is known to be ours alone. `stop` ends it, and what runs.
@@ -41,75 +43,65 @@ pub async fn refresh(
     let reads: Vec<_> = views.iter().map(|view| (view.name.clone(), reads(view))).collect();
     // Where somebody has led a plain view round in a circle, no order is right, and any brings them closer to the truth.
     let order = order::sorted(&reads).unwrap_or_else(|_| reads.iter().map(|(name, _)| name.clone()).collect());
-    let number = number(session, &options.registry.next_number("refresh_run")).await?;
-    let mut run = Run {
-        session,
-        options,
-        stop,
-        tell,
-        number: i64::try_from(number).unwrap_or(i64::MAX),
-        old: BTreeSet::new(),
-        steps: Vec::new(),
-    };
-    let mut verdict = Verdict::Done;
+    let mut context = RunContext { session, options, stop, tell, files: None };
+    let number = next_run(&mut context, RunTable::Refresh).await?;
+    let mut run = Run { context, number, old: BTreeSet::new(), operations: Vec::new() };
+    let mut outcome = RunOutcome::Done;
     for view in order.iter().filter_map(|name| views.iter().find(|view| view.name == *name)) {
-        let ended = run.view(view, found.get(&view.name)).await;
-        verdict = verdict.min(ended.as_ref().map_or(Verdict::Done, Ended::verdict));
-        if matches!(ended, Some(Ended::Lost(_))) {
+        let error = run.view(view, found.get(&view.name)).await;
+        outcome = outcome.min(error.as_ref().map_or(RunOutcome::Done, RunError::run_outcome));
+        if matches!(error, Some(RunError::ConnectionLost(_))) {
             break;
         }
     }
-    Ok(Report { steps: run.steps, verdict })
+    Ok(Report { operations: run.operations, outcome })
 }
 
 /// A run at work.
 struct Run<'a> {
-    session: &'a mut Session,
-    options: &'a Options,
-    stop: watch::Receiver<bool>,
-    tell: &'a mut dyn FnMut(Event<'_>),
+    context: RunContext<'a>,
     number: i64,
     /// Views that were not brought up to date.
     old: BTreeSet<QualifiedName>,
-    steps: Vec<Step>,
+    operations: Vec<Operation>,
 }
 
 impl Run<'_> {
     /// One view; and why it is not up to date, unless it is.
-    async fn view(&mut self, view: &Matview, found: Option<&Found>) -> Option<Ended> {
+    async fn view(&mut self, view: &Matview, found: Option<&Found>) -> Option<RunError> {
         let concurrently = found.is_some_and(|found| statement::is_concurrent(view, found));
         let action = if concurrently { "REFRESH CONCURRENTLY" } else { "REFRESH" };
-        let mut step = Step::new(Subject::View(view.name.to_string()), action.to_owned());
-        let ended = match self.may_begin(view, found) {
-            Ok(found) => self.alone(view, found, concurrently, &mut step).await,
-            Err(ended) => Err(ended),
+        let name = view.name.to_string();
+        let key = RunKey { table: RunTable::Refresh, run: self.number, rule: &name };
+        let operation = Operation::new(Subject::View(name.clone()), action.to_owned());
+        let begun = match self.may_begin(view, found) {
+            Ok(found) => self.alone(view, found, concurrently, key, operation.clone()).await,
+            Err(error) => Err(error),
         };
-        let ended = ended.err();
-        if let Some(why) = &ended {
-            step = step.ended(why);
+        let (operation, error) = match begun {
+            Ok(ended) => ended,
+            Err(error) => (RecordedOperation::not_begun(&mut self.context, key, operation, &error).await, Some(error)),
+        };
+        if error.is_some() {
             self.old.insert(view.name.clone());
-            if step.execution_time_ms == 0 && !matches!(why, Ended::Lost(_)) {
-                // Of what was begun, the row is there already.
-                drop(self.session.batch(&self.options.registry.refresh_begun(self.number, &noted(&step))).await);
-            }
         }
-        (self.tell)(Event::Over(&step));
-        self.steps.push(step);
-        ended
+        (self.context.tell)(Event::Finished(&operation));
+        self.operations.push(operation);
+        error
     }
 
-    fn may_begin<'f>(&self, view: &Matview, found: Option<&'f Found>) -> Result<&'f Found, Ended> {
-        let refused = |message: String, hint: &str| Ended::Failed(Refused { message, hint: hint.to_owned() });
+    fn may_begin<'f>(&self, view: &Matview, found: Option<&'f Found>) -> Result<&'f Found, RunError> {
+        let refused = |message: String, hint: &str| RunError::Failed(Refused { message, hint: hint.to_owned() });
         let Some(found) = found.filter(|found| found.is_matview()) else {
             let message = "there is no such materialized view any more".to_owned();
             return Err(refused(message, "apply makes it again, or strikes it from the registry"));
         };
-        if *self.stop.borrow() {
-            return Err(Ended::Stopped("it was interrupted before it began".to_owned()));
+        if self.context.is_stopped() {
+            return Err(RunError::Interrupted("it was interrupted before it began".to_owned()));
         }
         if let Some(old) = found.reads.iter().find(|read| self.old.contains(*read)) {
             let message = format!("not begun: {old}, which it reads, was not refreshed");
-            return Err(Ended::Overlap(Refused { message, hint: String::new() }));
+            return Err(RunError::Overlap(Refused { message, hint: String::new() }));
         }
         let concurrently = view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently);
         if concurrently && found.populated && !found.tells_rows_apart {
@@ -119,67 +111,49 @@ impl Run<'_> {
         Ok(found)
     }
 
-    /// As the only one who refreshes it.
-    async fn alone(&mut self, view: &Matview, found: &Found, concurrently: bool, step: &mut Step) -> Result<(), Ended> {
-        if let Err(holder) = lock::acquire(self.session, found.oid).await? {
-            return Err(overlap(&holder));
-        }
-        let result = self.locked(view, found, concurrently, step).await;
-        // A connection that is gone has given it free.
-        drop(lock::release(self.session, found.oid).await);
-        result
-    }
-
-    async fn locked(
+    /// As the only one who refreshes it. An error: nothing was begun.
+    async fn alone(
         &mut self,
         view: &Matview,
         found: &Found,
         concurrently: bool,
-        step: &mut Step,
-    ) -> Result<(), Ended> {
-        if let Some(other) = statement::other(self.session, found.oid).await? {
-            return Err(overlap(&other));
+        key: RunKey<'_>,
+        operation: Operation,
+    ) -> Result<(Operation, Option<RunError>), RunError> {
+        if let Err(holder) = run_lock::acquire(self.context.session, found.oid).await? {
+            return Err(overlap(&holder));
         }
-        let registry = &self.options.registry;
-        let begun = format!(
-            "{}; {}",
-            registry.refresh_orphans(step.subject.name()),
-            registry.refresh_begun(self.number, &noted(step))
-        );
-        let id = i64::try_from(number(self.session, &begun).await?).unwrap_or(i64::MAX);
-        (self.tell)(Event::Refreshes(step));
+        let result = match statement::other(self.context.session, found.oid).await {
+            Ok(None) => self.recorded(view, concurrently, key, operation).await,
+            Ok(Some(other)) => Err(overlap(&other)),
+            Err(error) => Err(error.into()),
+        };
+        run_lock::release(self.context.session, found.oid).await;
+        result
+    }
+
+    async fn recorded(
+        &mut self,
+        view: &Matview,
+        concurrently: bool,
+        key: RunKey<'_>,
+        operation: Operation,
+    ) -> Result<(Operation, Option<RunError>), RunError> {
+        let orphans = format!("{}; ", self.context.options.registry.close_orphans(key.table, key.rule));
+        let recorded = RecordedOperation::begin_after(&mut self.context, &orphans, key, operation).await?;
+        (self.context.tell)(Event::RefreshStarted(&recorded.operation));
         let start = Instant::now();
-        let result = self.executed(view, concurrently).await;
-        step.execution_time_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-        match &result {
-            Ok(rows) => {
-                step.rows_affected = *rows;
-                step.outcome = Outcome::Done;
-            }
-            Err(why) => {
-                step.message = Some(why.said().0);
-                step.outcome = why.outcome();
-            }
-        }
-        // Where this cannot be written any more, the next run does it.
-        drop(self.session.batch(&registry.refresh_ended(id, &noted(step))).await);
-        result.map(drop)
+        let result = self.execute(view, concurrently).await;
+        // Something was executed, however quickly.
+        let took = start.elapsed().max(Duration::from_millis(1));
+        let recorded = recorded.after(*result.as_ref().unwrap_or(&0), took);
+        let error = result.err();
+        Ok((recorded.close(&mut self.context, error.as_ref()).await, error))
     }
 }
 
 /// Somebody else is at work on it; to wait would be to do it twice (TRAPS 31).
-fn overlap(holder: &str) -> Ended {
+fn overlap(holder: &str) -> RunError {
     let message = format!("it is being refreshed or changed already, by {holder}");
-    Ended::Overlap(Refused { message, hint: "wait for its end".to_owned() })
-}
-
-fn noted(step: &Step) -> Noted<'_> {
-    Noted {
-        view: step.subject.name(),
-        action: &step.action,
-        rows: step.rows_affected,
-        ms: step.execution_time_ms,
-        outcome: step.outcome.name(),
-        message: step.message.as_deref(),
-    }
+    RunError::Overlap(Refused { message, hint: "wait for its end".to_owned() })
 }

@@ -1,7 +1,7 @@
 //! The statement that refreshes a view: with its time limits, again where somebody was in the way, cancelled where the
 //! user wants to stop.
 
-use reconcile_apply::failure::{FailureKind, backoff, kind};
+use reconcile_apply::{retry::Retries, sqlstate::ErrorKind};
 use reconcile_core::{
     kinds::{
         matview::{Matview, catalog::Found},
@@ -11,14 +11,9 @@ use reconcile_core::{
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
-use tokio::time::sleep;
 
 use super::Run;
-use crate::{
-    context::{Ended, number},
-    event::Event,
-    stoppable::stoppable,
-};
+use crate::{cancellable::run_cancellable, context::number, run_error::RunError};
 
 /// Whether others can read on meanwhile. The first filling has nothing that they could read (TRAPS 28).
 pub(super) fn is_concurrent(view: &Matview, found: &Found) -> bool {
@@ -38,43 +33,41 @@ pub(super) async fn other(session: &mut Session, view: u32) -> Result<Option<Str
 
 impl Run<'_> {
     /// Refreshes it, and counts its rows.
-    pub(super) async fn executed(&mut self, view: &Matview, concurrently: bool) -> Result<u64, Ended> {
-        let refresh = Sql::new("REFRESH MATERIALIZED VIEW ").raw(if concurrently { "CONCURRENTLY " } else { "" });
-        let refresh = refresh.name(&view.name);
+    pub(super) async fn execute(&mut self, view: &Matview, concurrently: bool) -> Result<u64, RunError> {
         // A plain refresh makes readers queue as long as it waits; nobody waits behind a concurrent one but others of
         // its kind.
-        let lock = self.options.lock_timeout.as_millis().max(1);
+        let lock = self.context.options.lock_timeout.as_millis().max(1);
         let timeout = view.refresh.as_ref().and_then(|refresh| refresh.timeout_ms).unwrap_or(0);
         let limits = format!("SET lock_timeout = {lock}; SET statement_timeout = {timeout}");
-        self.session.batch(&limits).await?;
-        let mut attempt = 0;
-        let result = loop {
-            let error = match stoppable(self.session, &self.stop, refresh.as_str()).await {
-                Ok(()) => break Ok(()),
-                Err(error) => error,
-            };
-            match kind(&error) {
-                _ if *self.stop.borrow() => break Err(Ended::Stopped("it was interrupted".to_owned())),
-                FailureKind::Lock if attempt < self.options.retries => {
-                    attempt += 1;
-                    let pause = backoff(attempt);
-                    (self.tell)(Event::Waits(format!("{error}; attempt {} in {} ms", attempt + 1, pause.as_millis())));
-                    sleep(pause).await;
-                }
-                FailureKind::Lock => break Err(Ended::Blocked(error.to_string())),
-                FailureKind::Time => break Err(too_long(timeout, &error)),
-                FailureKind::Lost | FailureKind::Other => break Err(error.into()),
-            }
-        };
-        drop(self.session.batch("SET lock_timeout = 0; SET statement_timeout = 0").await);
+        self.context.session.batch(&limits).await?;
+        let result = self.with_retries(view, concurrently, timeout).await;
+        drop(self.context.session.batch("SET lock_timeout = 0; SET statement_timeout = 0").await);
         result?;
         let count = Sql::new("SELECT count(*) FROM ").name(&view.name);
-        Ok(number(self.session, count.as_str()).await?)
+        Ok(number(self.context.session, count.as_str()).await?)
+    }
+
+    async fn with_retries(&mut self, view: &Matview, concurrently: bool, timeout: u64) -> Result<(), RunError> {
+        let refresh = Sql::new("REFRESH MATERIALIZED VIEW ").raw(if concurrently { "CONCURRENTLY " } else { "" });
+        let refresh = refresh.name(&view.name);
+        let mut retries = Retries::new(self.context.options.retries);
+        loop {
+            let error = match run_cancellable(self.context.session, &self.context.stop, refresh.as_str()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            match ErrorKind::of(&error) {
+                _ if self.context.is_stopped() => return Err(RunError::Interrupted("it was interrupted".to_owned())),
+                ErrorKind::Lock => self.context.pause_before_retry(&mut retries, &error).await?,
+                ErrorKind::Timeout => return Err(too_long(timeout, &error)),
+                ErrorKind::ConnectionLost | ErrorKind::Other => return Err(error.into()),
+            }
+        }
     }
 }
 
-fn too_long(timeout: u64, error: &LiveError) -> Ended {
-    Ended::Failed(Refused {
+fn too_long(timeout: u64, error: &LiveError) -> RunError {
+    RunError::Failed(Refused {
         message: format!("it took longer than its `timeout` of {timeout} ms: {error}"),
         hint: "nothing has changed; raise `refresh.timeout` of the view, and apply it".to_owned(),
     })

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use reconcile_apply::monitor::Monitor;
+use reconcile_apply::monitor::{Monitor, backend_pid};
 use reconcile_live::{LiveError, Session};
 use tokio::{sync::watch, time::sleep};
-
-use crate::context::number;
 
 const POLL: Duration = Duration::from_millis(100);
 
 /// Runs it to its end, or until it is cancelled, which is an error of the server's then.
-pub(crate) async fn stoppable(session: &mut Session, stop: &watch::Receiver<bool>, sql: &str) -> Result<(), LiveError> {
+pub(crate) async fn run_cancellable(
+    session: &mut Session,
+    stop: &watch::Receiver<bool>,
+    sql: &str,
+) -> Result<(), LiveError> {
     let target = session.target().clone();
-    let pid = number(session, "SELECT pg_backend_pid()::int8").await?;
+    let pid = backend_pid(session).await?;
     let running = session.batch(sql);
     tokio::pin!(running);
     let mut cancelled = false;
@@ -23,7 +25,7 @@ pub(crate) async fn stoppable(session: &mut Session, stop: &watch::Receiver<bool
             () = sleep(POLL) => {}
         }
         if *stop.borrow() && !cancelled {
-            let mut monitor = Monitor::of(i32::try_from(pid).unwrap_or(0), target.clone());
+            let mut monitor = Monitor::of(pid, target.clone());
             cancelled = monitor.cancel().await.is_ok();
         }
     }

@@ -1,21 +1,20 @@
 //! Shows how far an apply is.
 
-use std::{collections::BTreeMap, io::IsTerminal as _};
+use std::{collections::BTreeMap, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use reconcile_apply::event::Event;
+use indicatif::ProgressBar;
+use reconcile_apply::{event::Event, retry::Retry};
 
+use super::Display;
 use crate::{render::printable, terminal::Terminal};
 
-/// Shows the events of an apply: bars where somebody looks on, lines elsewhere, JSON for programs.
-pub(crate) struct Progress<'a> {
-    terminal: &'a Terminal,
-    bars: Option<Bars>,
-}
+/// The form of a bar.
+const STEP: &str = "  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}";
 
-/// A bar for each statement that runs, by its number in the plan.
-struct Bars {
-    all: MultiProgress,
+/// Shows the events of an apply, to programs as JSON.
+pub(crate) struct ApplyProgress<'a> {
+    display: Display<'a>,
+    /// The statements that run, by their number in the plan.
     running: BTreeMap<usize, Bar>,
 }
 
@@ -25,42 +24,40 @@ struct Bar {
     object: String,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> ApplyProgress<'a> {
     pub(crate) fn new(terminal: &'a Terminal) -> Self {
-        let looks_on = !terminal.json && !terminal.quiet && std::io::stderr().is_terminal();
-        let bars = looks_on.then(|| Bars { all: MultiProgress::new(), running: BTreeMap::new() });
-        Self { terminal, bars }
+        Self { display: Display::new(terminal), running: BTreeMap::new() }
     }
 
     pub(crate) fn show(&mut self, event: &Event<'_>) {
-        if self.terminal.json {
-            return self.terminal.json_line(&as_json(event));
+        if self.display.terminal.json {
+            return self.display.terminal.json_line(&as_json(event));
         }
         match event {
-            Event::Started(_) => {}
+            Event::RunStarted(_) => {}
             Event::LookedUp { run, statement, done, .. } => {
                 let found = if *done { "it is done" } else { "it came to nothing" };
                 self.line(&format!("run {} broke off in: {}; {found}", run.0, printable(statement)));
             }
-            Event::Step { change, step, position, of } => {
+            Event::StepStarted { change, step, position, of } => {
                 let statement = format!("[{position}/{of}] {}", beginning(step.sql.as_str()));
                 self.begin(*position, statement, printable(&change.address.to_string()));
             }
             Event::Progress(position, progress) => {
-                if let Some(Bar { line, object, .. }) = self.bar(*position) {
+                if let Some(Bar { line, object, .. }) = self.running.get(position) {
                     line.set_length(progress.total.max(1));
                     line.set_position(progress.done);
                     line.set_message(format!("{object}: {}", progress.phase));
                 }
             }
             Event::Waiting(_, blocker) => self.line(&format!("  waiting for {}", printable(&blocker.to_string()))),
-            Event::Retry { position, attempt, pause } => {
+            Event::Retry(position, retry) => {
                 self.take_away(*position);
-                self.line(&format!("  no lock in time; attempt {} in {} ms", attempt + 1, pause.as_millis()));
+                self.line(&format!("  no lock in time; {retry}"));
             }
-            Event::StepDone(position, took) => match self.take_away(*position) {
+            Event::StepFinished(position, took) => match self.take_away(*position) {
                 Some(statement) => self.line(&format!("  {statement} ({} ms)", took.as_millis())),
-                None => self.terminal.detail(&format!("  {} ms", took.as_millis())),
+                None => self.display.terminal.detail(&format!("  {} ms", took.as_millis())),
             },
             Event::CleanedUp(_, name) => self.line(&format!("  removed the INVALID index {name}")),
             Event::LeftBehind(_, name) => {
@@ -71,37 +68,24 @@ impl<'a> Progress<'a> {
 
     /// Takes the bars away.
     pub(crate) fn end(&self) {
-        if let Some(bars) = &self.bars {
-            // Where the terminal is gone there is nothing to clear.
-            drop(bars.all.clear());
-        }
+        self.display.clear();
     }
 
     fn begin(&mut self, position: usize, statement: String, object: String) {
-        let Some(bars) = &mut self.bars else { return self.terminal.say(&statement) };
-        let style = ProgressStyle::with_template("  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}");
-        let bar = ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let bar = bars.all.add(bar);
-        bar.set_message(statement.clone());
-        bars.running.insert(position, Bar { line: bar, statement, object });
-    }
-
-    fn bar(&self, position: usize) -> Option<&Bar> {
-        self.bars.as_ref()?.running.get(&position)
+        match self.display.bar(100, STEP, statement.clone()) {
+            Some(line) => drop(self.running.insert(position, Bar { line, statement, object })),
+            None => self.line(&statement),
+        }
     }
 
     fn take_away(&mut self, position: usize) -> Option<String> {
-        let Bar { line, statement, .. } = self.bars.as_mut()?.running.remove(&position)?;
+        let Bar { line, statement, .. } = self.running.remove(&position)?;
         line.finish_and_clear();
         Some(statement)
     }
 
     fn line(&self, line: &str) {
-        match &self.bars {
-            // As with the bars themselves.
-            Some(bars) => drop(bars.all.println(line)),
-            None => self.terminal.say(line),
-        }
+        self.display.line(line);
     }
 }
 
@@ -116,11 +100,11 @@ fn beginning(sql: &str) -> String {
 fn as_json(event: &Event<'_>) -> serde_json::Value {
     use serde_json::json;
     match event {
-        Event::Started(run) => json!({ "event": "started", "run": run.0 }),
+        Event::RunStarted(run) => json!({ "event": "started", "run": run.0 }),
         Event::LookedUp { run, address, statement, done } => json!({
             "event": "looked_up", "run": run.0, "address": address, "sql": statement, "done": done,
         }),
-        Event::Step { change, step, position, of } => json!({
+        Event::StepStarted { change, step, position, of } => json!({
             "event": "step", "address": change.address, "sql": step.sql, "position": position, "of": of,
         }),
         Event::Progress(position, progress) => json!({
@@ -131,15 +115,17 @@ fn as_json(event: &Event<'_>) -> serde_json::Value {
             "event": "waiting", "position": position, "pid": blocker.pid, "user": blocker.user,
             "application": blocker.application, "state": blocker.state, "query": blocker.query, "seconds": blocker.age,
         }),
-        Event::Retry { position, attempt, pause } => {
-            json!({ "event": "retry", "position": position, "attempt": attempt, "pause_ms": millis(*pause) })
+        Event::Retry(position, Retry { number, pause }) => {
+            json!({ "event": "retry", "position": position, "attempt": number, "pause_ms": millis(*pause) })
         }
-        Event::StepDone(position, took) => json!({ "event": "step_done", "position": position, "ms": millis(*took) }),
+        Event::StepFinished(position, took) => {
+            json!({ "event": "step_done", "position": position, "ms": millis(*took) })
+        }
         Event::CleanedUp(position, name) => json!({ "event": "cleaned_up", "position": position, "index": name }),
         Event::LeftBehind(position, name) => json!({ "event": "left_behind", "position": position, "index": name }),
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,71 @@
+//! One applier at a time: which advisory locks an applier and its further connections hold.
+
+use std::time::Duration;
+
+use reconcile_live::{LiveError, Session};
+
+use crate::advisory_lock::{self, Holder, Key, POLL};
+
+/// "reconcil" in ASCII.
+const NUMBER: i64 = 0x7265_636f_6e63_696c;
+
+/// Held by the connection that executes a plan.
+const APPLIER: Key = Key::One(NUMBER);
+
+/// Shared by the further connections of an applier.
+const WORKERS: Key = Key::One(NUMBER + 1);
+
+/// Tries to become the only applier within `patience`. `Err(holder)` inside: another one works, or a connection of
+/// one that has died still does.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn acquire(session: &mut Session, patience: Duration) -> Result<Result<(), Holder>, LiveError> {
+    let mut patience = patience;
+    loop {
+        if advisory_lock::poll(session, patience, try_alone).await? {
+            return Ok(Ok(()));
+        }
+        if let Some(holder) = holder(session).await? {
+            return Ok(Err(holder));
+        }
+        // The holder has just ended: the lock is free now, unless somebody else was faster.
+        patience = POLL;
+    }
+}
+
+/// Takes the lock where no connection of another applier is left.
+async fn try_alone(session: &mut Session) -> Result<bool, LiveError> {
+    if !APPLIER.try_lock(session).await? {
+        return Ok(false);
+    }
+    if WORKERS.try_lock(session).await? {
+        WORKERS.unlock(session).await?;
+        return Ok(true);
+    }
+    APPLIER.unlock(session).await?;
+    Ok(false)
+}
+
+/// Lets a further connection of the applier hold up the next one for as long as it works.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn take_part(session: &mut Session) -> Result<(), LiveError> {
+    if WORKERS.try_lock_shared(session).await? {
+        return Ok(());
+    }
+    Err(LiveError::Connection("another program holds the advisory lock of the builds".to_owned()))
+}
+
+/// Whether anybody applies at this moment.
+///
+/// # Errors
+/// The connection or the server fails.
+pub async fn is_held(session: &mut Session) -> Result<bool, LiveError> {
+    Ok(holder(session).await?.is_some())
+}
+
+async fn holder(session: &mut Session) -> Result<Option<Holder>, LiveError> {
+    advisory_lock::holder(session, &[APPLIER, WORKERS]).await
+}

@@ -1,0 +1,202 @@
+//! Records of what runs of rules and refreshes of views did: a row for each table or view that a run worked on, there
+//! from the first moment on. One table for each kind of run; they differ in few columns. What the tables look like is
+//! in their entities, such as `retention_run`.
+
+use reconcile_core::postgres::sql::Sql;
+use sea_orm::{
+    DeriveIden,
+    sea_query::{Alias, DynIden, Expr, ExprTrait as _, IntoIden as _, PostgresQueryBuilder, Query},
+};
+use serde::{Serialize, Serializer};
+
+use super::{Registry, signed};
+
+/// A table of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunTable {
+    /// `retention_run`: tables that retention rules worked on.
+    Retention,
+    /// `refresh_run`: materialized views.
+    Refresh,
+}
+
+/// The columns that all of them have.
+#[derive(Clone, Copy, DeriveIden)]
+enum Column {
+    Id,
+    Run,
+    Action,
+    RowsAffected,
+    ExecutionTimeMs,
+    Outcome,
+    Message,
+}
+
+/// How far a run got with one table or view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is at work.
+    Running,
+    /// All of it is done.
+    Done,
+    /// It was not begun.
+    Skipped,
+    /// It ended early; the next run goes on.
+    Stopped,
+    /// It cannot go on.
+    Failed,
+}
+
+/// What a row says when work begins, or is over at once.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRecord<'a> {
+    /// The number of the run.
+    pub run: i64,
+    /// The table of the rule; of a refresh, the view itself.
+    pub rule: &'a str,
+    /// The table or view that is worked on.
+    pub subject: &'a str,
+    /// What is done to it.
+    pub action: &'a str,
+    /// Running, or how it ended before it began.
+    pub outcome: Outcome,
+    /// Why it ended.
+    pub message: Option<&'a str>,
+}
+
+/// What a row says as time goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordUpdate<'a> {
+    /// Rows that went so far; of a view, those that it has afterwards.
+    pub rows: u64,
+    /// Milliseconds so far.
+    pub ms: u64,
+    /// Running, or how it ended.
+    pub outcome: Outcome,
+    /// Why it ended.
+    pub message: Option<&'a str>,
+    /// Rows that are left; a refresh leaves none.
+    pub backlog: Option<u64>,
+}
+
+impl RunTable {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Retention => "retention_run",
+            Self::Refresh => "refresh_run",
+        }
+    }
+
+    /// The column that names what a row is about.
+    fn subject(self) -> &'static str {
+        match self {
+            Self::Retention => "table_name",
+            Self::Refresh => "view_name",
+        }
+    }
+
+    /// The column that names the rule, where rows are about other tables as well.
+    fn rule(self) -> Option<&'static str> {
+        match self {
+            Self::Retention => Some("rule"),
+            Self::Refresh => None,
+        }
+    }
+
+    /// The column for what is left.
+    fn backlog(self) -> Option<&'static str> {
+        match self {
+            Self::Retention => Some("backlog"),
+            Self::Refresh => None,
+        }
+    }
+
+    /// What is said of a row whose end nobody has seen.
+    fn orphaned(self) -> &'static str {
+        match self {
+            // Its counts have committed together with the batches that they count.
+            Self::Retention => "its end was not seen; what it counts is done",
+            Self::Refresh => "its end was not seen",
+        }
+    }
+}
+
+impl Outcome {
+    /// As the records have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Registry {
+    /// The query for a number that no run in a table has.
+    #[must_use]
+    pub fn next_run(&self, table: RunTable) -> String {
+        let table = Sql::default().ident(&self.schema).raw(".").raw(table.name());
+        let next = Sql::new("SELECT nextval(pg_get_serial_sequence(").literal(table.as_str());
+        next.raw(", 'id'))").to_string()
+    }
+
+    /// The statement that adds a row, and gives its number.
+    #[must_use]
+    pub fn record_begun(&self, table: RunTable, record: &NewRecord<'_>) -> String {
+        let mut cells: Vec<(DynIden, Expr)> = vec![
+            (Column::Run.into_iden(), record.run.into()),
+            (Alias::new(table.subject()).into_iden(), record.subject.into()),
+            (Column::Action.into_iden(), record.action.into()),
+            (Column::Outcome.into_iden(), record.outcome.name().into()),
+            (Column::Message.into_iden(), record.message.map(str::to_owned).into()),
+        ];
+        if let Some(rule) = table.rule() {
+            cells.push((Alias::new(rule).into_iden(), record.rule.into()));
+        }
+        let (columns, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
+        let mut insert = Query::insert();
+        insert.into_table(self.table(table.name())).columns(columns).values_panic(values).returning_col(Column::Id);
+        insert.to_string(PostgresQueryBuilder)
+    }
+
+    /// The statement that brings a row up to what is done.
+    #[must_use]
+    pub fn record_updated(&self, table: RunTable, id: i64, record: &RecordUpdate<'_>) -> String {
+        let mut update = Query::update();
+        update
+            .table(self.table(table.name()))
+            .value(Column::RowsAffected, signed(record.rows))
+            .value(Column::ExecutionTimeMs, signed(record.ms))
+            .value(Column::Outcome, record.outcome.name())
+            .value(Column::Message, record.message.map(str::to_owned))
+            .and_where(Expr::col(Column::Id).eq(id));
+        if let Some(backlog) = table.backlog() {
+            update.value(Alias::new(backlog), record.backlog.map(signed));
+        }
+        update.to_string(PostgresQueryBuilder)
+    }
+
+    /// The statement that closes rows of a rule or view whose run broke off. Nobody else is at work on it: its lock is
+    /// held.
+    #[must_use]
+    pub fn close_orphans(&self, table: RunTable, rule: &str) -> String {
+        let mut update = Query::update();
+        update
+            .table(self.table(table.name()))
+            .value(Column::Outcome, Outcome::Stopped.name())
+            .value(Column::Message, table.orphaned())
+            .and_where(Expr::col(Alias::new(table.rule().unwrap_or(table.subject()))).eq(rule))
+            .and_where(Expr::col(Column::Outcome).eq(Outcome::Running.name()));
+        update.to_string(PostgresQueryBuilder)
+    }
+}

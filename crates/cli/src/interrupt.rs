@@ -1,0 +1,29 @@
+//! Ctrl-C and SIGTERM: what runs is asked to stop. How it stops is left to it.
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::error::Exit;
+
+/// Listens from now on. The value becomes true when the user wants to stop.
+pub(crate) fn listen() -> watch::Receiver<bool> {
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(forward(stop));
+    stopping
+}
+
+/// Passes the wish on; where nobody listens any more, or at the third time, ends the program at once.
+async fn forward(stop: watch::Sender<bool>) {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    for time in 1.. {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.send(true).is_err() || time == 3 {
+            std::process::exit(Exit::Incomplete as i32);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Shows how far work is: bars where somebody looks on, lines elsewhere. What is shown of which event is left to
+//! `apply` and `maintenance`.
+
+pub(crate) mod apply;
+pub(crate) mod maintenance;
+
+use std::io::IsTerminal as _;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::terminal::Terminal;
+
+/// Lines, and where somebody looks on, bars below them.
+struct Display<'a> {
+    terminal: &'a Terminal,
+    bars: Option<MultiProgress>,
+}
+
+impl<'a> Display<'a> {
+    fn new(terminal: &'a Terminal) -> Self {
+        let looks_on = !terminal.json && !terminal.quiet && std::io::stderr().is_terminal();
+        Self { terminal, bars: looks_on.then(MultiProgress::new) }
+    }
+
+    /// Adds a line.
+    fn line(&self, line: &str) {
+        match &self.bars {
+            // Where the terminal is gone, nobody reads.
+            Some(bars) => drop(bars.println(line)),
+            None => self.terminal.say(line),
+        }
+    }
+
+    /// Adds a bar of a form that `indicatif` knows. `None`: nobody looks on.
+    fn bar(&self, length: u64, form: &str, message: String) -> Option<ProgressBar> {
+        let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.bars.as_ref()?.add(ProgressBar::new(length).with_style(style));
+        bar.set_message(message);
+        Some(bar)
+    }
+
+    /// Takes all bars away.
+    fn clear(&self) {
+        if let Some(bars) = &self.bars {
+            // Where the terminal is gone, there is nothing to clear.
+            drop(bars.clear());
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a run of a rule, or the refresh of a view, ended early: what is said of it, and what comes of it.
+
+use reconcile_apply::{registry::run_record::Outcome, sqlstate::ErrorKind};
+use reconcile_core::kinds::retention::preflight::Refused;
+use reconcile_live::LiveError;
+
+use crate::event::RunOutcome;
+
+/// Why a run of a rule, or the refresh of a view, ended early.
+#[derive(Debug)]
+pub(crate) enum RunError {
+    /// The user wants it, or its time is over.
+    Interrupted(String),
+    /// A lock was not to be had.
+    Blocked(String),
+    /// The connection is gone.
+    ConnectionLost(String),
+    /// Limits forbid it.
+    OverLimits(Refused),
+    /// Somebody else is at it.
+    Overlap(Refused),
+    /// A view that has to be refreshed before it was not, and the refreshes came to this.
+    ViewNotRefreshed(RunOutcome, Refused),
+    /// It cannot go on.
+    Failed(Refused),
+}
+
+/// Why a batch is taken back.
+#[derive(Debug)]
+pub(crate) enum BatchError {
+    /// The connection or the server failed.
+    Live(LiveError),
+    /// Rows did not come to where they were to move.
+    Refused(Refused),
+}
+
+impl RunError {
+    /// Another run of the same rule is at work.
+    pub(crate) fn overlap(holder: &str) -> Self {
+        let message = format!("another run of this rule is at work: {holder}");
+        Self::Overlap(Refused { message, hint: "wait for its end".to_owned() })
+    }
+
+    /// What the whole run comes to by it.
+    pub(crate) fn run_outcome(&self) -> RunOutcome {
+        match self {
+            Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => RunOutcome::Incomplete,
+            Self::OverLimits(_) => RunOutcome::OverLimits,
+            Self::Overlap(_) => RunOutcome::Overlap,
+            Self::ViewNotRefreshed(outcome, _) => *outcome,
+            Self::Failed(_) => RunOutcome::Failed,
+        }
+    }
+
+    /// What the table or view comes to by it.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => Outcome::Stopped,
+            Self::OverLimits(_) | Self::Overlap(_) | Self::ViewNotRefreshed(..) => Outcome::Skipped,
+            Self::Failed(_) => Outcome::Failed,
+        }
+    }
+
+    /// The message, which is said and recorded, and the hint.
+    pub(crate) fn texts(&self) -> (String, String) {
+        match self {
+            Self::Interrupted(message) | Self::Blocked(message) | Self::ConnectionLost(message) => {
+                (message.clone(), "run it again to go on".to_owned())
+            }
+            Self::Overlap(refused)
+            | Self::OverLimits(refused)
+            | Self::ViewNotRefreshed(_, refused)
+            | Self::Failed(refused) => (refused.message.clone(), refused.hint.clone()),
+        }
+    }
+}
+
+impl From<LiveError> for RunError {
+    fn from(error: LiveError) -> Self {
+        if ErrorKind::of(&error) == ErrorKind::ConnectionLost {
+            return Self::ConnectionLost(error.to_string());
+        }
+        let hint = error.server().and_then(|server| server.hint.clone()).unwrap_or_default();
+        let detail = error.server().and_then(|server| server.detail.as_ref());
+        let message = match detail {
+            Some(detail) => format!("{error}: {detail}"),
+            None => error.to_string(),
+        };
+        Self::Failed(Refused { message, hint })
+    }
+}
+
+impl From<Refused> for RunError {
+    fn from(refused: Refused) -> Self {
+        Self::Failed(refused)
+    }
+}
+
+impl From<BatchError> for RunError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Live(error) => error.into(),
+            BatchError::Refused(refused) => refused.into(),
+        }
+    }
+}
+
+impl From<LiveError> for BatchError {
+    fn from(error: LiveError) -> Self {
+        Self::Live(error)
+    }
+}
+
+impl From<Refused> for BatchError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
