@@ -27,8 +27,9 @@ pub(crate) struct Args {
 pub(crate) enum What {
     /// Plans over many tables, beside psql reading the same catalogs
     Plans(PlansArgs),
-    /// Retention, beside one DELETE and beside a loop of DELETEs with a LIMIT, with a client at work on the same table
-    Retention(RetentionArgs),
+    /// What a retention rule deletes, beside one DELETE and a loop of DELETEs with a LIMIT, with a client at work on it
+    #[command(name = "retention")]
+    Deletes(DeletesArgs),
 }
 
 #[derive(Debug, Group)]
@@ -46,7 +47,7 @@ pub(crate) struct PlansArgs {
 }
 
 #[derive(Debug, Group)]
-pub(crate) struct RetentionArgs {
+pub(crate) struct DeletesArgs {
     /// Rows of the table
     #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(10_000..))]
     pub(crate) rows: u32,

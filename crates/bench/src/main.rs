@@ -37,7 +37,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let text = match &args.what {
         None => plans::run(&programs, &args.plans, args.json)?,
         Some(What::Plans(plans)) => plans::run(&programs, plans, args.json)?,
-        Some(What::Retention(retention)) => retention::run(&programs, retention, args.json)?,
+        Some(What::Deletes(deletes)) => retention::run(&programs, deletes, args.json)?,
     };
     // A reader that closed the pipe, as `head` does, has seen enough.
     drop(stdout().lock().write_all(text.as_bytes()));

@@ -9,7 +9,6 @@ use std::{
 
 use reconcile_core::{
     declared::{Body, Declared},
-    kind::Scheduler,
     kinds::{
         Desired,
         index::{
@@ -18,14 +17,15 @@ use reconcile_core::{
         },
         retention::{self, Rule, spec::RuleSpec},
     },
+    postgres::cron::Runner,
     postgres::name::{Ident, QualifiedName},
     problem::Problem,
     source::{FileId, Source},
 };
 
 use crate::{
-    matviews::{Matviews, ReadQuery},
-    shape::{Entries, MatviewSpec, TableSpec},
+    matviews::{ReadQuery, Views},
+    shape::{Entries, TableSpec, ViewSpec},
 };
 
 /// Below this many indexes, more threads cost more than they save.
@@ -40,7 +40,7 @@ pub(crate) struct Declarations {
     pending: Vec<Pending>,
     /// Retention rules by table, with their places.
     rules: BTreeMap<QualifiedName, (Source, Option<Declared<Rule>>)>,
-    matviews: Matviews,
+    matviews: Views,
     /// What is wrong so far.
     pub(crate) problems: Vec<Problem>,
 }
@@ -105,13 +105,7 @@ impl Declarations {
     }
 
     /// Adds what stands under `materialized_views:` of one file, in the folder of which query files are.
-    pub(crate) fn add_matviews(
-        &mut self,
-        file: FileId,
-        folder: &Path,
-        views: Entries<MatviewSpec>,
-        read: ReadQuery<'_>,
-    ) {
+    pub(crate) fn add_matviews(&mut self, file: FileId, folder: &Path, views: Entries<ViewSpec>, read: ReadQuery<'_>) {
         for found in self.matviews.add(file, folder, views, read) {
             if let Some(relation) = self.relations.get(&found.view) {
                 let message = format!("`{}` is declared under `tables:` as well", found.view);
@@ -206,7 +200,7 @@ impl Declarations {
     }
 
     /// All declarations, or all that is wrong with them.
-    pub(crate) fn finish(mut self, scheduler: Option<Scheduler>) -> (Desired, Vec<Problem>) {
+    pub(crate) fn finish(mut self, scheduler: Option<Runner>) -> (Desired, Vec<Problem>) {
         self.lower_pending();
         for (name, (_, at)) in &self.indexes {
             if let Some(relation) = self.relations.get(name) {

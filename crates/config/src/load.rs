@@ -22,7 +22,7 @@ use crate::{
     options::LoadOptions,
     parse::{Parsed, Variables, parse},
     settings::{Sections, Settings},
-    shape::{Entries, MatviewSpec},
+    shape::{Entries, ViewSpec},
 };
 
 /// The project file of a folder.
@@ -197,7 +197,7 @@ impl Loading<'_> {
     }
 
     /// With the files beside this one that hold queries.
-    fn add_matviews(&mut self, id: FileId, views: Entries<MatviewSpec>, declarations: &mut Declarations) {
+    fn add_matviews(&mut self, id: FileId, views: Entries<ViewSpec>, declarations: &mut Declarations) {
         let folder = self.files.get(id).and_then(|file| file.path.parent()).map(Path::to_path_buf).unwrap_or_default();
         let mut read = |path: PathBuf, at: &Source| match read_text(&path) {
             Ok(text) => QueryFile { read: Some((self.add(path, Ok(text.clone())), text)) },

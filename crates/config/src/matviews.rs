@@ -20,7 +20,7 @@ use reconcile_core::{
     source::{FileId, Source},
 };
 
-use crate::shape::{Entries, MatviewSpec};
+use crate::shape::{Entries, ViewSpec};
 
 /// A file beside the YAML that holds a query.
 pub(crate) struct QueryFile {
@@ -33,7 +33,7 @@ pub(crate) type ReadQuery<'a> = &'a mut dyn FnMut(PathBuf, &Source) -> QueryFile
 
 /// What was declared so far.
 #[derive(Debug, Default)]
-pub(crate) struct Matviews {
+pub(crate) struct Views {
     views: BTreeMap<QualifiedName, (Source, Option<Declared<Matview>>)>,
     /// What is wrong so far.
     pub(crate) problems: Vec<Problem>,
@@ -47,14 +47,14 @@ pub(crate) struct WithIndexes {
     pub(crate) indexes: Option<Entries<IndexSpec>>,
 }
 
-impl Matviews {
+impl Views {
     /// Adds what stands under `materialized_views:` of one file, in the folder of which query files are. Gives back the
     /// indexes.
     pub(crate) fn add(
         &mut self,
         file: FileId,
         folder: &Path,
-        views: Entries<MatviewSpec>,
+        views: Entries<ViewSpec>,
         read: ReadQuery<'_>,
     ) -> Vec<WithIndexes> {
         let root = Source::file(file).key("materialized_views");
@@ -88,7 +88,7 @@ impl Matviews {
     fn lowered(
         &mut self,
         name: &QualifiedName,
-        spec: &MatviewSpec,
+        spec: &ViewSpec,
         at: &Source,
         folder: &Path,
         read: ReadQuery<'_>,

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use reconcile_core::{
     hazard::{Approval, Hazard},
-    kind::Scheduler,
+    postgres::cron::Runner,
     postgres::{
         duration::{self, DurationError},
         name::Ident,
@@ -38,7 +38,7 @@ pub struct Settings {
     /// Hazards that are allowed and forbidden.
     pub approval: Approval,
     /// Who runs what is due; `None` where the project does not say.
-    pub scheduler: Option<Scheduler>,
+    pub scheduler: Option<Runner>,
 }
 
 /// The sections of all files that are about reconcile itself, each with its place.
@@ -47,7 +47,7 @@ pub(crate) struct Sections {
     database: Option<(DatabaseSpec, Source)>,
     defaults: Option<(DefaultsSpec, Source)>,
     safety: Option<(SafetySpec, Source)>,
-    scheduler: Option<(Scheduler, Source)>,
+    scheduler: Option<(Runner, Source)>,
     targets: Option<(Entries<Option<TargetSpec>>, Source)>,
     pub(crate) problems: Vec<Problem>,
 }

@@ -4,12 +4,12 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
 use reconcile_core::{
     hazard::Hazard,
-    kind::Scheduler,
     kinds::{
         index::spec::IndexSpec,
         matview::spec::{RefreshSpec, RightsSpec},
         retention::spec::RuleSpec,
     },
+    postgres::cron::Runner,
     postgres::parameters::ParameterSpec,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -37,13 +37,13 @@ pub(crate) struct FileSpec {
     /// Which hazards may happen without asking.
     pub(crate) safety: Option<SafetySpec>,
     /// Who runs what is due.
-    pub(crate) scheduler: Option<Scheduler>,
+    pub(crate) scheduler: Option<Runner>,
     /// What differs per target; `--target NAME` chooses one.
     pub(crate) targets: Option<Entries<Option<TargetSpec>>>,
     /// Relations that carry indexes, by `schema.name`; a bare name is in schema `public`.
     pub(crate) tables: Option<Entries<Option<TableSpec>>>,
     /// Materialized views, by `schema.name`; a bare name is in schema `public`.
-    pub(crate) materialized_views: Option<Entries<MatviewSpec>>,
+    pub(crate) materialized_views: Option<Entries<ViewSpec>>,
     /// Retention rules, by the `schema.name` of their tables.
     pub(crate) retention: Option<Entries<RuleSpec>>,
 }
@@ -121,7 +121,7 @@ pub(crate) struct TableSpec {
 /// A materialized view: exactly one of `query` and `query_file`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MatviewSpec {
+pub(crate) struct ViewSpec {
     /// The SQL query whose rows it holds.
     pub(crate) query: Option<String>,
     /// A file that holds the query, relative to this one.

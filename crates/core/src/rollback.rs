@@ -1,15 +1,15 @@
 //! The way back from a run: what was before it, as a declaration that is planned like any other. What a run did not
 //! begin is left alone, and what cannot be brought back is said.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::{
     address::Address,
-    kind::{Scheduler, Undoing},
+    kind::Undoing,
     kinds::{self, Desired, Formers},
     plan::{Action, Effect, Note, Placed, Plan, PlannedChange, Record},
+    postgres::cron::Runner,
     scope::{Filter, Scope},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan must aim at to take a run back.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ fn is_exchange(change: &PlannedChange) -> bool {
 
 #[derive(Default)]
 struct Collected {
-    scheduler: Option<Scheduler>,
+    scheduler: Option<Runner>,
     undoing: Undoing,
     formers: Formers,
     remnants: BTreeSet<Address>,

@@ -28,7 +28,7 @@ use self::{
     samples::{Sample, Samples},
 };
 use crate::{
-    args::RetentionArgs,
+    args::DeletesArgs,
     failure::Failure,
     measure,
     programs::{Programs, command},
@@ -41,14 +41,14 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// A benchmark under way.
 struct Bench<'a> {
     programs: &'a Programs,
-    args: &'a RetentionArgs,
+    args: &'a DeletesArgs,
     ground: Ground,
     client: Option<PgBench>,
     directory: TempDir,
 }
 
 /// Measures each part of expired rows; gives what is to be printed.
-pub(crate) fn run(programs: &Programs, args: &RetentionArgs, json: bool) -> Result<String, Failure> {
+pub(crate) fn run(programs: &Programs, args: &DeletesArgs, json: bool) -> Result<String, Failure> {
     let client = if args.alone { None } else { Some(PgBench::find(programs)?) };
     let directory = TempDir::new().map_err(Failure::io("create", &std::env::temp_dir()))?;
     let ground = Ground::prepare(programs, args.rows, args.shuffled)?;

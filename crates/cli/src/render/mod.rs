@@ -8,6 +8,7 @@ mod table;
 pub(crate) mod text;
 
 use reconcile_core::{
+    kind::Describe as _,
     kinds::Object,
     plan::{Estimate, Plan, PlannedChange, RelationSize, Summary},
 };
@@ -48,28 +49,15 @@ pub(crate) fn summary_line(plan: &Plan) -> String {
     line + "."
 }
 
-/// The lines of the definitions before and after, each with its sign; empty where nothing can be compared. A new rule is
-/// shown whole: no statement says what it means.
+/// The lines of the definitions before and after, each with its sign; empty where nothing can be compared. What no
+/// statement says the meaning of is shown whole when it is new.
 fn diff(change: &PlannedChange) -> Vec<(char, String)> {
-    let (before, after) = match (&change.before, &change.after) {
-        (Some(before), Some(after)) => (before, after),
-        (None, Some(Object::Retention(rule))) => {
-            return rule.lines().lines().map(|line| ('+', printable(line))).collect();
-        }
-        (_, None) | (None, Some(Object::Index(_) | Object::Matview(_) | Object::Schedule(_))) => return Vec::new(),
+    let Some(after) = &change.after else { return Vec::new() };
+    let Some(before) = &change.before else {
+        let shown = if after.is_shown_when_new() { after.lines() } else { String::new() };
+        return shown.lines().map(|line| ('+', printable(line))).collect();
     };
-    let mut after = after.clone();
-    if let (Object::Index(before), Object::Index(after)) = (before, &mut after) {
-        // What is not declared stays as it is, and is shown so.
-        after.with = after.with.take().or_else(|| before.with.clone());
-        after.comment = after.comment.take().or_else(|| before.comment.clone());
-        after.tablespace = after.tablespace.take().or_else(|| before.tablespace.clone());
-    }
-    if let (Object::Matview(before), Object::Matview(after)) = (before, &mut after) {
-        after.with = after.with.take().or_else(|| before.with.clone());
-        after.comment = after.comment.take().or_else(|| before.comment.clone());
-        after.tablespace = after.tablespace.take().or_else(|| before.tablespace.clone());
-    }
+    let after = after.clone().over(before);
     let (before, after) = (before.lines(), after.lines());
     TextDiff::from_lines(&before, &after)
         .iter_all_changes()

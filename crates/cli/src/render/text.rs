@@ -1,6 +1,7 @@
 //! A plan for people to read.
 
 use reconcile_core::{
+    kind::Describe,
     kinds::Object,
     plan::{Action, Plan, PlannedChange, Step},
 };
@@ -68,11 +69,10 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
     if transaction.is_some() {
         text.push_str("      COMMIT;\n");
     }
-    // No statement says when.
-    if let (Action::Create, Some(Object::Matview(view))) = (change.action, &change.after)
-        && let Some(refresh) = &view.refresh
+    if let (Action::Create, Some(object)) = (change.action, &change.after)
+        && let Some(words) = object.beyond_statements()
     {
-        text.push_str(&format!("      refreshed {}\n", printable(&refresh.words())));
+        text.push_str(&format!("      {}\n", printable(&words)));
     }
     if !change.hazards.is_empty() {
         let hazards: Vec<_> = change.hazards.iter().map(|hazard| hazard.name()).collect();
@@ -105,8 +105,7 @@ fn statement(step: &Step, paint: &Paint) -> String {
 fn shows_diff(change: &PlannedChange) -> bool {
     match change.action {
         Action::Update | Action::Replace => true,
-        // Of an index, the statement says it.
-        Action::Create => matches!(change.after, Some(Object::Retention(_))),
+        Action::Create => change.after.as_ref().is_some_and(Describe::is_shown_when_new),
         Action::Drop | Action::Rename | Action::Adopt | Action::Repair | Action::Forget => false,
     }
 }

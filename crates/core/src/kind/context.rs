@@ -1,15 +1,12 @@
 //! What a kind plans against, the same for all kinds.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::{
     change::{SessionSettings, TimeLimits},
+    postgres::cron::Runner,
     registry::Registry,
     scope::Scope,
     server::{DatabaseId, Vocabulary},
 };
-
 /// What a kind plans against, beside its own sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -26,17 +23,7 @@ pub struct Context<'a> {
     /// How the session of the steps is set up.
     pub session: &'a SessionSettings,
     /// Who runs what is due; `None` where the project does not say.
-    pub scheduler: Option<Scheduler>,
-}
-
-/// Who runs what is due: retention, refreshes, partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scheduler {
-    /// Jobs of the extension `pg_cron` in the database.
-    PgCron,
-    /// Something outside that calls `reconcile maintain`.
-    External,
+    pub scheduler: Option<Runner>,
 }
 
 /// What a kind asks the server with, beside its own sides.

@@ -2,13 +2,15 @@
 //! `kinds`, and what is made of their parts to `planner`.
 
 mod context;
+mod describe;
 mod part;
 mod projection;
 mod undoing;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use context::{Asking, Context, Scheduler};
+pub use context::{Asking, Context};
+pub use describe::Describe;
 pub use part::{Part, Stage};
 pub use projection::{Projected, Projection};
 pub use undoing::Undoing;
@@ -33,7 +35,7 @@ pub trait Kind {
     const ROUTINES: &'static [SharedRoutine];
 
     /// One object, declared or live.
-    type Object: Clone + Eq + Serialize + DeserializeOwned;
+    type Object: Describe + Clone + Eq + Serialize + DeserializeOwned;
     /// Both of its sides, and those of the kinds that it builds on.
     type View<'a>: Copy;
     /// What has to be declared to bring back what was before a run.

@@ -6,12 +6,17 @@ pub mod matview;
 pub mod retention;
 pub mod schedule;
 
+mod desired;
+mod live;
+
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::live::ask;
+pub use self::{desired::Desired, live::Live};
 use self::{
-    index::{DesiredRelation, Index, Indexes},
+    index::{Index, Indexes},
     matview::{Matview, Matviews},
     retention::{Rule, Rules},
     schedule::{Schedule, Schedules},
@@ -20,17 +25,14 @@ use crate::{
     address::{Address, AddressError, KindName, Shape},
     change::{Change, SessionSettings, Step, TimeLimits},
     declared::Declared,
-    digest::Digest,
-    kind::{Asking, Context, Kind, Part, Projection, Scheduler, Undoing},
+    kind::{Context, Describe, Kind, Part, Projection, Undoing},
     postgres::{
-        batch::{self, Answers, Ask, Batch},
+        cron::Runner,
         name::{Ident, QualifiedName},
         routine::SharedRoutine,
-        rows::DecodeError,
         sql::Sql,
     },
-    problem::Problem,
-    registry::{EntryError, Registry},
+    registry::Registry,
     scope::Scope,
     server::{DatabaseId, Vocabulary},
 };
@@ -150,121 +152,48 @@ pub enum Object {
     Schedule(Box<Schedule>),
 }
 
+/// What one object says, whichever its kind is.
+macro_rules! of_object {
+    ($object:expr, $each:ident => $said:expr) => {
+        match $object {
+            Object::Index($each) => $said,
+            Object::Matview($each) => $said,
+            Object::Retention($each) => $said,
+            Object::Schedule($each) => $said,
+        }
+    };
+}
+
 impl Object {
     /// As in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
-        match self {
-            Self::Index(index) => index.address(),
-            Self::Matview(view) => view.address(),
-            Self::Retention(rule) => rule.address(),
-            Self::Schedule(schedule) => schedule.address(),
-        }
-    }
-
-    /// Its definition over several lines, for people to compare.
-    #[must_use]
-    pub fn lines(&self) -> String {
-        match self {
-            Self::Index(index) => index.lines(),
-            Self::Matview(view) => view.lines(),
-            Self::Retention(rule) => rule.lines(),
-            Self::Schedule(schedule) => schedule.lines(),
-        }
+        of_object!(self, object => object.address())
     }
 }
 
-/// Everything that the project's files ask for, each with the place that asks.
-#[derive(Clone, Debug)]
-pub struct Desired {
-    /// Every relation that stands under `tables:`, and every materialized view, with their indexes.
-    pub relations: Vec<DesiredRelation>,
-    /// Materialized views, in the order of names.
-    pub matviews: Vec<Declared<Matview>>,
-    /// Retention rules, in the order of their tables.
-    pub rules: Vec<Declared<Rule>>,
-    /// Who runs what is due; `None` where the project does not say.
-    pub scheduler: Option<Scheduler>,
-    /// Changes when the declarations change in anything but layout.
-    pub digest: Digest,
-}
-
-impl Desired {
-    /// Nothing at all.
-    #[must_use]
-    pub fn nothing() -> Self {
-        Self::new(Vec::new(), Vec::new(), Vec::new(), None)
+impl Describe for Object {
+    fn lines(&self) -> String {
+        of_object!(self, object => object.lines())
     }
 
-    /// Brings the declarations into one order and takes their digest.
-    #[must_use]
-    pub fn new(
-        mut relations: Vec<DesiredRelation>,
-        mut matviews: Vec<Declared<Matview>>,
-        mut rules: Vec<Declared<Rule>>,
-        scheduler: Option<Scheduler>,
-    ) -> Self {
-        rules.sort_by(|a, b| a.object.table.cmp(&b.object.table));
-        matviews.sort_by(|a, b| a.object.name.cmp(&b.object.name));
-        relations.sort_by(|a, b| a.name.cmp(&b.name));
-        for relation in &mut relations {
-            relation.indexes.sort_by(|a, b| a.object.name.cmp(&b.object.name));
+    fn over(self, before: &Self) -> Self {
+        match (self, before) {
+            (Self::Index(after), Self::Index(before)) => Self::Index(Box::new(after.over(before))),
+            (Self::Matview(after), Self::Matview(before)) => Self::Matview(Box::new(after.over(before))),
+            (Self::Retention(after), Self::Retention(before)) => Self::Retention(Box::new(after.over(before))),
+            (Self::Schedule(after), Self::Schedule(before)) => Self::Schedule(Box::new(after.over(before))),
+            (after, _) => after,
         }
-        let contents: Vec<_> = relations
-            .iter()
-            .map(|relation| {
-                let indexes: Vec<_> = relation.indexes.iter().map(|i| (i.digest.as_str(), i.protect)).collect();
-                (&relation.name, relation.prune, indexes)
-            })
-            .collect();
-        let of_rules: Vec<_> = rules.iter().map(|rule| rule.digest.as_str()).collect();
-        let mut digest = Digest::of(&(contents, of_rules));
-        // What a project has none of leaves the digest as it was before there could be any.
-        if !matviews.is_empty() {
-            let of_views: Vec<_> = matviews.iter().map(|view| view.digest.as_str()).collect();
-            digest = Digest::of(&(digest, of_views));
-        }
-        if scheduler.is_some() {
-            digest = Digest::of(&(digest, scheduler));
-        }
-        Self { relations, matviews, rules, scheduler, digest }
     }
 
-    /// Every declared index.
-    pub fn indexes(&self) -> impl Iterator<Item = &Declared<Index>> {
-        self.relations.iter().flat_map(|relation| &relation.indexes)
+    fn is_shown_when_new(&self) -> bool {
+        of_object!(self, object => object.is_shown_when_new())
     }
 
-    /// The addresses of all that is declared by itself; jobs follow from other objects.
-    pub fn addresses(&self) -> impl Iterator<Item = Address> {
-        let indexes = self.indexes().map(|declared| declared.object.address());
-        let views = self.matviews.iter().map(|declared| declared.object.address());
-        indexes.chain(views).chain(self.rules.iter().map(|declared| declared.object.address()))
+    fn beyond_statements(&self) -> Option<String> {
+        of_object!(self, object => object.beyond_statements())
     }
-
-    /// The addresses of what is protected.
-    pub fn protected(&self) -> impl Iterator<Item = Address> {
-        self.indexes().filter(|declared| declared.protect).map(|declared| declared.object.address())
-    }
-}
-
-/// The live side: what the catalogs and the registry said, in one snapshot, and what the server made of declared SQL.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Live {
-    /// Where it was read.
-    pub database: DatabaseId,
-    /// The names that exist there.
-    pub vocabulary: Vocabulary,
-    /// What is reconcile's own.
-    pub registry: Registry,
-    /// Indexes, and what carries them.
-    pub index: index::Live,
-    /// Materialized views.
-    pub matview: matview::Live,
-    /// Retention rules.
-    pub retention: retention::Live,
-    /// Jobs.
-    pub schedule: schedule::Live,
 }
 
 /// Both sides of all kinds.
@@ -292,118 +221,6 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// What was asked for of all kinds, in the first batch of a snapshot.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked {
-    index: index::read::Relations,
-    names: index::read::NamesAsked,
-    views: matview::read::Views,
-    cron: batch::Asked,
-}
-
-/// What was asked for where it turned out to be needed.
-#[derive(Clone, Copy)]
-pub(crate) struct Details {
-    index: index::details::Details,
-    tables: Option<batch::Asked>,
-    routines: Option<batch::Asked>,
-    jobs: Option<batch::Asked>,
-}
-
-/// Asks for the live side of all kinds. `registry`: its table, where it can be read.
-pub(crate) fn ask(desired: &Desired, registry: Option<&QualifiedName>, version: u32, batch: &mut Batch) -> Asked {
-    let relations = desired.relations.iter().map(|relation| &relation.name);
-    let views = matview::read::ask(&desired.matviews, registry, batch);
-    Asked {
-        index: index::read::ask(batch, &index::read::asked(relations, registry), version),
-        names: index::read::ask_names(batch),
-        views,
-        cron: schedule::catalog::ask(batch),
-    }
-}
-
-impl Live {
-    /// Reads the answers. The registry has been read before.
-    pub(crate) fn read(&mut self, asked: Asked, answers: &mut Answers) -> Result<index::catalog::Names, DecodeError> {
-        let names = index::read::decode_names(asked.names, answers)?;
-        self.index = index::Live::read(asked.index, answers, &names)?;
-        self.matview = matview::Live::read(asked.views, answers)?;
-        self.schedule.cron = schedule::catalog::Cron::read(asked.cron, answers)?;
-        Ok(names)
-    }
-
-    /// Reads what the registry's entries declare, of the kinds that need it.
-    pub(crate) fn read_declarations(&mut self) -> Result<(), EntryError> {
-        let Self { registry, matview, retention, schedule, .. } = self;
-        let views = registry.declarations(Matviews::NAME)?.into_iter();
-        matview.applied = views.map(|(_, view): (_, Matview)| (view.name.clone(), view)).collect();
-        let rules = registry.declarations(Rules::NAME)?.into_iter();
-        retention.in_force = rules.map(|(_, rule): (_, Rule)| (rule.table.clone(), rule)).collect();
-        schedule.made = registry.declarations(Schedules::NAME)?.into_iter().collect();
-        Ok(())
-    }
-
-    /// Asks for what the kinds need that are not as declared; nothing, where all are.
-    pub(crate) fn ask_details(&mut self, desired: &Desired, registry: &Ident, batch: &mut Batch) -> Details {
-        self.index.recorded = index::canonical::recorded(Sides { desired, live: self }.indexes(), &self.registry);
-        let sides = Sides { desired, live: self };
-        let views = sides.views();
-        let tables = retention::read::ask(sides.rules(), batch);
-        let scheduled = schedule::concerns(sides.jobs(), desired.scheduler);
-        let involved = tables.is_some() || scheduled;
-        Details {
-            index: index::details::ask(sides.indexes(), |name| views.declared(name).is_some(), batch),
-            tables,
-            routines: involved.then(|| crate::registry::ask_routines(registry, batch)),
-            jobs: if involved { self.schedule.cron.ask_jobs(batch) } else { None },
-        }
-    }
-
-    /// Reads the answers to that.
-    pub(crate) fn complete(&mut self, details: Details, answers: &mut Answers) -> Result<(), DecodeError> {
-        index::details::complete(details.index, answers, &mut self.index)?;
-        retention::read::complete(details.tables, answers, &mut self.retention)?;
-        if let Some(routines) = details.routines {
-            self.registry.read_routines(routines, answers)?;
-        }
-        self.schedule.cron.complete(details.jobs, answers)
-    }
-
-    /// Whether something is declared of a relation that is not there, so that names to suggest are wanted.
-    pub(crate) fn misses_a_relation(&self, desired: &Desired) -> bool {
-        let sides = Sides { desired, live: self };
-        let views = sides.views();
-        index::details::misses_one(sides.indexes(), |name| views.declared(name).is_some())
-            || retention::read::misses_one(sides.rules())
-    }
-
-    /// Asks the server what declared SQL means, in the order of dependence. Returns what it does not accept.
-    pub(crate) async fn resolve<S: Ask>(
-        &mut self,
-        server: &mut S,
-        desired: &Desired,
-        names: &index::catalog::Names,
-        settings: Settings<'_>,
-    ) -> Result<Vec<Problem>, S::Error> {
-        let Self { database, vocabulary, registry, index, matview, retention, .. } = self;
-        let context = settings.context(database, vocabulary, registry, desired.scheduler);
-        let asking = Asking { context, may_make_temporary: settings.may_make_temporary };
-        let declared = (desired.matviews.as_slice(), desired.relations.as_slice());
-        let mut problems = matview::resolve(server, declared, matview, index, names, asking).await?;
-        let indexes = index::View { desired: &desired.relations, live: index };
-        let views = matview::View { desired: &desired.matviews, live: matview, indexes };
-        let ahead = matview::ahead(views, asking);
-        let resolved = index::resolve(server, indexes, &ahead, names, asking).await?;
-        let rules = retention::View { desired: &desired.rules, live: retention, views };
-        let (estimates, of_rules) = retention::read::estimates(server, rules, context).await?;
-        index.canonical = resolved.canonical.into_iter().collect();
-        index.misnamed = resolved.misnamed.into_iter().collect();
-        retention.estimates = estimates;
-        problems.extend(resolved.problems.into_iter().chain(of_rules));
-        Ok(problems)
-    }
-}
-
 /// How the server is asked and planned for.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings<'a> {
@@ -419,7 +236,7 @@ impl<'a> Settings<'a> {
         database: &'a DatabaseId,
         vocabulary: &'a Vocabulary,
         registry: &'a Registry,
-        scheduler: Option<Scheduler>,
+        scheduler: Option<Runner>,
     ) -> Context<'a> {
         let Self { scope, session, limits, .. } = self;
         Context { database, vocabulary, registry, scope, limits, session, scheduler }
@@ -467,7 +284,7 @@ impl Formers {
     }
 
     /// The declarations.
-    pub(crate) fn desired(self, scheduler: Option<Scheduler>) -> Desired {
+    pub(crate) fn desired(self, scheduler: Option<Runner>) -> Desired {
         let views = self.views.views.into_iter().map(Declared::nowhere).collect();
         let rules = self.rules.into_iter().map(Declared::nowhere).collect();
         Desired::new(self.views.indexes.desired(), views, rules, scheduler)
@@ -487,33 +304,4 @@ pub(crate) fn made_by(step: &Step) -> Option<(&QualifiedName, Address)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_survive_printing_and_reading() {
-        for (table, name) in [
-            ("inventory.stock", "idx"),
-            (r#""a.b"."c/d""#, "x/y"),
-            ("A.b", "with \"quotes\" and.dots"),
-            ("t", "new\nline"),
-        ] {
-            let address = index::address(&QualifiedName::parse(table).unwrap(), &Ident::new(name).unwrap());
-            assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
-        }
-        let table = QualifiedName::parse(r#""a.b"."c/d""#).unwrap();
-        let job = Address::of_task(Schedules::NAME, "vacuum", &table);
-        assert_eq!(job.to_string().parse::<Address>().unwrap(), job);
-        assert!(matches!("schedule/sweep:a.b".parse::<Address>(), Err(AddressError::Shape { .. })));
-        assert!(matches!("indx/a.b/c".parse::<Address>(), Err(AddressError::Kind(_))));
-        assert!(matches!("index/a.b".parse::<Address>(), Err(AddressError::Shape { .. })));
-    }
-
-    #[test]
-    fn what_another_version_manages_is_printed_as_it_was() {
-        for text in ["extract/sales.order/platform", "partitioning/\"a.b\".c", "odd", "odd/task:\"a.b\".c"] {
-            assert!(Address::unknown(text).to_string().starts_with(text.split('/').next().unwrap()), "{text}");
-        }
-        assert_eq!(Address::unknown("partitioning/a.b").to_string(), "partitioning/a.b");
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! Cron expressions, as far as everyone who keeps time understands them alike. When one comes round is left to `maintain`.
 
 use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions, parse_crontab_with};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Reads a schedule that everyone who keeps time understands alike: five fields, no time zone, no last or nearest day.
 ///
@@ -14,4 +16,14 @@ pub fn crontab(text: &str) -> Result<Crontab, String> {
     let mut options = ParseOptions::default();
     options.fallback_timezone_option = FallbackTimezoneOption::UTC;
     parse_crontab_with(text, options).map_err(|error| error.to_string())
+}
+
+/// Who runs what is due: retention, refreshes, partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Runner {
+    /// Jobs of the extension `pg_cron` in the database.
+    PgCron,
+    /// Something outside that calls `reconcile maintain`.
+    External,
 }

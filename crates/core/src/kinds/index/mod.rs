@@ -251,7 +251,7 @@ impl PathName {
 }
 
 impl Index {
-    /// How plans and the registry call it.
+    /// As in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
         address(&self.table, &self.name)

@@ -1,10 +1,13 @@
 //! An index as SQL: the statement that makes it, and the same over several lines for people to compare.
 
 use super::{Definition, Index, Key, Nulls, Term};
-use crate::postgres::{
-    name::{Ident, QualifiedName},
-    parameters::Parameters,
-    sql::Sql,
+use crate::{
+    kind::Describe,
+    postgres::{
+        name::{Ident, QualifiedName},
+        parameters::Parameters,
+        sql::Sql,
+    },
 };
 
 /// How an index comes to be.
@@ -58,10 +61,10 @@ impl Index {
         let sql = Sql::new("COMMENT ON INDEX ").name(&self.table.sibling(name.clone())).raw(" IS ");
         if comment.is_empty() { sql.raw("NULL") } else { sql.literal(comment) }
     }
+}
 
-    /// Its definition over several lines, for a diff.
-    #[must_use]
-    pub fn lines(&self) -> String {
+impl Describe for Index {
+    fn lines(&self) -> String {
         let definition = &self.definition;
         let mut text = String::from(if definition.unique { "CREATE UNIQUE INDEX " } else { "CREATE INDEX " });
         text.push_str(&self.name.quoted());
@@ -91,6 +94,13 @@ impl Index {
             text.push_str(&format!("  COMMENT {}\n", Sql::default().literal(comment)));
         }
         text
+    }
+
+    fn over(mut self, before: &Self) -> Self {
+        self.with = self.with.or_else(|| before.with.clone());
+        self.comment = self.comment.or_else(|| before.comment.clone());
+        self.tablespace = self.tablespace.or_else(|| before.tablespace.clone());
+        self
     }
 }
 

@@ -25,19 +25,11 @@ pub mod routine;
 pub mod spec;
 pub mod steps;
 
-use serde::{Deserialize, Serialize};
-
-pub use ask::{ahead, resolve};
-pub use grants::Grants;
-pub use live::Live;
-pub use query::Query;
-pub use rollback::Former;
-
 use crate::{
     address::{Address, KindName, Shape},
     change::Change,
     declared::Declared,
-    kind::{Context, Kind, Part, Projection, Undoing},
+    kind::{Context, Describe, Kind, Part, Projection, Undoing},
     kinds::index::{self, Index},
     postgres::{
         name::{Ident, QualifiedName},
@@ -46,6 +38,13 @@ use crate::{
         sql::Sql,
     },
 };
+use serde::{Deserialize, Serialize};
+
+pub use ask::{ahead, resolve};
+pub use grants::Grants;
+pub use live::Live;
+pub use query::Query;
+pub use rollback::Former;
 
 /// The kind.
 #[derive(Debug)]
@@ -159,7 +158,7 @@ fn filled() -> bool {
 }
 
 impl Matview {
-    /// How plans and the registry call it.
+    /// As in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
         address(&self.name)
@@ -197,10 +196,10 @@ impl Matview {
         let sql = Sql::new("COMMENT ON MATERIALIZED VIEW ").name(name).raw(" IS ");
         if comment.is_empty() { sql.raw("NULL") } else { sql.literal(comment) }
     }
+}
 
-    /// Its definition over several lines, for a diff.
-    #[must_use]
-    pub fn lines(&self) -> String {
+impl Describe for Matview {
+    fn lines(&self) -> String {
         let mut text = format!("CREATE MATERIALIZED VIEW {}\n", self.name.quoted());
         if let Some(with) = self.with.as_ref().filter(|with| !with.is_empty()) {
             text.push_str(&format!("  WITH {}\n", Sql::default().parameters(with)));
@@ -218,6 +217,17 @@ impl Matview {
             text.push_str(&format!("  refresh {}\n", refresh.words()));
         }
         text
+    }
+
+    fn over(mut self, before: &Self) -> Self {
+        self.with = self.with.or_else(|| before.with.clone());
+        self.comment = self.comment.or_else(|| before.comment.clone());
+        self.tablespace = self.tablespace.or_else(|| before.tablespace.clone());
+        self
+    }
+
+    fn beyond_statements(&self) -> Option<String> {
+        self.refresh.as_ref().map(|refresh| format!("refreshed {}", refresh.words()))
     }
 }
 

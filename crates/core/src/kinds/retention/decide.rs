@@ -1,5 +1,20 @@
 //! What happens to the rules that are in force: the registry takes note of them, and the archive is kept in step.
 
+use crate::{
+    change::{Action, Change, Estimate, Impact, Note, Prior, Record, Step, TimeLimits},
+    declared::Declared,
+    digest::Digest,
+    hazard::{Hazard, HazardSet},
+    kind::{Context, Part, Stage},
+    postgres::{
+        cron::Runner,
+        lock::Lock,
+        name::{Ident, QualifiedName},
+        routine::{self, Routine},
+        sql::Sql,
+    },
+    problem::Problem,
+};
 use std::collections::BTreeMap;
 
 use super::{
@@ -8,20 +23,6 @@ use super::{
     check,
     preflight::Refused,
     routine::{preview, preview_name, procedure, procedure_name},
-};
-use crate::{
-    change::{Action, Change, Estimate, Impact, Note, Prior, Record, Step, TimeLimits},
-    declared::Declared,
-    digest::Digest,
-    hazard::{Hazard, HazardSet},
-    kind::{Context, Part, Scheduler, Stage},
-    postgres::{
-        lock::Lock,
-        name::{Ident, QualifiedName},
-        routine::{self, Routine},
-        sql::Sql,
-    },
-    problem::Problem,
 };
 
 /// Decides about every rule that is declared or in force.
@@ -175,7 +176,7 @@ fn routine_steps(rule: &Rule, table: &Table, context: Context<'_>, view: View<'_
     }
     let scene = rule.assembled(&tables)?;
     let mut wanted = vec![preview(rule, &scene, context.session)];
-    if context.scheduler == Some(Scheduler::PgCron) && rule.schedule.is_some() {
+    if context.scheduler == Some(Runner::PgCron) && rule.schedule.is_some() {
         wanted.extend(procedure(rule, &scene, context.session, context.limits));
     }
     let routines = &context.registry.routines;
@@ -199,8 +200,8 @@ fn routine_names(rule: &Rule, context: Context<'_>) -> [QualifiedName; 2] {
 }
 
 /// A schedule that nothing in the database keeps.
-fn unscheduled(rule: &Rule, scheduler: Option<Scheduler>) -> Option<Note> {
-    let schedule = rule.schedule.as_ref().filter(|_| scheduler != Some(Scheduler::PgCron))?;
+fn unscheduled(rule: &Rule, scheduler: Option<Runner>) -> Option<Note> {
+    let schedule = rule.schedule.as_ref().filter(|_| scheduler != Some(Runner::PgCron))?;
     let text = format!("nothing in the database runs it at `{schedule}`: have `reconcile retain` called then");
     Some(Note::new(rule.address(), text))
 }

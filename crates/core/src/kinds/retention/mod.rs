@@ -16,18 +16,11 @@ pub mod routine;
 pub mod scene;
 pub mod spec;
 
-use std::{fmt, time::Duration};
-
-use serde::{Deserialize, Serialize};
-
-pub use clock::{Clock, CutOff};
-pub use live::Live;
-
 use crate::{
     address::{Address, KindName, Shape},
     change::{self, Change},
     declared::Declared,
-    kind::{Context, Kind, Part, Projection, Undoing},
+    kind::{Context, Describe, Kind, Part, Projection, Undoing},
     kinds::matview,
     postgres::{
         fragment::Fragment,
@@ -37,6 +30,12 @@ use crate::{
         sql::Sql,
     },
 };
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+pub use clock::{Clock, CutOff};
+pub use live::Live;
 
 /// The kind.
 #[derive(Debug)]
@@ -252,9 +251,15 @@ impl Rule {
         Action::Delete.label(&self.retain_for)
     }
 
-    /// The rule over several lines, for people to compare.
+    /// The time zone in which the calendar is read.
     #[must_use]
-    pub fn lines(&self) -> String {
+    pub fn zone(&self) -> &str {
+        self.timezone.as_deref().unwrap_or("UTC")
+    }
+}
+
+impl Describe for Rule {
+    fn lines(&self) -> String {
         let mut lines = vec![
             format!("rows of {} by {}", self.table, self.column),
             format!("  older than {}", self.retain_for),
@@ -285,10 +290,8 @@ impl Rule {
         lines.join("\n") + "\n"
     }
 
-    /// The time zone in which the calendar is read.
-    #[must_use]
-    pub fn zone(&self) -> &str {
-        self.timezone.as_deref().unwrap_or("UTC")
+    fn is_shown_when_new(&self) -> bool {
+        true
     }
 }
 

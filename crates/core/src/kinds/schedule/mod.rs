@@ -7,6 +7,17 @@ mod chains;
 pub mod decide;
 mod wanted;
 
+use crate::{
+    address::{Address, KindName, Shape},
+    change::Change,
+    kind::{Context, Describe, Kind, Part, Projection, Undoing},
+    postgres::{
+        cron::Runner,
+        name::{Ident, QualifiedName},
+        routine::SharedRoutine,
+        sql::Sql,
+    },
+};
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,16 +27,6 @@ use catalog::Cron;
 use super::{
     matview,
     retention::{self, Rule, batch, routine},
-};
-use crate::{
-    address::{Address, KindName, Shape},
-    change::Change,
-    kind::{Context, Kind, Part, Projection, Scheduler, Undoing},
-    postgres::{
-        name::{Ident, QualifiedName},
-        routine::SharedRoutine,
-        sql::Sql,
-    },
 };
 
 /// The kind.
@@ -99,9 +100,9 @@ const MINUTES_LATER: u32 = 30;
 
 /// Whether there are jobs, or may be some to make.
 #[must_use]
-pub fn concerns(view: View<'_>, scheduler: Option<Scheduler>) -> bool {
+pub fn concerns(view: View<'_>, scheduler: Option<Runner>) -> bool {
     let any = || view.rules.views.desired.iter().any(|declared| declared.object.schedule().is_some());
-    !view.live.made.is_empty() || scheduler == Some(Scheduler::PgCron) && any()
+    !view.live.made.is_empty() || scheduler == Some(Runner::PgCron) && any()
 }
 
 impl Schedule {
@@ -152,10 +153,10 @@ impl Schedule {
             Task::Refresh => matview::routine::procedure_name(&self.table, registry),
         }
     }
+}
 
-    /// The job over several lines, for people to compare.
-    #[must_use]
-    pub fn lines(&self) -> String {
+impl Describe for Schedule {
+    fn lines(&self) -> String {
         format!("job {}\n  at {}\n  {}\n", self.job(), self.schedule, self.command)
     }
 }

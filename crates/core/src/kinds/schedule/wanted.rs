@@ -9,12 +9,12 @@ use super::{
 use crate::{
     change::Note,
     declared::Declared,
-    kind::{Context, Scheduler},
+    kind::Context,
     kinds::{
         matview::{self, Matview},
         retention::{self, Rule},
     },
-    postgres::routine::Routine,
+    postgres::{cron::Runner, routine::Routine},
     problem::Problem,
     source::Source,
 };
@@ -43,7 +43,7 @@ impl All {
     pub(super) fn of(context: Context<'_>, view: View<'_>) -> Self {
         let (scope, views) = (context.scope, view.rules.views);
         let mut all = Self::default();
-        if context.scheduler != Some(Scheduler::PgCron) {
+        if context.scheduler != Some(Runner::PgCron) {
             let declared = views.desired.iter().filter(|declared| scope.admits(&declared.object.address()));
             all.notes.extend(declared.filter_map(|declared| unscheduled(declared, views)));
             return all;

@@ -1,0 +1,23 @@
+//! What one object tells people.
+
+/// One object of a kind, declared or live, as plans show it.
+pub trait Describe: Sized {
+    /// Its definition over several lines, for people to compare.
+    fn lines(&self) -> String;
+
+    /// The same, with what it does not declare left as it was `before`.
+    #[must_use]
+    fn over(self, _before: &Self) -> Self {
+        self
+    }
+
+    /// Whether a plan shows the lines of a new one: no statement that makes it says what it means.
+    fn is_shown_when_new(&self) -> bool {
+        false
+    }
+
+    /// What no statement that makes it says, on one line.
+    fn beyond_statements(&self) -> Option<String> {
+        None
+    }
+}

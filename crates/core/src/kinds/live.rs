@@ -1,0 +1,152 @@
+//! The live side of all kinds, and how it is read.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Desired, Settings, Sides, index,
+    matview::{self, Matview, Matviews},
+    retention::{self, Rule, Rules},
+    schedule::{self, Schedules},
+};
+use crate::{
+    kind::{Asking, Kind},
+    postgres::{
+        batch::{self, Answers, Ask, Batch},
+        name::{Ident, QualifiedName},
+        rows::DecodeError,
+    },
+    problem::Problem,
+    registry::{EntryError, Registry},
+    server::{DatabaseId, Vocabulary},
+};
+
+/// The live side: what the catalogs and the registry said, in one snapshot, and what the server made of declared SQL.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Live {
+    /// Where it was read.
+    pub database: DatabaseId,
+    /// The names that exist there.
+    pub vocabulary: Vocabulary,
+    /// What is reconcile's own.
+    pub registry: Registry,
+    /// Indexes, and what carries them.
+    pub index: index::Live,
+    /// Materialized views.
+    pub matview: matview::Live,
+    /// Retention rules.
+    pub retention: retention::Live,
+    /// Jobs.
+    pub schedule: schedule::Live,
+}
+
+/// What was asked for of all kinds, in the first batch of a snapshot.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    index: index::read::Relations,
+    names: index::read::NamesAsked,
+    views: matview::read::Views,
+    cron: batch::Asked,
+}
+
+/// What was asked for where it turned out to be needed.
+#[derive(Clone, Copy)]
+pub(crate) struct Details {
+    index: index::details::Details,
+    tables: Option<batch::Asked>,
+    routines: Option<batch::Asked>,
+    jobs: Option<batch::Asked>,
+}
+
+/// Asks for the live side of all kinds. `registry`: its table, where it can be read.
+pub(crate) fn ask(desired: &Desired, registry: Option<&QualifiedName>, version: u32, batch: &mut Batch) -> Asked {
+    let relations = desired.relations.iter().map(|relation| &relation.name);
+    let views = matview::read::ask(&desired.matviews, registry, batch);
+    Asked {
+        index: index::read::ask(batch, &index::read::asked(relations, registry), version),
+        names: index::read::ask_names(batch),
+        views,
+        cron: schedule::catalog::ask(batch),
+    }
+}
+
+impl Live {
+    /// Reads the answers. The registry has been read before.
+    pub(crate) fn read(&mut self, asked: Asked, answers: &mut Answers) -> Result<index::catalog::Names, DecodeError> {
+        let names = index::read::decode_names(asked.names, answers)?;
+        self.index = index::Live::read(asked.index, answers, &names)?;
+        self.matview = matview::Live::read(asked.views, answers)?;
+        self.schedule.cron = schedule::catalog::Cron::read(asked.cron, answers)?;
+        Ok(names)
+    }
+
+    /// Reads what the registry's entries declare, of the kinds that need it.
+    pub(crate) fn read_declarations(&mut self) -> Result<(), EntryError> {
+        let Self { registry, matview, retention, schedule, .. } = self;
+        let views = registry.declarations(Matviews::NAME)?.into_iter();
+        matview.applied = views.map(|(_, view): (_, Matview)| (view.name.clone(), view)).collect();
+        let rules = registry.declarations(Rules::NAME)?.into_iter();
+        retention.in_force = rules.map(|(_, rule): (_, Rule)| (rule.table.clone(), rule)).collect();
+        schedule.made = registry.declarations(Schedules::NAME)?.into_iter().collect();
+        Ok(())
+    }
+
+    /// Asks for what the kinds need that are not as declared; nothing, where all are.
+    pub(crate) fn ask_details(&mut self, desired: &Desired, registry: &Ident, batch: &mut Batch) -> Details {
+        self.index.recorded = index::canonical::recorded(Sides { desired, live: self }.indexes(), &self.registry);
+        let sides = Sides { desired, live: self };
+        let views = sides.views();
+        let tables = retention::read::ask(sides.rules(), batch);
+        let scheduled = schedule::concerns(sides.jobs(), desired.scheduler);
+        let involved = tables.is_some() || scheduled;
+        Details {
+            index: index::details::ask(sides.indexes(), |name| views.declared(name).is_some(), batch),
+            tables,
+            routines: involved.then(|| crate::registry::ask_routines(registry, batch)),
+            jobs: if involved { self.schedule.cron.ask_jobs(batch) } else { None },
+        }
+    }
+
+    /// Reads the answers to that.
+    pub(crate) fn complete(&mut self, details: Details, answers: &mut Answers) -> Result<(), DecodeError> {
+        index::details::complete(details.index, answers, &mut self.index)?;
+        retention::read::complete(details.tables, answers, &mut self.retention)?;
+        if let Some(routines) = details.routines {
+            self.registry.read_routines(routines, answers)?;
+        }
+        self.schedule.cron.complete(details.jobs, answers)
+    }
+
+    /// Whether something is declared of a relation that is not there, so that names to suggest are wanted.
+    pub(crate) fn misses_a_relation(&self, desired: &Desired) -> bool {
+        let sides = Sides { desired, live: self };
+        let views = sides.views();
+        index::details::misses_one(sides.indexes(), |name| views.declared(name).is_some())
+            || retention::read::misses_one(sides.rules())
+    }
+
+    /// Asks the server what declared SQL means, in the order of dependence. Returns what it does not accept.
+    pub(crate) async fn resolve<S: Ask>(
+        &mut self,
+        server: &mut S,
+        desired: &Desired,
+        names: &index::catalog::Names,
+        settings: Settings<'_>,
+    ) -> Result<Vec<Problem>, S::Error> {
+        let Self { database, vocabulary, registry, index, matview, retention, .. } = self;
+        let context = settings.context(database, vocabulary, registry, desired.scheduler);
+        let asking = Asking { context, may_make_temporary: settings.may_make_temporary };
+        let declared = (desired.matviews.as_slice(), desired.relations.as_slice());
+        let mut problems = matview::resolve(server, declared, matview, index, names, asking).await?;
+        let indexes = index::View { desired: &desired.relations, live: index };
+        let views = matview::View { desired: &desired.matviews, live: matview, indexes };
+        let ahead = matview::ahead(views, asking);
+        let resolved = index::resolve(server, indexes, &ahead, names, asking).await?;
+        let rules = retention::View { desired: &desired.rules, live: retention, views };
+        let (estimates, of_rules) = retention::read::estimates(server, rules, context).await?;
+        index.canonical = resolved.canonical.into_iter().collect();
+        index.misnamed = resolved.misnamed.into_iter().collect();
+        retention.estimates = estimates;
+        problems.extend(resolved.problems.into_iter().chain(of_rules));
+        Ok(problems)
+    }
+}
