@@ -1,4 +1,4 @@
-//! Takes away what a failure leaves and nobody can use: never anything that is valid.
+//! Removes what a failure leaves and nobody can use. Never removes anything that is valid.
 
 use reconcile_core::{
     plan::{Effect, Placed, Step, Unfinished},
@@ -16,7 +16,7 @@ use crate::{
     worker::{Worker, unlimited},
 };
 
-/// How long a concurrent removal may wait and run. What is left after that, the next plan repairs.
+/// How long a concurrent removal may wait for its lock and run, in milliseconds. The next plan repairs what is left.
 const ONLINE: (u64, u64) = (2_000, 60_000);
 
 /// How often a removal that others would queue behind is tried again.
@@ -40,8 +40,8 @@ impl Worker<'_, '_> {
         Ok(())
     }
 
-    /// Takes away what a change has begun and cannot finish. Parts that are built are kept for the next run, unless
-    /// it would fail in the same way.
+    /// Removes what a change has begun and cannot finish. Parts that are built are kept for the next run, unless it
+    /// would fail in the same way.
     pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &RunError) {
         let steps = &placed.change.steps[..done];
         let built = steps.iter().any(|step| step.effect.is_some());
@@ -56,13 +56,14 @@ impl Worker<'_, '_> {
         let made: Vec<_> = steps.iter().filter_map(Step::makes).map(|(_, index)| index).collect();
         for (offset, step) in steps.iter().enumerate().rev() {
             if let Some(Unfinished { index, .. }) = &step.unfinished {
-                self.take_away(placed.first + offset, step, index, &made).await;
+                self.drop_partitioned(placed.first + offset, step, index, &made).await;
             }
         }
     }
 
-    /// A partitioned index cannot be dropped concurrently: so with the short timeouts of the step that made it.
-    async fn take_away(&mut self, position: usize, step: &Step, index: &QualifiedName, made: &[&QualifiedName]) {
+    /// Drops a partitioned index. That cannot be done concurrently, so it has the short timeouts of the step that made
+    /// the index.
+    async fn drop_partitioned(&mut self, position: usize, step: &Step, index: &QualifiedName, made: &[&QualifiedName]) {
         let drop_it = Sql::new("DROP INDEX ").name(index);
         let brief = step.timeouts.lock_ms.unwrap_or(ONLINE.0);
         let mut retries = Retries::new(RETRIES);
@@ -80,8 +81,8 @@ impl Worker<'_, '_> {
         self.shared.tell(Event::LeftBehind(position, index));
     }
 
-    /// Drops what is INVALID and nobody's but ours: not what another session builds at this moment, nor what has
-    /// taken in parts that are not among `made`.
+    /// Drops an INVALID index, unless another session builds it at this moment or it has parts that are not among
+    /// `made`.
     async fn remove(
         &mut self,
         name: &QualifiedName,
@@ -116,17 +117,17 @@ impl Worker<'_, '_> {
     }
 }
 
-/// Somebody else keeps it from being removed at this moment.
+/// Whether somebody else keeps the index from being removed at this moment.
 fn is_in_the_way(error: &LiveError) -> bool {
     matches!(ErrorKind::of(error), ErrorKind::Lock | ErrorKind::Timeout)
 }
 
-/// What became of a remnant.
+/// What became of an index that was to be removed.
 enum Removal {
     /// It is gone.
     Done,
     /// There was none.
     Nothing,
-    /// Somebody else has a part in it.
+    /// It was left, because it is somebody else's, too.
     Spared,
 }

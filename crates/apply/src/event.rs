@@ -15,10 +15,10 @@ use crate::{
     run_error::RunError,
 };
 
-/// What happens, for whoever shows it. Steps carry their number in the plan, from 1: several may run side by side.
+/// What happens in a run. Steps carry their number in the plan, from 1, because several may run side by side.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// A step whose end nobody had seen, of a run that broke off, was looked up.
+    /// The effect of a step was looked up: its run had broken off before anybody saw how the step ended.
     LookedUp {
         /// That run.
         run: RunId,
@@ -39,20 +39,21 @@ pub enum Event<'a> {
         step: &'a Step,
         /// From 1.
         position: usize,
-        /// Of how many.
+        /// How many steps the plan has.
         of: usize,
     },
     /// A build goes on.
     Progress(usize, Progress),
     /// The statement waits for somebody.
     Waiting(usize, Blocker),
-    /// It did not get its lock in time and is tried again.
+    /// The statement did not get its lock in time, and is tried again.
     Retry(usize, Retry),
     /// The statement is done.
     StepFinished(usize, Duration),
-    /// What a failed build left was removed.
+    /// The INVALID index that a failed build left was removed.
     CleanedUp(usize, &'a QualifiedName),
-    /// It could not be removed now, because somebody is in the way of that as well. The next plan repairs it.
+    /// The INVALID index could not be removed, because somebody is in the way of that as well. The next plan repairs
+    /// it.
     LeftBehind(usize, &'a QualifiedName),
 }
 

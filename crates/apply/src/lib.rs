@@ -1,5 +1,5 @@
-//! Executes a plan: one applier at a time, step by step, with history before and after each, and without leaving
-//! remnants. Decides nothing: the plan has done that.
+//! Executes a plan: one applier at a time, step by step. The history is written before and after each step, and a
+//! failure leaves no remnants. This crate decides nothing: the plan has done that.
 
 pub mod advisory_lock;
 pub mod applier_lock;

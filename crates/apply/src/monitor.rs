@@ -1,4 +1,4 @@
-//! Looks on from a second connection while a statement runs: how far it is, who holds it up; and stops it.
+//! Watches a statement from a second connection: how far it is and who holds it up. Cancels it on request.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use reconcile_core::{plan::Effect, postgres::sql::Sql};
 use reconcile_live::{LiveError, Session, Target, session::Rows};
 use sea_orm::sqlx::Row as _;
 
-/// How often it looks.
+/// How often the monitor looks.
 pub const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What it saw.
+/// What the monitor saw.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sight {
+pub struct Observation {
     /// Where a build is.
     pub progress: Option<Progress>,
     /// Who the statement waits for.
@@ -25,7 +25,7 @@ pub struct Progress {
     pub phase: String,
     /// Blocks, tuples or lockers done, whichever the phase counts.
     pub done: u64,
-    /// Of how many.
+    /// How many there are.
     pub total: u64,
 }
 
@@ -46,7 +46,7 @@ pub struct Blocker {
     pub age: i64,
 }
 
-/// A second connection beside that of a worker, made when it is first needed, and again where it broke.
+/// A second connection, which watches that of a worker. It is opened when it is first needed, and again where it broke.
 #[derive(Debug)]
 pub struct Monitor {
     target: Target,
@@ -60,9 +60,9 @@ const BLOCKER: &str = "a.pid, coalesce(a.usename::text, ''), coalesce(a.applicat
     coalesce(extract(epoch FROM clock_timestamp() - a.xact_start)::int8, 0)";
 
 impl Monitor {
-    /// Beside the connection that this process serves.
+    /// Watches the connection that this process serves.
     #[must_use]
-    pub fn of(pid: i32, target: Target) -> Self {
+    pub fn new(pid: i32, target: Target) -> Self {
         Self { target, session: None, pid }
     }
 
@@ -76,11 +76,11 @@ impl Monitor {
         Ok(results)
     }
 
-    /// Looks once.
+    /// Looks once at the statement.
     ///
     /// # Errors
     /// The connection fails.
-    pub async fn look(&mut self) -> Result<Sight, LiveError> {
+    pub async fn look(&mut self) -> Result<Observation, LiveError> {
         let progress = Sql::new(
             "SELECT phase, CASE WHEN blocks_total > 0 THEN blocks_done WHEN tuples_total > 0 THEN tuples_done \
              ELSE lockers_done END, CASE WHEN blocks_total > 0 THEN blocks_total WHEN tuples_total > 0 \
@@ -99,7 +99,10 @@ impl Monitor {
             }
             None => None,
         };
-        Ok(Sight { progress, blocker: results.get(1).and_then(|rows| rows.first()).map(read_blocker).transpose()? })
+        Ok(Observation {
+            progress,
+            blocker: results.get(1).and_then(|rows| rows.first()).map(read_blocker).transpose()?,
+        })
     }
 
     /// One of the transactions that concurrent builds or drops would have to wait for, among those of `since`: a build
@@ -135,7 +138,7 @@ impl Monitor {
         results.first().and_then(|rows| rows.first()).map(read_blocker).transpose()
     }
 
-    /// The transactions of this moment, of sessions in this database that are not `ours`.
+    /// The transactions that other sessions in this database have open, those of `ours` left out.
     ///
     /// # Errors
     /// The connection fails.
@@ -152,7 +155,7 @@ impl Monitor {
         rows.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Cancels what the applier executes.
+    /// Cancels the statement.
     ///
     /// # Errors
     /// The connection fails.

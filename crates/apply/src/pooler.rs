@@ -5,10 +5,10 @@ use reconcile_live::{LiveError, Session};
 
 use crate::monitor::backend_pid;
 
-/// How often both connections are asked. Somebody else may take the backend in between once, hardly every time.
+/// How often both connections are asked. Another client may take the backend in between once, hardly every time.
 const ROUNDS: usize = 3;
 
-/// Whether two connections of ours are not two sessions: they meet in one backend, or one of them changes its own.
+/// Whether a pooler serves our two connections: both meet in one backend, or one of them changes its backend.
 pub(crate) async fn is_between(one: &mut Session, other: &mut Session) -> Result<bool, LiveError> {
     let mut first = None;
     for _ in 0..ROUNDS {

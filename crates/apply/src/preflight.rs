@@ -1,5 +1,5 @@
-//! What a connection must be before anything is written through it: to a server that takes writes, and nobody else's
-//! between two statements. What else has to hold before a plan or a rule runs is left to those who run it.
+//! Checks a connection before anything is written through it: the database takes writes, and no pooler hands the
+//! connection to others. What else has to hold before a plan or a rule runs is checked by those who run it.
 
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
@@ -35,12 +35,12 @@ impl PreflightError {
     }
 }
 
-/// Looks at a connection that is to write. Gives the second connection that it took to find out.
+/// Checks a connection. Gives the second connection that the check needed.
 ///
 /// # Errors
 /// Nothing can be written through it, or a connection fails.
 pub async fn check(session: &mut Session) -> Result<Session, PreflightError> {
-    // What is written next, such as the registry's tables, has plain string literals; a setting may say otherwise.
+    // The statements that follow, such as those of the registry, are written for this setting.
     let sql = "SET standard_conforming_strings = on; \
         SELECT current_database()::text, current_setting('transaction_read_only')::bool";
     if let Some(row) = session.row(sql).await? {

@@ -1,4 +1,4 @@
-//! Why a run ended early, as far as anybody has to know to go on.
+//! Why a run of apply ended early.
 
 use reconcile_core::{address::Address, plan::PlannedChange};
 use reconcile_live::LiveError;
@@ -19,12 +19,12 @@ pub enum RunError {
         /// Who was in the way, where that was seen.
         blocker: Option<Blocker>,
     },
-    /// The connection is gone, and with it the word on the statement's end.
+    /// The connection is gone, so nobody has seen how the statement ended.
     #[error("{statement}: {error}")]
     ConnectionLost {
         /// What was running.
         statement: String,
-        /// What was heard last.
+        /// The connection's error.
         error: LiveError,
     },
     /// The server refused a statement.

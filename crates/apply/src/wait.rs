@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     event::Event,
-    monitor::{Blocker, INTERVAL, Monitor, Sight},
+    monitor::{Blocker, INTERVAL, Monitor, Observation},
     sqlstate::QUERY_CANCELED,
     worker::{Shared, Worker},
 };
 
-/// A second connection that does not answer for this long is made anew.
+/// A second connection that does not answer for this long is replaced.
 const SLOW: Duration = Duration::from_secs(5);
 
 impl Worker<'_, '_> {
-    /// Before concurrent builds or drops: waits until every transaction that they would wait for has ended. Once
-    /// begun, one that runs out of time can only be cleaned up behind the same transactions (TRAPS 9).
+    /// Waits, before concurrent builds or drops, until every transaction that they would wait for has ended. One that
+    /// has begun and runs out of time can only be cleaned up behind the same transactions (TRAPS 9).
     pub(crate) async fn wait_for_older(
         &mut self,
         position: usize,
@@ -89,7 +89,7 @@ impl Worker<'_, '_> {
 }
 
 impl Shared<'_> {
-    /// Tells of a blocker that is another one than before.
+    /// Tells of a blocker, unless it is the same as before.
     fn notice(&self, position: usize, seen: Blocker, blocker: &mut Option<Blocker>) {
         if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
             self.tell(Event::Waiting(position, seen.clone()));
@@ -98,8 +98,8 @@ impl Shared<'_> {
     }
 }
 
-/// Cancels what runs where the user wants to stop; else looks how far it is.
-async fn look(monitor: &mut Monitor, stopped: bool) -> Result<Sight, LiveError> {
+/// Looks how far the statement is; cancels it before where the user wants to stop.
+async fn look(monitor: &mut Monitor, stopped: bool) -> Result<Observation, LiveError> {
     if stopped {
         monitor.cancel().await?;
     }

@@ -1,5 +1,5 @@
-//! One connection that runs changes in order, step by step, with history before and after each.
-//! How it waits for others while a statement runs is in `patience`.
+//! A worker is one connection that runs changes in order, step by step, and writes the history before and after each.
+//! How it waits for others is in `wait`; what it takes away after a failure is in `cleanup`.
 
 use std::cell::{Cell, RefCell};
 
@@ -21,16 +21,16 @@ use crate::{
     sqlstate::{self, DUPLICATE_TABLE, ErrorKind},
 };
 
-/// What all workers of a run have in common.
+/// What the workers of a run share.
 pub(crate) struct Shared<'o> {
     options: &'o ApplyOptions,
     plan: &'o Plan,
     run: RunId,
     of: usize,
     stop: watch::Receiver<bool>,
-    /// A worker has failed.
+    /// Whether a worker has failed.
     halted: Cell<bool>,
-    /// The processes of all workers.
+    /// The backends of all workers.
     pub(crate) ours: RefCell<Vec<i32>>,
     observer: RefCell<&'o mut dyn FnMut(Event<'_>)>,
 }
@@ -48,17 +48,17 @@ impl<'o> Shared<'o> {
         Self { options, plan, run, of, stop, halted, ours, observer: RefCell::new(observer) }
     }
 
-    /// Tells the other workers to go no further than their present step.
+    /// Tells the other workers to begin no further step.
     pub(crate) fn halt(&self) {
         self.halted.set(true);
     }
 
-    /// The user wants to stop: what runs is cancelled.
+    /// Whether the user wants to stop. What runs is then cancelled.
     pub(crate) fn is_stopped(&self) -> bool {
         *self.stop.borrow()
     }
 
-    /// Nothing new is begun.
+    /// Whether no further step may begin.
     pub(crate) fn is_over(&self) -> bool {
         self.is_stopped() || self.halted.get()
     }
@@ -68,16 +68,16 @@ impl<'o> Shared<'o> {
     }
 }
 
-/// A connection that works, and the one that watches it.
+/// A connection that executes steps, and the monitor beside it.
 pub(crate) struct Worker<'a, 'o> {
     pub(crate) session: &'a mut Session,
     pub(crate) monitor: Monitor,
     pub(crate) shared: &'a Shared<'o>,
-    /// The latest statement of the plan has reached the server.
+    /// Whether the latest statement of the plan was sent to the server.
     sent: bool,
 }
 
-/// Steps that stand or fall together, with the number of the first.
+/// Steps that succeed or fail together.
 #[derive(Clone, Copy)]
 struct Group<'a> {
     change: &'a PlannedChange,
@@ -88,7 +88,7 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// Only what no transaction can hold runs outside of one.
+    /// Only statements that no transaction can hold run outside of one.
     fn in_transaction(&self) -> bool {
         self.steps.iter().all(|step| step.effect.is_none())
     }
@@ -99,24 +99,24 @@ impl Group<'_> {
 }
 
 impl<'a, 'o> Worker<'a, 'o> {
-    /// On the connection that holds the lock.
+    /// A worker on the connection that holds the applier's lock.
     pub(crate) async fn main(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
         settings::take(session, &shared.plan.session.search_path).await?;
         let pid = backend_pid(session).await?;
         shared.ours.borrow_mut().push(pid);
-        let mut monitor = Monitor::of(pid, session.target().clone());
-        // Now, so that it is there when it is needed at once.
+        let mut monitor = Monitor::new(pid, session.target().clone());
+        // The monitor connects now, so that it can look as soon as a statement waits.
         monitor.present(&[pid]).await?;
         Ok(Self { session, monitor, shared, sent: false })
     }
 
-    /// On a further connection, which the next applier waits for as well.
+    /// A worker on a further connection, which the next applier waits for as well.
     pub(crate) async fn beside(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
         applier_lock::take_part(session).await?;
         Self::main(session, shared).await
     }
 
-    /// Runs a change to its end, or takes away what it would leave without being of use.
+    /// Runs a change to its end. Where that fails, removes what it has made and nobody can use.
     pub(crate) async fn change(&mut self, placed: Placed<'_>) -> Result<(), RunError> {
         let mut done = 0;
         let result = self.steps(placed, &mut done).await;
@@ -130,7 +130,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         let Placed { change, mut first } = placed;
         let mut rest = change.steps.as_slice();
         while let Some(step) = rest.first() {
-            // Steps of one transaction stand beside each other.
+            // The steps of a transaction follow each other.
             let together = match step.transaction {
                 Some(_) => rest.iter().take_while(|next| next.transaction == step.transaction).count(),
                 None => 1,
@@ -162,7 +162,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         Ok(())
     }
 
-    /// Runs steps that belong together, again where a lock was not to be had in time.
+    /// Runs the steps of a group, and retries where a lock was not to be had in time.
     async fn group(&mut self, group: Group<'_>) -> Result<(), RunError> {
         let mut retries = Retries::new(self.shared.options.retries);
         loop {
@@ -180,7 +180,7 @@ impl<'a, 'o> Worker<'a, 'o> {
             if self.shared.is_stopped() {
                 return Err(RunError::Interrupted);
             }
-            // What must be brief runs out of time for want of a lock as well.
+            // Without its lock, a statement that must be brief may run into either timeout.
             let brief = step.timeouts.lock_ms.is_some() || kind == ErrorKind::Lock;
             match kind {
                 ErrorKind::Lock | ErrorKind::Timeout => {
@@ -209,7 +209,7 @@ impl<'a, 'o> Worker<'a, 'o> {
             None => Ok(()),
         };
         if let Err(error) = waited {
-            // The first of the builds is what ran out of time.
+            // The time was that of the first build.
             return Err((group.first, group.rest.iter().find(|step| step.effect.is_some()).unwrap_or(first), error));
         }
         self.note_started(group).await.map_err(|error| (group.first, first, error))?;
@@ -231,7 +231,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         Ok(())
     }
 
-    /// What stays INVALID until builds complete it is not begun before those can begin.
+    /// An index that stays INVALID until builds complete it is not begun before those builds can begin.
     async fn wait_for_builds(&mut self, group: Group<'_>, blocker: &mut Option<Blocker>) -> Result<(), LiveError> {
         let builds: Vec<_> = group.rest.iter().filter(|step| step.effect.is_some()).collect();
         let effects: Vec<_> = builds.iter().filter_map(|step| step.effect.as_ref()).collect();
@@ -241,7 +241,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         }
     }
 
-    /// Writes that all of the group begins, then opens its transaction.
+    /// Writes into the history that the group's steps begin, then opens its transaction.
     async fn note_started(&mut self, group: Group<'_>) -> Result<(), LiveError> {
         let registry = &self.shared.options.registry;
         let started = group
@@ -255,7 +255,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         Ok(())
     }
 
-    /// None of a failed group's steps has happened, unless each is by itself.
+    /// Writes into the history that a group failed. In a transaction, none of its steps has happened.
     async fn note_failed(&mut self, group: Group<'_>, position: usize, error: &LiveError) {
         if group.in_transaction() {
             // A broken connection rolls back by itself.
@@ -269,11 +269,11 @@ impl<'a, 'o> Worker<'a, 'o> {
                 registry.step_ended(run, number(number_of), Some(&message))
             })
             .collect();
-        // Where this cannot be written, the next run looks up what became of it.
+        // Where this cannot be written, the next run looks up what became of the steps.
         drop(self.session.batch(&notes.join("; ")).await);
     }
 
-    /// One statement within the transaction of its group; its entry in the history commits with it.
+    /// Executes a statement within the transaction of its group. Its entry in the history commits with it.
     async fn in_transaction(
         &mut self,
         position: usize,
@@ -288,7 +288,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         if last { self.session.batch("COMMIT").await.map(drop) } else { Ok(()) }
     }
 
-    /// One statement that no transaction can hold; its end is written right after it.
+    /// Executes a statement that no transaction can hold. Its end is written right after it.
     async fn alone(
         &mut self,
         position: usize,

@@ -1,5 +1,4 @@
-//! What the commands share that move rows or renew them: what they need of the project and of the connection, and how
-//! they tell what came of it.
+//! What `retain`, `refresh` and `maintain` share: options, the start of a run, and how its end is shown.
 
 use std::path;
 
@@ -24,7 +23,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// What `maintain` has to know of the project.
+/// What a run has to know of the project.
 pub(crate) fn options(project: &Project) -> Options {
     let settings = &project.settings;
     Options {
@@ -36,8 +35,7 @@ pub(crate) fn options(project: &Project) -> Options {
     }
 }
 
-/// Makes sure that the connection may be written through and is nobody else's. Gives what tells that the user wants to
-/// stop.
+/// Checks the connection, and listens for the wish to stop.
 pub(crate) async fn begin(session: &mut Session) -> Result<watch::Receiver<bool>, Failure> {
     drop(preflight::check(session).await?);
     Ok(interrupt::listen())
@@ -73,7 +71,7 @@ pub(crate) fn due_now<T>(
     due_now
 }
 
-/// Prints what a run came to, for people.
+/// Prints the operations of a run, for people.
 pub(crate) fn show(report: &Report, terminal: &Terminal) {
     if !terminal.json {
         terminal.print(&render::steps::steps(&report.operations));
@@ -104,7 +102,7 @@ pub(crate) fn not_started(error: LiveError) -> Failure {
     error.into()
 }
 
-/// What to do where nothing can be chosen from what was applied.
+/// Why nothing can be chosen from what was applied, with a hint.
 pub(crate) fn failure(error: AppliedError) -> Failure {
     let hint = match error {
         AppliedError::Live(error) => return not_started(error),

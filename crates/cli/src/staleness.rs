@@ -1,4 +1,4 @@
-//! Whether a plan still holds: it is what would be planned now, from the same files and for the same database.
+//! Whether a plan still holds: the same files give the same plan for the same database now.
 
 use reconcile_config::Project;
 use reconcile_core::plan::Plan;
@@ -36,7 +36,7 @@ fn stale(changed: &str) -> Failure {
     Failure::said(Exit::Stale, format!("the plan is stale: {changed}; nothing was written"), "plan again")
 }
 
-/// Plans anew. What is wrong with unchanged files has become wrong in the database.
+/// Plans anew. The files are unchanged, so a problem with them comes from a change of the database.
 pub(crate) async fn plan_anew(
     session: &mut Session,
     project: &Project,

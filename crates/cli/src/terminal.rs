@@ -9,7 +9,7 @@ use crate::{
     error::Failure,
 };
 
-/// How to talk to whoever runs us.
+/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     pub(crate) json: bool,
@@ -44,7 +44,10 @@ impl Terminal {
     }
 
     /// Prints what was asked for.
-    #[expect(clippy::unused_self, reason = "whoever prints has the terminal; the streams behind it are the process's")]
+    #[expect(
+        clippy::unused_self,
+        reason = "only code that has the terminal prints; the streams behind it are the process's"
+    )]
     pub(crate) fn print(&self, text: &str) {
         let mut out = anstream::stdout().lock();
         // A reader that closed the pipe, as `head` does, has seen enough.

@@ -43,12 +43,12 @@ pub(crate) struct Work<'a> {
     pub(crate) target: &'a Target,
     pub(crate) plan: Plan,
     pub(crate) mode: &'a PlanMode,
-    /// Nobody has read the plan and waits for just this one.
+    /// Nobody has read this plan, so another one may take its place.
     pub(crate) may_replan: bool,
 }
 
 /// Plans, shows the plan, has it approved and executes it.
-pub(crate) async fn towards(
+pub(crate) async fn plan_and_carry_out(
     mode: PlanMode,
     global: &Global,
     approval: &ApprovalArgs,
@@ -107,7 +107,7 @@ impl Work<'_> {
         }
     }
 
-    /// Nothing is written before this has returned.
+    /// Checks the connection, takes the applier's lock and plans once more. Nothing is written before that.
     async fn take_over(&mut self, approval: &ApprovalArgs) -> Result<Session, Failure> {
         let mut applier = Session::connect(self.target).await?;
         let mut reader = preflight::check(&mut applier).await?;
@@ -150,7 +150,7 @@ impl Work<'_> {
         Ok(report?)
     }
 
-    /// What the history is to say.
+    /// What the history says of the run.
     fn run(&self) -> Run {
         let (command, reverts) = match self.mode {
             PlanMode::Declared(_) => ("apply", None),
@@ -213,7 +213,7 @@ impl Work<'_> {
         let Some(PlannedChange { after: Some(Object::Index(index)), .. }) = change.filter(|_| violated) else {
             return String::new();
         };
-        // An error is to be shown already; without samples it is the same error.
+        // The error is shown in any case; samples only add to it.
         let Ok(mut session) = Session::connect(self.target).await else { return String::new() };
         let samples = duplicates::sample(&mut session, index, &self.plan.session.search_path).await;
         let lines = samples.unwrap_or_default().into_iter().map(|duplicate| format!("\n  {duplicate}"));

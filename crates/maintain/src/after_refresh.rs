@@ -25,12 +25,12 @@ pub(crate) async fn refresh_views(
     let report = refresh(context.session, &views, context.options, context.stop.clone(), context.tell).await?;
     let error = first_error(&report);
     operations.extend(report.operations);
-    // The connection is set up for refreshes now.
+    // The refreshes have changed the connection's settings.
     context.prepare().await?;
     error.map_or(Ok(()), Err)
 }
 
-/// Why the rule cannot go on, unless all is done: the first failure, before what was only left out.
+/// Why the rule cannot go on: the first refresh that failed, else the first that was skipped. `None`: all are done.
 fn first_error(report: &Report) -> Option<RunError> {
     if report.outcome == RunOutcome::Done {
         return None;

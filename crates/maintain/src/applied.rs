@@ -1,4 +1,4 @@
-//! What was applied: rules and materialized views, read from the registry, chosen by the names of their tables or their own.
+//! The rules and materialized views that were applied: read from the registry, and chosen by name.
 
 use reconcile_apply::registry::Registry;
 use reconcile_core::{
@@ -24,8 +24,8 @@ pub enum AppliedError {
     /// Connection or server.
     #[error(transparent)]
     Live(#[from] LiveError),
-    /// The text is no name.
-    #[error("`{written}` is no name of a {}", sought.named())]
+    /// The text is not a name.
+    #[error("`{written}` is no name of a {}", sought.words().named)]
     Name {
         /// As it was written.
         written: String,
@@ -33,7 +33,7 @@ pub enum AppliedError {
         sought: Sought,
     },
     /// Nothing of that name was applied.
-    #[error("no {} {name} is applied", sought.of())]
+    #[error("no {} {name} is applied", sought.words().of)]
     Unknown {
         /// The name.
         name: QualifiedName,
@@ -43,7 +43,7 @@ pub enum AppliedError {
         hint: String,
     },
     /// Another version of the program wrote the entry.
-    #[error("the registry's entry of a {} cannot be read: {why}", sought.entry())]
+    #[error("the registry's entry of a {} cannot be read: {why}", sought.words().entry)]
     Entry {
         /// What was looked for.
         sought: Sought,
@@ -52,43 +52,37 @@ pub enum AppliedError {
     },
 }
 
-impl Sought {
+/// The words for what is looked for.
+struct Words {
     /// What has the name.
-    fn named(self) -> &'static str {
-        match self {
-            Self::Rules => "table",
-            Self::Views => "materialized view",
-        }
-    }
-
-    /// What stands before the name.
-    fn of(self) -> &'static str {
-        match self {
-            Self::Rules => "retention rule of",
-            Self::Views => "materialized view",
-        }
-    }
-
-    fn entry(self) -> &'static str {
-        match self {
-            Self::Rules => "rule",
-            Self::Views => "materialized view",
-        }
-    }
-
-    /// What stands before all the names.
-    fn all(self) -> &'static str {
-        match self {
-            Self::Rules => "applied are those of",
-            Self::Views => "applied are",
-        }
-    }
-
+    named: &'static str,
+    /// Stands before the name.
+    of: &'static str,
+    /// What an entry in the registry is of.
+    entry: &'static str,
+    /// Stands before the names of all that is applied.
+    all: &'static str,
     /// The beginning of the addresses.
-    fn kind(self) -> &'static str {
+    kind: &'static str,
+}
+
+impl Sought {
+    fn words(self) -> Words {
         match self {
-            Self::Rules => "retention",
-            Self::Views => "matview",
+            Self::Rules => Words {
+                named: "table",
+                of: "retention rule of",
+                entry: "rule",
+                all: "applied are those of",
+                kind: "retention",
+            },
+            Self::Views => Words {
+                named: "materialized view",
+                of: "materialized view",
+                entry: "materialized view",
+                all: "applied are",
+                kind: "matview",
+            },
         }
     }
 }
@@ -144,7 +138,7 @@ async fn all<T>(
     if !registry.exists(session).await? {
         return Ok(Vec::new());
     }
-    let results = session.batch(&registry.declarations(sought.kind())).await?;
+    let results = session.batch(&registry.declarations(sought.words().kind)).await?;
     results.iter().flatten().map(|row| read(row.try_get(0).map_err(LiveError::from)?, sought, &is)).collect()
 }
 
@@ -179,7 +173,7 @@ fn chosen<T: Clone + PartialEq>(
                 let hint = match closest(&wanted.to_string(), names.iter().map(String::as_str)) {
                     Some(name) => format!("did you mean `{name}`?"),
                     None if names.is_empty() => "none is; plan and apply first".to_owned(),
-                    None => format!("{} {}", sought.all(), names.join(", ")),
+                    None => format!("{} {}", sought.words().all, names.join(", ")),
                 };
                 return Err(AppliedError::Unknown { name: wanted, sought, hint });
             }

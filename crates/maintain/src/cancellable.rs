@@ -1,4 +1,4 @@
-//! A statement that takes long, and ends where the user wants to stop: another connection cancels it.
+//! Runs a long statement so that the user can stop it: another connection cancels it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::sleep};
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// Runs it to its end, or until it is cancelled, which is an error of the server's then.
+/// Runs a statement to its end. Where it is cancelled, the server's error says so.
 pub(crate) async fn run_cancellable(
     session: &mut Session,
     stop: &watch::Receiver<bool>,
@@ -25,7 +25,7 @@ pub(crate) async fn run_cancellable(
             () = sleep(POLL) => {}
         }
         if *stop.borrow() && !cancelled {
-            let mut monitor = Monitor::of(pid, target.clone());
+            let mut monitor = Monitor::new(pid, target.clone());
             cancelled = monitor.cancel().await.is_ok();
         }
     }

@@ -1,5 +1,4 @@
-//! The connection that a run works on: what it is checked for, and how a batch runs on it, again where somebody was in
-//! the way.
+//! The connection that a run works on: its settings, and how a batch runs on it, with retries.
 
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use crate::{
     run_error::{BatchError, RunError},
 };
 
-/// What a batch came to.
+/// What a batch did.
 #[derive(Clone, Debug)]
 pub(crate) struct Counts {
     /// Rows that it found.
@@ -42,12 +41,12 @@ pub(crate) struct RunContext<'a> {
     pub(crate) options: &'a Options,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) tell: &'a mut dyn FnMut(Event<'_>),
-    /// Where rows go that batches hand over.
+    /// The files that batches hand rows over to.
     pub(crate) files: Option<Archive>,
 }
 
 impl RunContext<'_> {
-    /// Makes the connection what batches expect.
+    /// Sets the connection up for batches.
     pub(crate) async fn prepare(&mut self) -> Result<(), LiveError> {
         settings::take(self.session, &self.options.search_path).await?;
         let lock = self.options.lock_timeout.as_millis().max(1);
@@ -62,8 +61,8 @@ impl RunContext<'_> {
         }
     }
 
-    /// Runs a batch of at most `most` rows and counts it, both in one transaction. Again, where somebody else was in
-    /// the way. `None`: it was more, and is taken back.
+    /// Runs a batch of at most `most` rows and records it, both in one transaction. Retries where it did not get a
+    /// lock. `None`: it had more rows, and is taken back.
     pub(crate) async fn batch(
         &mut self,
         sql: &Sql,
@@ -103,7 +102,7 @@ impl RunContext<'_> {
         Ok(())
     }
 
-    /// The user wants to stop.
+    /// Whether the user wants to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         *self.stop.borrow()
     }
@@ -140,9 +139,9 @@ impl RunContext<'_> {
             }));
         }
         let counted = recorded.after(gone, began.elapsed());
-        let archived = self.files.as_ref().and_then(|files| files.noted(&self.options.registry));
-        let noted: Vec<_> = archived.into_iter().chain([counted.update(self.options)]).collect();
-        self.session.batch(&format!("{}; COMMIT", noted.join("; "))).await?;
+        let archived = self.files.as_ref().and_then(|files| files.update(&self.options.registry));
+        let updates: Vec<_> = archived.into_iter().chain([counted.update(self.options)]).collect();
+        self.session.batch(&format!("{}; COMMIT", updates.join("; "))).await?;
         if let Some(files) = &mut self.files {
             files.committed();
         }

@@ -1,5 +1,5 @@
-//! What is due: rules and views whose schedule has come round since they last ran to their end, or since they were
-//! applied. A run that failed, stopped or was skipped leaves them due.
+//! Which rules and views are due: those whose schedule had a time since they last ran to their end, or since they were
+//! applied. After a run that failed, stopped or was skipped they are still due.
 
 use cronexpr::MakeTimestamp;
 use reconcile_apply::registry::Registry;
@@ -12,7 +12,7 @@ use sea_orm::sqlx::Row as _;
 
 use crate::applied::{AppliedError, Sought, rule, view};
 
-/// A rule or a view, and when it is its turn.
+/// A rule or a view, and when it is due.
 #[derive(Debug)]
 pub struct Scheduled<T> {
     /// The rule or view.
@@ -32,7 +32,7 @@ pub enum Unfilled {
     Waits,
 }
 
-/// Every rule in force, with its turn by the clock of the database.
+/// Every rule in force, by the clock of the database.
 ///
 /// # Errors
 /// The registry cannot be read, or holds a schedule that no clock keeps.
@@ -42,7 +42,7 @@ pub async fn rules(session: &mut Session, registry: &Registry) -> Result<Vec<Sch
     scheduled(session, registry, &query, Sought::Rules, Unfilled::Waits, rule, schedule).await
 }
 
-/// Every view that is applied, with its turn by the clock of the database.
+/// Every view that is applied, by the clock of the database.
 ///
 /// # Errors
 /// The registry cannot be read, or holds a schedule that no clock keeps.
@@ -80,8 +80,8 @@ async fn scheduled<T>(
     rows.collect()
 }
 
-/// When a schedule comes round after a moment, in seconds and to show. Both are of one clock, whose zone the server
-/// knows: to a schedule all days have 24 hours.
+/// The next time of a schedule after a moment, in seconds and to show. Both are of the schedule's clock, whose zone the
+/// server knows: to a schedule all days have 24 hours.
 fn following(schedule: &str, after: i64, sought: Sought) -> Result<(i64, String), AppliedError> {
     let unclear = |error: String| AppliedError::Entry { sought, why: format!("the schedule `{schedule}`: {error}") };
     let after = MakeTimestamp::from_second(after).map_err(|error| unclear(error.to_string()))?;

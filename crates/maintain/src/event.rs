@@ -1,4 +1,4 @@
-//! What a run tells while it works, and what it came to.
+//! What a run tells while it works, and how it ended.
 
 use reconcile_apply::registry::run_record::Outcome;
 use reconcile_core::postgres::name::QualifiedName;
@@ -14,7 +14,7 @@ pub struct Operation {
     pub subject: Subject,
     /// `DELETE (>30 days)`, `REFRESH` and the like.
     pub action: String,
-    /// Rows that went; of a view, those that it has afterwards.
+    /// Rows that went; for a view, the rows that it has afterwards.
     pub rows_affected: u64,
     /// Milliseconds that its statements took.
     pub execution_time_ms: u64,
@@ -39,10 +39,10 @@ pub enum Subject {
     View(String),
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// What was done, in order.
+    /// The operations, in order.
     pub operations: Vec<Operation>,
     /// How it ended, by the worst of its rules.
     pub outcome: RunOutcome,
@@ -77,7 +77,7 @@ pub enum Event<'a> {
     RefreshStarted(&'a Operation),
     /// So many rows of the rule's table are done.
     RowsDone(u64),
-    /// It waits, and why.
+    /// The run waits, for this reason.
     Waiting(String),
     /// An operation is over.
     Finished(&'a Operation),
@@ -121,7 +121,7 @@ impl Operation {
         Self::new(Subject::Table(table.to_string()), action)
     }
 
-    /// The same, ended for a reason.
+    /// The same, ended by an error.
     pub(crate) fn ended(mut self, error: &RunError) -> Self {
         let (message, hint) = error.texts();
         self.outcome = error.outcome();

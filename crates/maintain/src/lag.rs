@@ -1,5 +1,5 @@
-//! How far replicas are behind, and the wait for them. `pg_stat_replication.replay_lag` stands still on a replica whose
-//! replay is paused, so the run also remembers where the log was when, and sees how much of that was replayed.
+//! How far replicas are behind, and the wait for them. `pg_stat_replication.replay_lag` does not change on a replica
+//! whose replay is paused, so the run also remembers the positions of the log and sees how much of it was replayed.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{context::RunContext, event::Event, run_error::RunError};
 
-/// Between two looks.
+/// How often replicas are looked at.
 const POLL: Duration = Duration::from_millis(200);
 
 /// Positions of the log that replicas have yet to reach.
@@ -25,7 +25,7 @@ impl Lag {
         Self { most: most_ms.map(Duration::from_millis), written: VecDeque::new(), looked: None }
     }
 
-    /// A role that does not see replicas would never wait for them.
+    /// Makes sure that the role sees replicas: otherwise it would never wait for them.
     pub(crate) async fn check(&self, context: &mut RunContext<'_>) -> Result<(), RunError> {
         if self.most.is_none() {
             return Ok(());

@@ -39,7 +39,7 @@ pub(crate) async fn next_run(context: &mut RunContext<'_>, table: RunTable) -> R
 }
 
 impl RecordedOperation {
-    /// Writes it down as begun, or as over where the operation says so.
+    /// Adds the row of an operation that begins, or is over at once.
     pub(crate) async fn begin(
         context: &mut RunContext<'_>,
         key: RunKey<'_>,
@@ -48,7 +48,7 @@ impl RecordedOperation {
         Self::begin_after(context, "", key, operation).await
     }
 
-    /// The same, after a statement that takes effect with it, or not at all: one message is one transaction.
+    /// The same, in one transaction with a statement before it.
     pub(crate) async fn begin_after(
         context: &mut RunContext<'_>,
         statement: &str,
@@ -68,7 +68,7 @@ impl RecordedOperation {
         Ok(Self { table: key.table, id, operation, spent: Duration::ZERO, backlog: None })
     }
 
-    /// Writes down an operation that ended before it began, as far as that can still be written.
+    /// Adds the row of an operation that ended before it began. Where that cannot be written, nothing is recorded.
     pub(crate) async fn not_begun(
         context: &mut RunContext<'_>,
         key: RunKey<'_>,
@@ -82,7 +82,7 @@ impl RecordedOperation {
         operation
     }
 
-    /// As it is after a statement that took so long, and so many rows.
+    /// The same, with the rows and the time of one more statement.
     pub(crate) fn after(&self, rows: u64, took: Duration) -> Self {
         let mut recorded = self.clone();
         recorded.spent += took;
@@ -91,7 +91,7 @@ impl RecordedOperation {
         recorded
     }
 
-    /// The statement that writes down how it stands.
+    /// The statement that updates its row.
     pub(crate) fn update(&self, options: &Options) -> String {
         let record = RecordUpdate {
             rows: self.operation.rows_affected,
@@ -103,12 +103,12 @@ impl RecordedOperation {
         options.registry.record_updated(self.table, self.id, &record)
     }
 
-    /// It ends with so many rows left.
+    /// Notes how many rows are left at its end.
     pub(crate) fn leave(&mut self, backlog: u64) {
         self.backlog = Some(backlog);
     }
 
-    /// Writes down how it ended. Where that cannot be written any more, the next run does it.
+    /// Updates its row with how it ended. Where that cannot be written, the next run closes the row.
     pub(crate) async fn close(mut self, context: &mut RunContext<'_>, error: Option<&RunError>) -> Operation {
         self.operation = match error {
             Some(error) => self.operation.ended(error),

@@ -64,7 +64,7 @@ pub async fn restore(
     Ok(Report { operations: vec![operation], outcome })
 }
 
-/// Runs as the only one on the table. An error: nothing was begun.
+/// Restores under the lock of the rule. An error: nothing was begun.
 async fn alone(
     context: &mut RunContext<'_>,
     rule: &Rule,

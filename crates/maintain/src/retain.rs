@@ -1,4 +1,4 @@
-//! Runs rules, one after the other. What stops one of them does not stop the next.
+//! Runs rules, one after the other. An error in one of them does not keep the next from running.
 
 use reconcile_apply::registry::run_record::RunTable;
 use reconcile_core::kinds::retention::{
@@ -79,7 +79,7 @@ impl Run<'_> {
         self.operations.push(operation);
     }
 
-    /// Runs a rule as the only one who does. An error: nothing of it was begun.
+    /// Runs a rule under its lock. An error: nothing was begun.
     async fn rule(
         &mut self,
         context: &mut RunContext<'_>,
@@ -109,7 +109,7 @@ impl Run<'_> {
         let cut_off = read_cut_off(context.session, rule, scene, self.now).await?;
         let selection = Selection::expired(rule, &cut_off);
         let counted = within_limits(context, rule, &selection).await?;
-        // The cut-off is older than the views then: of what goes, they have seen every row.
+        // The refreshes come after the cut-off was read, so the views have seen every row that goes.
         refresh_views(context, rule, &mut self.operations).await?;
         let scans = plan_scans(context, rule, &selection, &scene.table).await?;
         let rows = counted.unwrap_or_else(|| scans.iter().map(|scan| scan.rows).sum());
@@ -136,7 +136,7 @@ impl Run<'_> {
         touched
     }
 
-    /// After what went, unless somebody wants the run to end.
+    /// Vacuums the tables that rows went from, unless the user wants the run to end.
     async fn vacuum(
         &mut self,
         context: &mut RunContext<'_>,
@@ -221,7 +221,7 @@ pub(crate) async fn plan_scans(
     Ok(scans)
 }
 
-/// Counts, where the rule has limits, and holds the count against them.
+/// Counts the rows that would go where the rule has limits, and compares the count with them.
 async fn within_limits(
     context: &mut RunContext<'_>,
     rule: &Rule,

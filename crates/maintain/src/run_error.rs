@@ -1,4 +1,4 @@
-//! Why a run of a rule, or the refresh of a view, ended early: what is said of it, and what comes of it.
+//! Why a run of a rule, or the refresh of a view, ended early; and what outcome that is.
 
 use reconcile_apply::{registry::run_record::Outcome, sqlstate::ErrorKind};
 use reconcile_core::kinds::retention::preflight::Refused;
@@ -11,15 +11,15 @@ use crate::event::RunOutcome;
 pub(crate) enum RunError {
     /// The user wants it, or its time is over.
     Interrupted(String),
-    /// A lock was not to be had.
+    /// It did not get a lock.
     Blocked(String),
     /// The connection is gone.
     ConnectionLost(String),
     /// Limits forbid it.
     OverLimits(Refused),
-    /// Somebody else is at it.
+    /// Another run works on the same table or view.
     Overlap(Refused),
-    /// A view that has to be refreshed before it was not, and the refreshes came to this.
+    /// A view that has to be refreshed first was not. The refreshes ended with this outcome.
     ViewNotRefreshed(RunOutcome, Refused),
     /// It cannot go on.
     Failed(Refused),
@@ -30,7 +30,7 @@ pub(crate) enum RunError {
 pub(crate) enum BatchError {
     /// The connection or the server failed.
     Live(LiveError),
-    /// Rows did not come to where they were to move.
+    /// The rows that left the table are not those that were archived.
     Refused(Refused),
 }
 
@@ -41,7 +41,7 @@ impl RunError {
         Self::Overlap(Refused { message, hint: "wait for its end".to_owned() })
     }
 
-    /// What the whole run comes to by it.
+    /// The outcome of the whole run.
     pub(crate) fn run_outcome(&self) -> RunOutcome {
         match self {
             Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => RunOutcome::Incomplete,
@@ -52,7 +52,7 @@ impl RunError {
         }
     }
 
-    /// What the table or view comes to by it.
+    /// The outcome for the table or view.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => Outcome::Stopped,
@@ -61,7 +61,7 @@ impl RunError {
         }
     }
 
-    /// The message, which is said and recorded, and the hint.
+    /// The message, which is shown and recorded, and the hint.
     pub(crate) fn texts(&self) -> (String, String) {
         match self {
             Self::Interrupted(message) | Self::Blocked(message) | Self::ConnectionLost(message) => {

@@ -1,5 +1,5 @@
-//! One run of a rule, or refresh of a view, at a time: an advisory lock on the table or view, by its object identifier.
-//! The routines in the database hold the same lock.
+//! One run of a rule, or one refresh of a view, at a time: an advisory lock on the table or view, by its object
+//! identifier. The routines in the database take the same lock.
 
 use std::time::Duration;
 

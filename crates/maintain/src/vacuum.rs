@@ -1,5 +1,5 @@
-//! VACUUM (ANALYZE) of the tables that rows went from or came to, outside any transaction. It makes their room free for
-//! new rows; files hardly ever shrink by it.
+//! VACUUM (ANALYZE) of the tables that rows left or came to, outside any transaction. It makes room for new rows; the
+//! tables' files hardly ever shrink by it.
 
 use reconcile_apply::registry::run_record::Outcome;
 use reconcile_core::kinds::retention::{batch, catalog::Table};
@@ -15,7 +15,7 @@ use crate::{
 
 const ACTION: &str = "VACUUM ANALYZE";
 
-/// Vacuums a table. What it does not do is no reason for the run to fail: autovacuum comes by as well.
+/// Vacuums a table. Where that fails, the run does not fail: autovacuum does it later.
 pub(crate) async fn vacuum(
     context: &mut RunContext<'_>,
     key: RunKey<'_>,

@@ -46,7 +46,7 @@ pub(crate) struct ChildTable {
     pub(crate) batch_size: BatchSize,
 }
 
-/// A run over one table.
+/// A walk through one table.
 pub(crate) struct Walk<'a, 's> {
     context: &'a mut RunContext<'s>,
     settings: &'a Batch,
@@ -139,18 +139,19 @@ impl<'a, 's> Walk<'a, 's> {
         for scan in scans {
             let mut ordered = scan.ordered && self.links.is_empty();
             for _ in 0..PASSES {
-                let left = if ordered { self.ordered(&scan.leaf).await? } else { self.heap(&scan.leaf).await? };
+                let left =
+                    if ordered { self.walk_in_order(&scan.leaf).await? } else { self.walk_heap(&scan.leaf).await? };
                 if left == 0 {
                     break;
                 }
-                // What an index cannot get past, the heap can.
+                // Rows that stay keep the walk along an index from going on, but not that along the heap.
                 ordered = false;
             }
         }
         Ok(())
     }
 
-    /// What is left, for a sentence, and whether it grows from run to run (TRAPS 27).
+    /// Says how many rows are left, and whether they become more from run to run (TRAPS 27).
     pub(crate) async fn backlog(&mut self, key: RunKey<'_>, left: u64) -> String {
         let query = self.context.options.registry.retention_backlog(key.rule, key.run);
         let before = match self.context.session.row(&query).await {
@@ -167,8 +168,8 @@ impl<'a, 's> Walk<'a, 's> {
         format!("; about {left} rows are left{trend}")
     }
 
-    /// From the first block to the last that is there now. Gives how many rows were found and stayed.
-    async fn heap(&mut self, leaf: &QualifiedName) -> Result<u64, RunError> {
+    /// Walks from the first block to the last that is there now. Gives how many rows were found and stayed.
+    async fn walk_heap(&mut self, leaf: &QualifiedName) -> Result<u64, RunError> {
         let blocks = number(self.context.session, batch::blocks(leaf).as_str()).await?;
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         let (mut from, mut left) = (Tid::start_of(0), 0);
@@ -176,9 +177,9 @@ impl<'a, 's> Walk<'a, 's> {
             self.pause().await?;
             let to = Tid::start_of(from.block.saturating_add(self.batch_size.blocks).min(blocks));
             let rows = self.batch_size.rows;
-            let counts = self.next(leaf, from, to).await?;
+            let counts = self.next_of_heap(leaf, from, to).await?;
             left += counts.found.saturating_sub(counts.gone);
-            let next = if counts.found < u64::from(rows) { to } else { place(&counts)?.behind() };
+            let next = if counts.found < u64::from(rows) { to } else { last_place(&counts)?.behind() };
             let used = next.block.saturating_sub(from.block).max(1);
             self.batch_size.learn(counts.found, used, counts.took);
             from = next;
@@ -186,23 +187,28 @@ impl<'a, 's> Walk<'a, 's> {
         Ok(left)
     }
 
-    /// The next rows of a stretch.
-    async fn next(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, RunError> {
+    /// Runs a batch on the next rows of a stretch of the heap.
+    async fn next_of_heap(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, RunError> {
         if !self.links.is_empty() {
             return self.with_children(leaf, from, to).await;
         }
         let range = Range::Heap { from, to };
         // One row less than it may be, so that nothing of the stretch can be left.
         if self.batch_size.is_even()
-            && let Some(counts) = self.stretch(leaf, &range, self.batch_size.rows - 1).await?
+            && let Some(counts) = self.range_batch(leaf, &range, self.batch_size.rows - 1).await?
         {
             return Ok(counts);
         }
-        self.own(leaf, &range).await
+        self.table_batch(leaf, &range).await
     }
 
-    /// All rows of a range, if they are no more than that.
-    async fn stretch(&mut self, leaf: &QualifiedName, range: &Range, most: u32) -> Result<Option<Counts>, RunError> {
+    /// Runs a batch on all rows of a range. `None`: they are more than `most`.
+    async fn range_batch(
+        &mut self,
+        leaf: &QualifiedName,
+        range: &Range,
+        most: u32,
+    ) -> Result<Option<Counts>, RunError> {
         let sql = self.selection.stretch(leaf, range, self.fate);
         let counts = self.context.batch(&sql, most, &mut self.recorded).await?;
         if counts.is_some() {
@@ -211,12 +217,12 @@ impl<'a, 's> Walk<'a, 's> {
         Ok(counts)
     }
 
-    /// In the order of the column. Gives how many rows were found and stayed.
-    async fn ordered(&mut self, leaf: &QualifiedName) -> Result<u64, RunError> {
+    /// Walks in the order of the column. Gives how many rows were found and stayed.
+    async fn walk_in_order(&mut self, leaf: &QualifiedName) -> Result<u64, RunError> {
         let (mut from, mut left): (Option<CutOff>, u64) = (None, 0);
         loop {
             self.pause().await?;
-            let (counts, next) = self.onward(leaf, from).await?;
+            let (counts, next) = self.next_in_order(leaf, from).await?;
             left += counts.found.saturating_sub(counts.gone);
             self.batch_size.learn(counts.found, 1, counts.took);
             if next.is_none() {
@@ -228,7 +234,7 @@ impl<'a, 's> Walk<'a, 's> {
 
     /// The next rows in the order of the column, and where those behind them begin. The first batch of all looks at its
     /// rows one by one, as those do where more rows have the same time than a batch may take.
-    async fn onward(
+    async fn next_in_order(
         &mut self,
         leaf: &QualifiedName,
         from: Option<CutOff>,
@@ -241,19 +247,19 @@ impl<'a, 's> Walk<'a, 's> {
             let to = to.map(|to: String| CutOff::new(self.clock, to));
             if to.is_none() || to != from {
                 let range = Range::Order { from: from.clone(), to: to.clone() };
-                if let Some(counts) = self.stretch(leaf, &range, rows).await? {
+                if let Some(counts) = self.range_batch(leaf, &range, rows).await? {
                     return Ok((counts, to));
                 }
             }
         }
-        let counts = self.own(leaf, &Range::Order { from, to: None }).await?;
+        let counts = self.table_batch(leaf, &Range::Order { from, to: None }).await?;
         let over = counts.found < u64::from(rows) || counts.gone == 0;
         let next = counts.last.clone().filter(|_| !over).map(|last| CutOff::new(self.clock, last));
         Ok((counts, next))
     }
 
-    /// A batch of the table itself.
-    async fn own(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, RunError> {
+    /// Runs a batch on the table itself, row by row.
+    async fn table_batch(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, RunError> {
         let sql = self.selection.batch(leaf, range, self.batch_size.rows, &self.links, self.fate);
         let counts = self.context.batch(&sql, self.batch_size.rows, &mut self.recorded).await?;
         (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
@@ -269,17 +275,17 @@ impl<'a, 's> Walk<'a, 's> {
             return Ok(Counts { found, last, gone: 0, took: began.elapsed() });
         }
         let mut counts = Counts { found, last, gone: 0, took: Duration::ZERO };
-        let to = if found < u64::from(rows) { to } else { place(&counts)?.behind() };
+        let to = if found < u64::from(rows) { to } else { last_place(&counts)?.behind() };
         let range = Range::Heap { from, to };
         for child in 0..self.children.len() {
-            self.children(leaf, &range, child).await?;
+            self.children_batches(leaf, &range, child).await?;
         }
-        let own = self.own(leaf, &range).await?;
+        let own = self.table_batch(leaf, &range).await?;
         (counts.gone, counts.took) = (own.gone, own.took);
         Ok(counts)
     }
 
-    async fn children(&mut self, leaf: &QualifiedName, range: &Range, child: usize) -> Result<(), RunError> {
+    async fn children_batches(&mut self, leaf: &QualifiedName, range: &Range, child: usize) -> Result<(), RunError> {
         for child_leaf in self.children[child].leaves.clone() {
             loop {
                 let one = &mut self.children[child];
@@ -324,7 +330,7 @@ impl<'a, 's> Walk<'a, 's> {
         over(self.context)?;
         if !std::mem::take(&mut self.first) && !self.settings.sleep().is_zero() {
             let mut stop = self.context.stop.clone();
-            // Somebody who wants it to end does not wait for its sleep.
+            // The sleep ends at once where the user wants to stop.
             drop(timeout(self.settings.sleep(), stop.wait_for(|stop| *stop)).await);
             over(self.context)?;
         }
@@ -336,7 +342,7 @@ fn too_many_rows() -> RunError {
     LiveError::Connection("a batch took more rows than it asked for".to_owned()).into()
 }
 
-fn place(counts: &Counts) -> Result<Tid, LiveError> {
+fn last_place(counts: &Counts) -> Result<Tid, LiveError> {
     let place = counts.last.as_deref().and_then(|last| last.parse().ok());
     place.ok_or_else(|| LiveError::Connection("a batch gave no place".to_owned()))
 }

@@ -1,5 +1,5 @@
-//! Files that rows were archived to. What a file holds commits together with the delete of the rows in it, so this is
-//! the truth about a file whose last writer was killed. An entry is there before its file.
+//! Files that rows were archived to. What a file holds commits together with the delete of the rows in it, so an entry
+//! is true even where the writer of its file was killed. An entry is written before its file.
 
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
@@ -36,10 +36,10 @@ pub struct Model {
     /// Rows in it that have gone from the table.
     #[sea_orm(default_value = "0")]
     pub rows: i64,
-    /// Bytes that hold them; what lies behind is nothing.
+    /// Bytes that hold them; bytes behind those do not count.
     #[sea_orm(default_value = "0")]
     pub bytes: i64,
-    /// Of these bytes, in hexadecimal digits.
+    /// The digest of these bytes, in hexadecimal digits.
     #[sea_orm(column_type = "Text", default_value = "")]
     pub sha256: String,
     /// The first of the rule's column among them.
@@ -81,7 +81,7 @@ pub struct Content<'a> {
     pub rows: u64,
     /// Bytes that hold them.
     pub bytes: u64,
-    /// Of these bytes.
+    /// The digest of these bytes.
     pub sha256: &'a str,
     /// The first of the rule's column.
     pub low: Option<&'a str>,

@@ -7,7 +7,7 @@ use reconcile_live::{LiveError, Session};
 use sea_orm::{
     EntityTrait, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
     sea_query::{Expr, ExprTrait as _, PostgresQueryBuilder, SelectStatement},
-    sqlx::Row as _,
+    sqlx::{Row as _, postgres::PgRow},
 };
 use serde::Serialize;
 
@@ -35,9 +35,9 @@ pub struct PastRun {
     pub role: String,
     /// The operating system's user.
     pub operator: Option<String>,
-    /// Of the declared files, in a git checkout.
+    /// The commit of the declared files, in a git checkout.
     pub commit: Option<String>,
-    /// Of the program.
+    /// The version of the program.
     pub version: String,
     /// How many changes of each action were planned.
     pub summary: serde_json::Value,
@@ -69,15 +69,15 @@ pub struct PastStep {
 /// What it takes to go back from a run.
 #[derive(Clone, Debug)]
 pub struct Undone {
-    /// What was to be done.
+    /// The plan that was executed.
     pub plan: serde_json::Value,
-    /// How far it came.
+    /// The steps that may have had an effect.
     pub begun: Begun,
     /// What later runs touched that were not taken back themselves, the first one first.
     pub later: Vec<(RunId, Address)>,
 }
 
-/// Of each change of a plan: its address, and those that it gives up.
+/// For each change of a plan: its address, and the addresses that it gives up.
 const TOUCHED: &str = "coalesce((SELECT jsonb_agg(jsonb_build_array(change->'address') || \
     jsonb_path_query_array(change, '$.records[*].forget.address')) FROM jsonb_array_elements(plan->'changes') change), '[]')";
 
@@ -105,32 +105,8 @@ impl Registry {
             None => find,
         };
         let rows = session.batch(&self.select(&mut find.into_query(), "run")).await?;
-        // A run that nobody holds the lock for any more has broken off.
         let at_work = applier_lock::is_held(session).await?;
-        rows.iter()
-            .flatten()
-            .map(|row| {
-                let outcome: String = row.try_get(4)?;
-                Ok(PastRun {
-                    run: row.try_get(0)?,
-                    started_at: row.try_get(1)?,
-                    finished_at: row.try_get(2)?,
-                    ms: row.try_get(3)?,
-                    outcome: if outcome == RunOutcome::Running.name() && !at_work {
-                        RunOutcome::Interrupted.name().to_owned()
-                    } else {
-                        outcome
-                    },
-                    role: row.try_get(5)?,
-                    commit: row.try_get(6)?,
-                    version: row.try_get(7)?,
-                    summary: row.try_get(8)?,
-                    command: row.try_get(9)?,
-                    reverts: row.try_get(10)?,
-                    operator: row.try_get(11)?,
-                })
-            })
-            .collect()
+        rows.iter().flatten().map(|row| past_run(row, at_work)).collect()
     }
 
     /// What was asked for, the run that it takes back, who asked. The first layout does not tell, and only an applier
@@ -213,11 +189,12 @@ impl Registry {
         let recorded: Result<Vec<String>, _> = rows.iter().flatten().map(|row| row.try_get(0)).collect();
         let recorded = recorded?.iter().filter_map(|address| address.parse().ok()).collect();
         let steps = self.steps(session, run).await?;
-        let reached = |step: &PastStep| Some((usize::try_from(step.position).ok()?, came_of_it(&step.outcome)));
+        let reached = |step: &PastStep| Some((usize::try_from(step.position).ok()?, may_have_effect(&step.outcome)));
         Ok(Begun { whole, steps: steps.iter().filter_map(reached).collect(), recorded })
     }
 
-    /// A run and the one that takes it back are as if neither had been; so is one that takes back the run in question.
+    /// What later runs touched. A run and the one that takes it back cancel each other out; a run that takes back the
+    /// run in question does not count either.
     async fn later(&self, session: &mut Session, run: RunId) -> Result<Vec<(RunId, Address)>, LiveError> {
         let mut query = run::Entity::find()
             .select_only()
@@ -250,10 +227,10 @@ impl Registry {
         Ok(touched)
     }
 
-    /// The objects of a run's steps of which something may have come.
+    /// The objects of those steps of a run that may have had an effect.
     async fn begun_addresses(&self, session: &mut Session, run: RunId) -> Result<BTreeSet<String>, LiveError> {
         let steps = self.steps(session, run).await?;
-        Ok(steps.into_iter().filter(|step| came_of_it(&step.outcome)).map(|step| step.address).collect())
+        Ok(steps.into_iter().filter(|step| may_have_effect(&step.outcome)).map(|step| step.address).collect())
     }
 
     /// The text of a query on one of the tables.
@@ -262,8 +239,28 @@ impl Registry {
     }
 }
 
-/// A step that failed or was found to be without effect has changed nothing; one that nobody looked at may have.
-fn came_of_it(outcome: &str) -> bool {
+/// A run as [`Registry::runs`] asks for it. One that is not closed has broken off, unless somebody is at work.
+fn past_run(row: &PgRow, at_work: bool) -> Result<PastRun, LiveError> {
+    let outcome: String = row.try_get(4)?;
+    let broken_off = outcome == RunOutcome::Running.name() && !at_work;
+    Ok(PastRun {
+        run: row.try_get(0)?,
+        started_at: row.try_get(1)?,
+        finished_at: row.try_get(2)?,
+        ms: row.try_get(3)?,
+        outcome: if broken_off { RunOutcome::Interrupted.name().to_owned() } else { outcome },
+        role: row.try_get(5)?,
+        commit: row.try_get(6)?,
+        version: row.try_get(7)?,
+        summary: row.try_get(8)?,
+        command: row.try_get(9)?,
+        reverts: row.try_get(10)?,
+        operator: row.try_get(11)?,
+    })
+}
+
+/// A step that failed, or was looked up and had no effect, has changed nothing. Any other may have changed something.
+fn may_have_effect(outcome: &str) -> bool {
     outcome != StepOutcome::Failed.name() && outcome != StepOutcome::Interrupted.name()
 }
 

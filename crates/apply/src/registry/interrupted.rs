@@ -56,7 +56,7 @@ async fn close_one(
     let mut notes = Vec::new();
     for row in rows.iter().flatten() {
         let position: i32 = row.try_get(0)?;
-        let done = came_about(session, plan.and_then(|plan| step_at(plan, position))).await?;
+        let done = had_effect(session, plan.and_then(|plan| step_at(plan, position))).await?;
         notes.push(registry.step_looked_up(run, position, done));
         events.push(looked_up(run, row, done)?);
     }
@@ -76,7 +76,7 @@ fn step_at(plan: &Plan, position: i32) -> Option<&Step> {
 }
 
 /// What no transaction holds is looked up; everything else would have committed together with the word on its end.
-async fn came_about(session: &mut Session, step: Option<&Step>) -> Result<bool, LiveError> {
+async fn had_effect(session: &mut Session, step: Option<&Step>) -> Result<bool, LiveError> {
     let Some(effect) = step.and_then(|step| step.effect.as_ref()) else { return Ok(false) };
     let row = session.row(Effect::came_about(effect).as_str()).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()? == Some(true))

@@ -31,7 +31,7 @@ pub struct Model {
     /// The commit of the declared files, in a git checkout.
     #[sea_orm(column_type = "Text", nullable)]
     pub commit: Option<String>,
-    /// Of the program.
+    /// The version of the program.
     #[sea_orm(column_type = "Text")]
     pub version: String,
     /// What was to be done.

@@ -1,6 +1,6 @@
-//! Records of what runs of rules and refreshes of views did: a row for each table or view that a run worked on, there
-//! from the first moment on. One table for each kind of run; they differ in few columns. What the tables look like is
-//! in their entities, such as `retention_run`.
+//! Records of what runs of rules and refreshes of views did. A row stands for one table or view in one run, and is
+//! written before the work on it begins. Each kind of run has its own table; the tables differ in few columns. Their
+//! entities are in files of their own, such as `retention_run`.
 
 use reconcile_core::postgres::sql::Sql;
 use sea_orm::{
@@ -52,7 +52,7 @@ pub enum Outcome {
 pub struct NewRecord<'a> {
     /// The number of the run.
     pub run: i64,
-    /// The table of the rule; of a refresh, the view itself.
+    /// The table of the rule; for a refresh, the view itself.
     pub rule: &'a str,
     /// The table or view that is worked on.
     pub subject: &'a str,
@@ -67,7 +67,7 @@ pub struct NewRecord<'a> {
 /// What a row says as time goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordUpdate<'a> {
-    /// Rows that went so far; of a view, those that it has afterwards.
+    /// Rows that went so far; for a view, the rows that it has afterwards.
     pub rows: u64,
     /// Milliseconds so far.
     pub ms: u64,
@@ -169,7 +169,7 @@ impl Registry {
         insert.to_string(PostgresQueryBuilder)
     }
 
-    /// The statement that brings a row up to what is done.
+    /// The statement that updates a row.
     #[must_use]
     pub fn record_updated(&self, table: RunTable, id: i64, record: &RecordUpdate<'_>) -> String {
         let mut update = Query::update();

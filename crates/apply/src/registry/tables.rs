@@ -24,12 +24,12 @@ pub enum RegistryError {
     /// A newer program has been here.
     #[error("the registry has layout {found}, and this program knows {VERSION}: a newer reconcile has been here")]
     Newer {
-        /// What stands in the database.
+        /// The layout in the database.
         found: i32,
     },
 }
 
-/// What is there of them.
+/// What of them exists.
 pub(super) struct Present {
     schema: bool,
     tables: bool,
@@ -183,7 +183,7 @@ impl Registry {
                 self.create_table(refresh_run::Entity, "refresh_run"),
             ]);
         } else {
-            // With more arguments it would stand beside the old one.
+            // The new one has more arguments, so it would not replace the old one.
             statements
                 .push(Sql::new("DROP PROCEDURE IF EXISTS ").ident(&self.schema).raw(".retention_walk").to_string());
         }

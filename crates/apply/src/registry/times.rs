@@ -1,5 +1,5 @@
-//! The queries for what tells which rules and views are due: of each the declaration, and in seconds of its own clock,
-//! now and when it last ran to its end, or was applied if that is later; and whether it holds anything yet.
+//! The queries that tell which rules and views are due. A row has the declaration; the time now and the time when it
+//! last ran to its end, or was applied if that is later, both in seconds of its own clock; and whether it was filled.
 
 use reconcile_core::postgres::sql::Sql;
 

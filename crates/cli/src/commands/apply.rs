@@ -10,7 +10,7 @@ use crate::{
     project::{self, Connected},
     staleness::{plan_anew, still_holds},
     terminal::Terminal,
-    workflow::{Work, towards},
+    workflow::{Work, plan_and_carry_out},
 };
 
 /// Executes a plan: the saved one, or one made now.
@@ -18,7 +18,14 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) 
     match &args.file {
         Some(file) => saved(global, args, file, terminal).await,
         None => {
-            towards(PlanMode::Declared(filter(&args.filter)), global, &args.approval, &args.parallel, terminal).await
+            plan_and_carry_out(
+                PlanMode::Declared(filter(&args.filter)),
+                global,
+                &args.approval,
+                &args.parallel,
+                terminal,
+            )
+            .await
         }
     }
 }
@@ -31,7 +38,8 @@ async fn saved(global: &Global, args: &ApplyArgs, file: &Path, terminal: &Termin
     let fresh = plan_anew(&mut session, &project, &plan, &mode).await?;
     still_holds(&plan, &fresh)?;
     drop(session);
-    // It does the same; what the registry is told, the role that applies may know better than the one that planned.
+    // The fresh plan makes the same changes. Its registry entries may be better: the role that applies may see more
+    // than the one that planned.
     let plan = fresh;
     let work = Work { global, terminal, project: &project, target: &target, plan, mode: &mode, may_replan: false };
     work.carry_out(&args.approval, &args.parallel).await

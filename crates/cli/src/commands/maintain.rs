@@ -1,5 +1,5 @@
-//! `maintain`: runs what is due: the retention rules, then the refreshes, each after those that it reads. A view that a
-//! rule has refreshed before its rows went is not due any more then.
+//! `maintain`: runs what is due: the retention rules, then the refreshes, each view after those that it reads. A view
+//! that a rule has refreshed before its rows went is not due any more.
 
 use reconcile_live::Session;
 use reconcile_maintain::{
@@ -38,14 +38,14 @@ pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Fa
     Ok(exit(worst))
 }
 
-/// The connection, which is looked at before the first thing that is due runs on it.
+/// The connection, which is checked before the first rule or view that is due runs on it.
 struct Connection<'a> {
     session: &'a mut Session,
     stop: Option<watch::Receiver<bool>>,
 }
 
 impl Connection<'_> {
-    /// What tells that the user wants to stop.
+    /// Checks the connection once. Gives what tells that the user wants to stop.
     async fn ready(&mut self) -> Result<watch::Receiver<bool>, Failure> {
         if let Some(stop) = &self.stop {
             return Ok(stop.clone());

@@ -20,24 +20,31 @@ use crate::{
     error::{Exit, Failure},
     plan_mode::PlanMode,
     terminal::Terminal,
-    workflow::towards,
+    workflow::plan_and_carry_out,
 };
 
 /// `rollback`: plans and applies what was before a run.
 pub(crate) async fn rollback(global: &Global, args: &RollbackArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    towards(PlanMode::Before(RunId(args.run)), global, &args.approval, &args.parallel, terminal).await
+    plan_and_carry_out(PlanMode::Before(RunId(args.run)), global, &args.approval, &args.parallel, terminal).await
 }
 
 /// `forget`: objects are no longer managed, and stay as they are.
 pub(crate) async fn forget(global: &Global, args: &ForgetArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     // The command itself says what is to happen.
     let approval = ApprovalArgs { auto_approve: true, allow: Vec::new() };
-    towards(PlanMode::Released(args.addresses.clone()), global, &approval, &ParallelArgs::default(), terminal).await
+    plan_and_carry_out(
+        PlanMode::Released(args.addresses.clone()),
+        global,
+        &approval,
+        &ParallelArgs::default(),
+        terminal,
+    )
+    .await
 }
 
 /// `destroy`: everything that is managed goes, then what reconcile keeps about itself.
 pub(crate) async fn destroy(global: &Global, args: &DestroyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    towards(PlanMode::Nothing, global, &args.approval, &ParallelArgs::default(), terminal).await
+    plan_and_carry_out(PlanMode::Nothing, global, &args.approval, &ParallelArgs::default(), terminal).await
 }
 
 /// Prints the JSON Schema of the files.

@@ -8,7 +8,7 @@ use reconcile_apply::{event::Event, retry::Retry};
 use super::Display;
 use crate::{render::printable, terminal::Terminal};
 
-/// The form of a bar.
+/// The template of a bar.
 const STEP: &str = "  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}";
 
 /// Shows the events of an apply, to programs as JSON.

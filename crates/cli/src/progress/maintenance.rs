@@ -1,4 +1,4 @@
-//! Shows how far a retention rule is and which view is refreshed; for programs, what came of each.
+//! Shows how far a retention rule is and which view is refreshed. Programs read each operation as it ends.
 
 use indicatif::ProgressBar;
 use reconcile_maintain::event::{Event, Operation};
@@ -6,7 +6,7 @@ use reconcile_maintain::event::{Event, Operation};
 use super::Display;
 use crate::{render::printable, terminal::Terminal};
 
-/// The form of a bar.
+/// The template of a bar.
 const ROWS: &str = "  [{elapsed}] {bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left  {wide_msg}";
 
 /// Shows the events of a run.

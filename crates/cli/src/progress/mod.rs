@@ -1,5 +1,5 @@
-//! Shows how far work is: bars where somebody looks on, lines elsewhere. What is shown of which event is left to
-//! `apply` and `maintenance`.
+//! Shows how far work is: bars on a terminal, lines elsewhere. What is shown of an event is left to `apply` and
+//! `maintenance`.
 
 pub(crate) mod apply;
 pub(crate) mod maintenance;
@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::terminal::Terminal;
 
-/// Lines, and where somebody looks on, bars below them.
+/// Lines, and on a terminal bars below them.
 struct Display<'a> {
     terminal: &'a Terminal,
     bars: Option<MultiProgress>,
@@ -18,8 +18,8 @@ struct Display<'a> {
 
 impl<'a> Display<'a> {
     fn new(terminal: &'a Terminal) -> Self {
-        let looks_on = !terminal.json && !terminal.quiet && std::io::stderr().is_terminal();
-        Self { terminal, bars: looks_on.then(MultiProgress::new) }
+        let shows_bars = !terminal.json && !terminal.quiet && std::io::stderr().is_terminal();
+        Self { terminal, bars: shows_bars.then(MultiProgress::new) }
     }
 
     /// Adds a line.
@@ -31,9 +31,9 @@ impl<'a> Display<'a> {
         }
     }
 
-    /// Adds a bar of a form that `indicatif` knows. `None`: nobody looks on.
-    fn bar(&self, length: u64, form: &str, message: String) -> Option<ProgressBar> {
-        let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    /// Adds a bar, by a template of `indicatif`. `None`: there is no terminal to show it on.
+    fn bar(&self, length: u64, template: &str, message: String) -> Option<ProgressBar> {
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = self.bars.as_ref()?.add(ProgressBar::new(length).with_style(style));
         bar.set_message(message);
         Some(bar)

@@ -107,7 +107,7 @@ impl DataFile {
 
     /// The rows have stayed in the table.
     pub(crate) fn take_back(&mut self) -> io::Result<()> {
-        // What is broken off writes its end as it goes.
+        // An encoder writes its last bytes when it is dropped.
         self.member = None;
         self.file.set_len(self.kept.bytes)?;
         self.dirty = false;
@@ -116,7 +116,7 @@ impl DataFile {
 }
 
 impl Content {
-    /// In hexadecimal digits.
+    /// The digest, in hexadecimal digits.
     pub(crate) fn sha256(&self) -> String {
         hexadecimal(self.digest.clone())
     }

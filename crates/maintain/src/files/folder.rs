@@ -37,9 +37,9 @@ impl Folder {
         let missing: Vec<_> = self.path.ancestors().take_while(|path| !exists(path)).collect();
         let made = || -> io::Result<()> {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
-            missing.iter().filter_map(|path| path.parent()).try_for_each(last)
+            missing.iter().filter_map(|path| path.parent()).try_for_each(sync)
         };
-        made().map_err(|error| trouble("make the folder", &self.path, &error))
+        made().map_err(|error| refusal("make the folder", &self.path, &error))
     }
 }
 
@@ -48,10 +48,10 @@ fn exists(path: &Path) -> bool {
 }
 
 /// Makes what was created or renamed in a folder survive a crash of the machine.
-pub(crate) fn last(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder)?.sync_all() {
-        // There are file systems that know no such thing for folders, and then do it by themselves.
+        // Some file systems cannot sync folders, and do it by themselves.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         done => done,
     }
@@ -96,8 +96,8 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What is said where the file system refuses.
-pub(crate) fn trouble(what: &str, path: &Path, error: &io::Error) -> Refused {
+/// The error of an operation that the file system refused.
+pub(crate) fn refusal(what: &str, path: &Path, error: &io::Error) -> Refused {
     let hint = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             "make room there; rows that are not in a file stay in the table"

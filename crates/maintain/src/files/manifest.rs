@@ -1,4 +1,4 @@
-//! `manifest.json`: what the files of a folder hold, for whoever reads them without the database. Several rules may
+//! `manifest.json`: what the files of a folder hold, for people who read them without the database. Several rules may
 //! share a folder, and so may databases: only the entries that are named are touched. It is never seen half written.
 
 use std::{
@@ -11,19 +11,19 @@ use reconcile_core::kinds::retention::preflight::Refused;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::folder::{self, trouble};
+use super::folder::{self, refusal};
 
 const NAME: &str = "manifest.json";
 
-/// It takes the name of the other once it is on the disk.
+/// The next manifest. It gets the name of the manifest once it is on the disk.
 const NEXT: &str = "manifest.json.new";
 
-/// Whoever holds it may write the manifest.
+/// The process that holds it may write the manifest.
 const LOCK: &str = "manifest.lock";
 
 const VERSION: u32 = 1;
 
-/// What is said of a file.
+/// The entry of a file.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Entry {
     pub(crate) file: String,
@@ -32,7 +32,7 @@ pub(crate) struct Entry {
     pub(crate) rows: u64,
     /// What counts of it.
     pub(crate) bytes: u64,
-    /// Of these bytes.
+    /// The digest of these bytes.
     pub(crate) sha256: String,
     /// The first of the rule's column.
     pub(crate) from: Option<String>,
@@ -59,7 +59,7 @@ pub(crate) fn amend(folder: &Path, entries: &[Entry], without: &[&str]) -> Resul
         return Ok(());
     }
     write(folder, &json!({ "format_version": VERSION, "files": files }))
-        .map_err(|error| trouble("write", &path, &error))
+        .map_err(|error| refusal("write", &path, &error))
 }
 
 fn locked(path: &Path) -> Result<File, Refused> {
@@ -68,7 +68,7 @@ fn locked(path: &Path) -> Result<File, Refused> {
         folder::lock(&file)?;
         Ok(file)
     };
-    open().map_err(|error| trouble("write", path, &error))
+    open().map_err(|error| refusal("write", path, &error))
 }
 
 /// The entries that are there.
@@ -76,7 +76,7 @@ fn read(path: &Path) -> Result<Vec<Value>, Refused> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(trouble("read", path, &error)),
+        Err(error) => return Err(refusal("read", path, &error)),
     };
     let mut manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
     match (manifest["format_version"] == VERSION, manifest["files"].take()) {
@@ -94,5 +94,5 @@ fn write(folder: &Path, manifest: &Value) -> io::Result<()> {
     file.write_all(format!("{manifest:#}\n").as_bytes())?;
     file.sync_all()?;
     fs::rename(&next, folder.join(NAME))?;
-    folder::last(folder)
+    folder::sync(folder)
 }

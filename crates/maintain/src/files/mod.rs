@@ -1,6 +1,7 @@
-//! Archives in files. The rows of a batch are on the disk, read back, and told of by the manifest, before their delete
-//! commits; what counts of a file commits with it. So a row is at no moment in neither place; after a run that was
-//! broken off it may be in both, until the next one begins with `repair`. What a file looks like is left to `data`.
+//! Archives in files. The rows of a batch are on the disk, read back and listed in the manifest before their delete
+//! commits; what counts of a file commits with it. So at any moment a row is in at least one place. After an
+//! interrupted run it may be in both, until the next run begins with `repair`. What a file looks like is left to
+//! `data`.
 
 mod data;
 mod folder;
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::{context::number, run_error::BatchError};
 use data::{Content, DataFile};
-use folder::{Folder, trouble};
+use folder::{Folder, refusal};
 use manifest::Entry;
 
 /// A file that has so many bytes gets no more batches.
@@ -53,7 +54,7 @@ struct Current {
     name: String,
     data: DataFile,
     bounds: Bounds,
-    /// What is so once the batch commits.
+    /// What it holds once the batch commits.
     next: Option<(Content, Bounds)>,
 }
 
@@ -64,7 +65,7 @@ struct Bounds {
     high: Option<(i64, String)>,
 }
 
-/// The archive of a rule, if it is one in files: all that it holds is as it was left, or as it should have been.
+/// The archive of a rule, if it is one in files. Its files are repaired before it is opened.
 pub(crate) async fn open(
     session: &mut Session,
     registry: &Registry,
@@ -89,7 +90,7 @@ pub(crate) async fn open(
     }))
 }
 
-/// How rows come back from files, for whoever wants them back.
+/// Says how rows come back from files, to people who want them back.
 pub(crate) fn way_back(root: &Path, folder: &str, table: &Table) -> Refused {
     let (name, path) = (&table.name, Folder::new(root, folder).path);
     let line = Ident::fitted("archived_", name.name.as_str());
@@ -118,7 +119,7 @@ impl Archive {
         self.ready(session, registry).await?;
         let Some(current) = &mut self.current else { return Err(no_answer().into()) };
         let path = self.folder.path.join(&current.name);
-        let refused = |error: std::io::Error| BatchError::Refused(trouble("write", &path, &error));
+        let refused = |error: std::io::Error| BatchError::Refused(refusal("write", &path, &error));
         let mut counts: Option<(u64, PgRow)> = None;
         let take = |row: PgRow| -> Result<(), BatchError> {
             match &counts {
@@ -155,7 +156,7 @@ impl Archive {
     }
 
     /// The statement that says what of the file counts once the batch commits; none, where it had no rows.
-    pub(crate) fn noted(&self, registry: &Registry) -> Option<String> {
+    pub(crate) fn update(&self, registry: &Registry) -> Option<String> {
         let current = self.current.as_ref()?;
         let (content, bounds) = current.next.as_ref()?;
         let (low, high) = bounds.texts();
@@ -188,7 +189,7 @@ impl Archive {
         repair::mend(session, registry, root, &self.table.to_string(), &self.folder).await
     }
 
-    /// Has a file with room, and nothing in it that does not count.
+    /// Makes sure that there is a file with room, and that all rows in it count.
     async fn ready(&mut self, session: &mut Session, registry: &Registry) -> Result<(), BatchError> {
         if let Some(current) = self.current.as_mut().filter(|current| current.data.is_dirty()) {
             current.next = None;
@@ -198,7 +199,7 @@ impl Archive {
                 if kept.rows > 0 { (vec![entry], None) } else { (Vec::new(), Some(current.name.as_str())) };
             manifest::amend(&self.folder.path, &entries, without.as_slice())?;
             let path = self.folder.path.join(&current.name);
-            current.data.take_back().map_err(|error| trouble("mend", &path, &error))?;
+            current.data.take_back().map_err(|error| refusal("mend", &path, &error))?;
         }
         let sealed = match &self.current {
             Some(current) if !current.is_full() => return Ok(()),
@@ -209,7 +210,7 @@ impl Archive {
         Ok(())
     }
 
-    /// The entry is there before the file, for good: no file is unknown to whoever repairs.
+    /// Begins a file. Its entry commits before the file exists, so that `repair` knows every file.
     async fn begin(&mut self, session: &mut Session, registry: &Registry, sealed: &str) -> Result<Current, BatchError> {
         self.files += 1;
         let name = folder::name(&self.table, self.run, self.files);
@@ -220,7 +221,7 @@ impl Archive {
         let insert = registry.archive_file_begun(&begun);
         let sql = format!("BEGIN; SET LOCAL synchronous_commit = on; {sealed}{insert}; COMMIT");
         let id = i64::try_from(number(session, &sql).await?).unwrap_or(i64::MAX);
-        let data = DataFile::create(&path).map_err(|error| trouble("write", &path, &error))?;
+        let data = DataFile::create(&path).map_err(|error| refusal("write", &path, &error))?;
         Ok(Current { id, name, data, bounds: Bounds::default(), next: None })
     }
 }
@@ -259,7 +260,7 @@ fn gone(counts: &PgRow) -> Result<u64, LiveError> {
 }
 
 impl Bounds {
-    /// With those of a batch, from its row of counts.
+    /// The same, widened by the bounds of a batch, from its row of counts.
     fn with(&self, counts: &PgRow) -> Result<Self, LiveError> {
         let bound = |column: usize| -> Result<Option<(i64, String)>, LiveError> {
             let (text, at): (Option<String>, Option<i64>) = (counts.try_get(column)?, counts.try_get(column + 1)?);

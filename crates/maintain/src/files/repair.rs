@@ -1,6 +1,6 @@
-//! Makes the files of a rule what the database says of them. A run that was broken off leaves a file with rows behind
-//! those that count, which are still in the table: they are cut off. A file with less than what counts, or with
-//! something else, has lost rows: that is said, and nothing is touched.
+//! Makes the files of a rule what the database says of them. An interrupted run leaves rows at the end of a file that
+//! are still in the table: they do not count, and are cut off. A file that holds less than what counts, or something
+//! else, has lost rows: that is an error, and nothing is touched.
 
 use std::{
     fs::{self, File, Metadata},
@@ -18,22 +18,22 @@ use reconcile_live::{LiveError, Session};
 
 use super::{
     data,
-    folder::{self, Folder, trouble},
+    folder::{self, Folder, refusal},
     manifest::{self, Entry},
 };
 use crate::run_error::BatchError;
 
-/// A file of which the database knows, as it was found.
+/// A file that the database knows, as it was found.
 struct Found {
     model: Model,
     /// The folder that it is in.
     folder: PathBuf,
-    /// Open, and nobody else's, where it may have to be mended.
+    /// Open and locked, where it may have to be mended.
     file: Option<File>,
 }
 
 /// Looks at the files of a rule in its folder, and at those elsewhere that no run has sealed; mends and seals them, and
-/// has the manifests tell of them.
+/// brings the manifests up to date.
 pub(crate) async fn mend(
     session: &mut Session,
     registry: &Registry,
@@ -47,7 +47,7 @@ pub(crate) async fn mend(
     for model in concerned {
         found.push(Found::look(model, root)?);
     }
-    told(&found, &current.path)?;
+    update_manifests(&found, &current.path)?;
     let statements = found.iter().map(|found| found.mend(registry)).collect::<Result<Vec<_>, _>>()?;
     let statements: Vec<_> = statements.into_iter().flatten().collect();
     if !statements.is_empty() {
@@ -61,8 +61,8 @@ pub(crate) fn modified(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
-/// Before anything is cut off: a manifest may tell of less than there is, and not of more.
-fn told(found: &[Found], current: &Path) -> Result<(), Refused> {
+/// Brings the manifests up to date before anything is cut off: a manifest may list less than there is, not more.
+fn update_manifests(found: &[Found], current: &Path) -> Result<(), Refused> {
     let mut folders: Vec<_> =
         found.iter().map(|found| found.folder.as_path()).filter(|folder| folder.is_dir()).collect();
     folders.push(current);
@@ -110,7 +110,7 @@ impl Found {
             let (length, digest) = (file.metadata()?.len(), data::sha256(&file, model.bytes.unsigned_abs())?);
             Ok((file, length, digest))
         });
-        let (file, length, digest) = read.map_err(|error| trouble("read", &path, &error))?;
+        let (file, length, digest) = read.map_err(|error| refusal("read", &path, &error))?;
         let bytes = model.bytes.unsigned_abs();
         let as_written = model.rows == 0 || digest == model.sha256;
         // Rows that do not count are only behind what a run did not seal.
@@ -125,7 +125,7 @@ impl Found {
     /// Cuts off what does not count. Gives the statement that is then true.
     fn mend(&self, registry: &Registry) -> Result<Option<String>, Refused> {
         let path = self.folder.join(&self.model.file);
-        let refused = |error: io::Error| trouble("mend", &path, &error);
+        let refused = |error: io::Error| refusal("mend", &path, &error);
         if self.model.rows == 0 {
             folder::remove(&path).map_err(refused)?;
             return Ok(Some(registry.archive_file_unused(self.model.id)));
@@ -145,7 +145,7 @@ impl Found {
 
 /// The statement that seals a file which nobody writes any more.
 pub(crate) fn sealed(registry: &Registry, id: i64, path: &Path) -> Result<String, Refused> {
-    let metadata = fs::metadata(path).map_err(|error| trouble("read", path, &error))?;
+    let metadata = fs::metadata(path).map_err(|error| refusal("read", path, &error))?;
     Ok(registry.archive_file_sealed(id, modified(&metadata)))
 }
 

@@ -1,5 +1,5 @@
-//! Refreshes materialized views, one after the other, each after those that it reads. What fails keeps those that read
-//! it from being refreshed from what is old, and no others. The statement itself is in `statement`.
+//! Refreshes materialized views one after the other, each after those that it reads. Where one fails, those that read
+//! it are skipped, and no others. The statement itself is in `statement`.
 
 mod statement;
 
@@ -41,7 +41,7 @@ pub async fn refresh(
     let found = matview::read::facts_of(session, &names).await?;
     let reads = |view: &Matview| found.get(&view.name).map(|found| found.reads.clone()).unwrap_or_default();
     let reads: Vec<_> = views.iter().map(|view| (view.name.clone(), reads(view))).collect();
-    // Where somebody has led a plain view round in a circle, no order is right, and any brings them closer to the truth.
+    // Plain views may make views read each other in a circle. No order is right then, and any is better than none.
     let order = order::sorted(&reads).unwrap_or_else(|_| reads.iter().map(|(name, _)| name.clone()).collect());
     let mut context = RunContext { session, options, stop, tell, files: None };
     let number = next_run(&mut context, RunTable::Refresh).await?;
@@ -67,7 +67,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// One view; and why it is not up to date, unless it is.
+    /// Refreshes one view. Gives why it is not up to date, unless it is.
     async fn view(&mut self, view: &Matview, found: Option<&Found>) -> Option<RunError> {
         let concurrently = found.is_some_and(|found| statement::is_concurrent(view, found));
         let action = if concurrently { "REFRESH CONCURRENTLY" } else { "REFRESH" };
@@ -111,7 +111,7 @@ impl Run<'_> {
         Ok(found)
     }
 
-    /// As the only one who refreshes it. An error: nothing was begun.
+    /// Refreshes a view under its lock. An error: nothing was begun.
     async fn alone(
         &mut self,
         view: &Matview,
@@ -144,7 +144,7 @@ impl Run<'_> {
         (self.context.tell)(Event::RefreshStarted(&recorded.operation));
         let start = Instant::now();
         let result = self.execute(view, concurrently).await;
-        // Something was executed, however quickly.
+        // A refresh took some time, however short.
         let took = start.elapsed().max(Duration::from_millis(1));
         let recorded = recorded.after(*result.as_ref().unwrap_or(&0), took);
         let error = result.err();
@@ -152,7 +152,7 @@ impl Run<'_> {
     }
 }
 
-/// Somebody else is at work on it; to wait would be to do it twice (TRAPS 31).
+/// Somebody else refreshes it already. Waiting would do the work twice (TRAPS 31).
 fn overlap(holder: &str) -> RunError {
     let message = format!("it is being refreshed or changed already, by {holder}");
     RunError::Overlap(Refused { message, hint: "wait for its end".to_owned() })

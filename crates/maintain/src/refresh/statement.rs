@@ -1,5 +1,5 @@
-//! The statement that refreshes a view: with its time limits, again where somebody was in the way, cancelled where the
-//! user wants to stop.
+//! The statement that refreshes a view. It has time limits, is tried again where it did not get its lock, and is
+//! cancelled where the user wants to stop.
 
 use reconcile_apply::{retry::Retries, sqlstate::ErrorKind};
 use reconcile_core::{
@@ -15,12 +15,13 @@ use sea_orm::sqlx::Row as _;
 use super::Run;
 use crate::{cancellable::run_cancellable, context::number, run_error::RunError};
 
-/// Whether others can read on meanwhile. The first filling has nothing that they could read (TRAPS 28).
+/// Whether others can read the view meanwhile. A view that was never filled cannot be refreshed so (TRAPS 28).
 pub(super) fn is_concurrent(view: &Matview, found: &Found) -> bool {
     view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently) && found.populated
 }
 
-/// Who refreshes or changes a view now, however that was begun; to wait would be to do it twice (TRAPS 31).
+/// The process that refreshes or changes a view now, whoever started it. Waiting for it would do the work twice
+/// (TRAPS 31).
 pub(super) async fn other(session: &mut Session, view: u32) -> Result<Option<String>, LiveError> {
     let sql = Sql::new(
         "SELECT 'process ' || l.pid FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted \
@@ -32,7 +33,7 @@ pub(super) async fn other(session: &mut Session, view: u32) -> Result<Option<Str
 }
 
 impl Run<'_> {
-    /// Refreshes it, and counts its rows.
+    /// Refreshes the view, and counts its rows.
     pub(super) async fn execute(&mut self, view: &Matview, concurrently: bool) -> Result<u64, RunError> {
         // A plain refresh makes readers queue as long as it waits; nobody waits behind a concurrent one but others of
         // its kind.
