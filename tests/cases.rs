@@ -15,16 +15,29 @@
 //! | `versions` | the versions of PostgreSQL to run on, such as `15-18`; the oldest and the newest where it is missing |
 //!
 //! After each apply that succeeds there has to be nothing left to do, no INVALID index that was not there before, and
-//! no remnant. What is refused must leave every index as it was. `UPDATE_CASES=1` writes the expectations; `CASE=text` runs the folders whose
-//! path holds the text; `CASE_VERSION=17` runs one version.
+//! no remnant. What is refused must leave every index as it was.
+//!
+//! Each folder is one test for each version, named like `matview/replace::17`:
+//!
+//! - `cargo test --test cases matview/replace` runs the tests whose name holds the text;
+//! - `cargo test --test cases -- --exact matview/replace::17` runs one, and `-- --list` shows all names;
+//! - `CASE_VERSION=16` has every folder that may run on that version run there, and nowhere else. Without it, a folder that
+//!   has no `versions` has no test for the versions in between;
+//! - `UPDATE_CASES=1` writes the expectations.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use std::collections::VecDeque;
+#[expect(dead_code, reason = "the other tests of the whole program share it, and use the rest")]
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::{env, fs, panic, thread};
+use std::process::ExitCode;
+use std::{env, fs};
 
-use crate::common::{Database, Project, Run, Version, newest, versions, write_below};
+use libtest_mimic::{Arguments, Trial};
 
+use crate::common::{Database, Project, Run, Version, newest, versions};
+
+/// More than the cores of a small machine: a case waits for its server most of the time.
 const THREADS: usize = 4;
 
 /// Stale, not approved, locked out: nothing was written.
@@ -35,27 +48,13 @@ const REMNANTS: [&str; 4] = [" INVALID", " NOT READY", "reconcile_new_", "reconc
 
 const NOTHING: &str = "No changes. The database matches the declared state.\n";
 
-#[test]
-fn every_case_comes_out_as_its_folder_says() {
-    let jobs: VecDeque<_> = folders().into_iter().flat_map(|folder| jobs(&folder)).collect();
-    assert!(!jobs.is_empty(), "no case matches CASE and CASE_VERSION");
-    let (count, jobs, failures) = (jobs.len(), Mutex::new(jobs), Mutex::new(Vec::new()));
-    let next = || jobs.lock().unwrap().pop_front();
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                while let Some(job) = next() {
-                    if let Err(failure) = panic::catch_unwind(|| job.run()) {
-                        let text = failure.downcast_ref::<String>().cloned().unwrap_or_default();
-                        failures.lock().unwrap().push(format!("{}: {text}", job.name()));
-                    }
-                }
-            });
-        }
-    });
-    let mut failures = failures.into_inner().unwrap();
-    failures.sort();
-    assert!(failures.is_empty(), "{} of {count} fail:\n\n{}", failures.len(), failures.join("\n\n"));
+/// The servers end with this process: each has a guard that sees its end.
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(THREADS);
+    let trials: Vec<_> = folders().iter().flat_map(|folder| jobs(folder)).map(Job::into_trial).collect();
+    assert!(!trials.is_empty(), "no case runs on the versions of PostgreSQL here, or on that of CASE_VERSION");
+    libtest_mimic::run(&args, trials).exit_code()
 }
 
 fn root() -> PathBuf {
@@ -67,8 +66,6 @@ fn folders() -> Vec<PathBuf> {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
     };
     let mut folders: Vec<_> = below(&root()).iter().flat_map(|area| below(area)).collect();
-    let only = env::var("CASE").unwrap_or_default();
-    folders.retain(|folder| folder.to_string_lossy().contains(&only));
     folders.sort();
     folders
 }
@@ -96,9 +93,13 @@ struct Job {
 }
 
 impl Job {
-    fn name(&self) -> String {
+    fn into_trial(self) -> Trial {
         let folder = self.folder.strip_prefix(root()).unwrap();
-        format!("{} on PostgreSQL {}", folder.display(), self.version.major())
+        let name = format!("{}::{}", folder.display(), self.version.major());
+        Trial::test(name, move || {
+            self.run();
+            Ok(())
+        })
     }
 
     fn run(&self) {
@@ -180,7 +181,7 @@ impl Job {
         let expected = self.read(file);
         if env::var_os("UPDATE_CASES").is_some() {
             if expected.as_deref() != Some(actual) {
-                write_below(&self.folder, file, actual);
+                fs::write(self.folder.join(file), actual).unwrap();
             }
         } else if expected.as_deref() != Some(actual) {
             panic!("{file} differs; expected\n{}\nactual\n{actual}", expected.unwrap_or_default());
