@@ -9,13 +9,13 @@
 //! | `plan.txt` | what `plan --detailed-exitcode` prints, and its exit code |
 //! | `flags` | the flags of `apply` |
 //! | `apply.txt` | what `apply` says where it does not succeed, and its exit code |
-//! | `after.txt` | every index after an apply that was not refused |
+//! | `after.txt` | every object after an apply that was not refused: `common/indexes.sql`, then `common/objects.sql` |
 //! | `notes.txt` | the second plan, where it says more than that nothing changes |
 //! | `later.sql`, `later.txt` | what happens to the database after that, and what the plan then is |
 //! | `versions` | the versions of PostgreSQL to run on, such as `15-18`; the oldest and the newest where it is missing |
 //!
 //! After each apply that succeeds there has to be nothing left to do, no INVALID index that was not there before, and
-//! no remnant. What is refused must leave every index as it was.
+//! no remnant. What is refused must leave every object as it was.
 //!
 //! Each folder is one test for each version, named like `matview/replace::17`:
 //!
@@ -43,8 +43,11 @@ const THREADS: usize = 4;
 /// Stale, not approved, locked out: nothing was written.
 const REFUSED: [i32; 3] = [3, 4, 6];
 
-/// What an index looks like that no apply may leave.
+/// What the line of an object that no apply may leave holds.
 const REMNANTS: [&str; 4] = [" INVALID", " NOT READY", "reconcile_new_", "reconcile_old_"];
+
+/// Every object that can be declared, and what comes and goes with one.
+const OBJECTS: &str = concat!(include_str!("common/indexes.sql"), include_str!("common/objects.sql"));
 
 const NOTHING: &str = "No changes. The database matches the declared state.\n";
 
@@ -105,13 +108,13 @@ impl Job {
     fn run(&self) {
         let (database, project) = (Database::new(self.version), Project::new());
         self.prepare(&database, &project);
-        let before = database.indexes();
+        let before = database.sql(OBJECTS);
         let plan = project.run(&database, &["plan", "--detailed-exitcode"]);
         self.expect("plan.txt", &said(&plan, &database));
         match plan.code {
             // Adoptions and outdated records are no changes, and are still to be written down.
             0 | 2 => self.apply(&database, &project, &before),
-            _ => assert_eq!(before, database.indexes(), "a plan has changed something"),
+            _ => assert_eq!(before, database.sql(OBJECTS), "a plan has changed something"),
         }
     }
 
@@ -143,7 +146,7 @@ impl Job {
         } else {
             self.expect_none("apply.txt");
         }
-        let after = database.indexes();
+        let after = database.sql(OBJECTS);
         if REFUSED.contains(&run.code) {
             assert_eq!(before, after, "a refused apply has changed something");
             return;
@@ -159,14 +162,14 @@ impl Job {
     }
 
     fn plan_again(&self, database: &Database, project: &Project) {
-        let after = database.indexes();
+        let after = database.sql(OBJECTS);
         let second = project.expect_no_changes(database);
         if second.stdout == NOTHING {
             self.expect_none("notes.txt");
         } else {
             self.expect("notes.txt", &said(&second, database));
         }
-        assert_eq!(after, database.indexes(), "a second plan has changed something");
+        assert_eq!(after, database.sql(OBJECTS), "a second plan has changed something");
         if let Some(sql) = self.read("later.sql") {
             database.sql(&sql);
             self.expect("later.txt", &said(&project.run(database, &["plan", "--detailed-exitcode"]), database));
