@@ -8,6 +8,7 @@ mod arrows;
 mod common;
 mod convergence;
 mod faults;
+mod forms;
 mod hostile;
 mod import;
 mod keywords;
