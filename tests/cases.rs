@@ -9,53 +9,55 @@
 //! | `plan.txt` | what `plan --detailed-exitcode` prints, and its exit code |
 //! | `flags` | the flags of `apply` |
 //! | `apply.txt` | what `apply` says where it does not succeed, and its exit code |
-//! | `after.txt` | every index after an apply that was not refused |
+//! | `after.txt` | every object after an apply that was not refused: `common/indexes.sql`, then `common/objects.sql` |
 //! | `notes.txt` | the second plan, where it says more than that nothing changes |
 //! | `later.sql`, `later.txt` | what happens to the database after that, and what the plan then is |
 //! | `versions` | the versions of PostgreSQL to run on, such as `15-18`; the oldest and the newest where it is missing |
 //!
 //! After each apply that succeeds there has to be nothing left to do, no INVALID index that was not there before, and
-//! no remnant. What is refused must leave every index as it was. `UPDATE_CASES=1` writes the expectations; `CASE=text` runs the folders whose
-//! path holds the text; `CASE_VERSION=17` runs one version.
+//! no remnant. What is refused must leave every object as it was.
+//!
+//! Each folder is one test for each version, named like `matview/replace::17`:
+//!
+//! - `cargo test --test cases matview/replace` runs the tests whose name holds the text;
+//! - `cargo test --test cases -- --exact matview/replace::17` runs one, and `-- --list` shows all names;
+//! - `CASE_VERSION=16` has every folder that may run on that version run there, and nowhere else. Without it, a folder that
+//!   has no `versions` has no test for the versions in between;
+//! - `UPDATE_CASES=1` writes the expectations.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use std::collections::VecDeque;
+#[expect(dead_code, reason = "the other tests of the whole program share it, and use the rest")]
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::{env, fs, panic, thread};
+use std::process::ExitCode;
+use std::{env, fs};
 
-use crate::common::{Database, Project, Run, Version, newest, versions, write_below};
+use libtest_mimic::{Arguments, Trial};
 
+use crate::common::{Database, Project, Run, Version, newest, versions};
+
+/// More than the cores of a small machine: a case waits for its server most of the time.
 const THREADS: usize = 4;
 
 /// Stale, not approved, locked out: nothing was written.
 const REFUSED: [i32; 3] = [3, 4, 6];
 
-/// What an index looks like that no apply may leave.
+/// What the line of an object that no apply may leave holds.
 const REMNANTS: [&str; 4] = [" INVALID", " NOT READY", "reconcile_new_", "reconcile_old_"];
+
+/// Every object that can be declared, and what comes and goes with one.
+const OBJECTS: &str = concat!(include_str!("common/indexes.sql"), include_str!("common/objects.sql"));
 
 const NOTHING: &str = "No changes. The database matches the declared state.\n";
 
-#[test]
-fn every_case_comes_out_as_its_folder_says() {
-    let jobs: VecDeque<_> = folders().into_iter().flat_map(|folder| jobs(&folder)).collect();
-    assert!(!jobs.is_empty(), "no case matches CASE and CASE_VERSION");
-    let (count, jobs, failures) = (jobs.len(), Mutex::new(jobs), Mutex::new(Vec::new()));
-    let next = || jobs.lock().unwrap().pop_front();
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                while let Some(job) = next() {
-                    if let Err(failure) = panic::catch_unwind(|| job.run()) {
-                        let text = failure.downcast_ref::<String>().cloned().unwrap_or_default();
-                        failures.lock().unwrap().push(format!("{}: {text}", job.name()));
-                    }
-                }
-            });
-        }
-    });
-    let mut failures = failures.into_inner().unwrap();
-    failures.sort();
-    assert!(failures.is_empty(), "{} of {count} fail:\n\n{}", failures.len(), failures.join("\n\n"));
+/// The servers end with this process: each has a guard that sees its end.
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(THREADS);
+    let trials: Vec<_> = folders().iter().flat_map(|folder| jobs(folder)).map(Job::into_trial).collect();
+    assert!(!trials.is_empty(), "no case runs on the versions of PostgreSQL here, or on that of CASE_VERSION");
+    libtest_mimic::run(&args, trials).exit_code()
 }
 
 fn root() -> PathBuf {
@@ -67,8 +69,6 @@ fn folders() -> Vec<PathBuf> {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
     };
     let mut folders: Vec<_> = below(&root()).iter().flat_map(|area| below(area)).collect();
-    let only = env::var("CASE").unwrap_or_default();
-    folders.retain(|folder| folder.to_string_lossy().contains(&only));
     folders.sort();
     folders
 }
@@ -96,21 +96,25 @@ struct Job {
 }
 
 impl Job {
-    fn name(&self) -> String {
+    fn into_trial(self) -> Trial {
         let folder = self.folder.strip_prefix(root()).unwrap();
-        format!("{} on PostgreSQL {}", folder.display(), self.version.major())
+        let name = format!("{}::{}", folder.display(), self.version.major());
+        Trial::test(name, move || {
+            self.run();
+            Ok(())
+        })
     }
 
     fn run(&self) {
         let (database, project) = (Database::new(self.version), Project::new());
         self.prepare(&database, &project);
-        let before = database.indexes();
+        let before = database.sql(OBJECTS);
         let plan = project.run(&database, &["plan", "--detailed-exitcode"]);
         self.expect("plan.txt", &said(&plan, &database));
         match plan.code {
             // Adoptions and outdated records are no changes, and are still to be written down.
             0 | 2 => self.apply(&database, &project, &before),
-            _ => assert_eq!(before, database.indexes(), "a plan has changed something"),
+            _ => assert_eq!(before, database.sql(OBJECTS), "a plan has changed something"),
         }
     }
 
@@ -142,7 +146,7 @@ impl Job {
         } else {
             self.expect_none("apply.txt");
         }
-        let after = database.indexes();
+        let after = database.sql(OBJECTS);
         if REFUSED.contains(&run.code) {
             assert_eq!(before, after, "a refused apply has changed something");
             return;
@@ -158,14 +162,14 @@ impl Job {
     }
 
     fn plan_again(&self, database: &Database, project: &Project) {
-        let after = database.indexes();
+        let after = database.sql(OBJECTS);
         let second = project.expect_no_changes(database);
         if second.stdout == NOTHING {
             self.expect_none("notes.txt");
         } else {
             self.expect("notes.txt", &said(&second, database));
         }
-        assert_eq!(after, database.indexes(), "a second plan has changed something");
+        assert_eq!(after, database.sql(OBJECTS), "a second plan has changed something");
         if let Some(sql) = self.read("later.sql") {
             database.sql(&sql);
             self.expect("later.txt", &said(&project.run(database, &["plan", "--detailed-exitcode"]), database));
@@ -180,7 +184,7 @@ impl Job {
         let expected = self.read(file);
         if env::var_os("UPDATE_CASES").is_some() {
             if expected.as_deref() != Some(actual) {
-                write_below(&self.folder, file, actual);
+                fs::write(self.folder.join(file), actual).unwrap();
             }
         } else if expected.as_deref() != Some(actual) {
             panic!("{file} differs; expected\n{}\nactual\n{actual}", expected.unwrap_or_default());

@@ -1,36 +1,19 @@
 //! Definitions written otherwise than PostgreSQL prints them: one apply makes them, and nothing is left to do, with
-//! the registry and without it. The forms are data: `convergence/before.sql` and `convergence/schema/`.
+//! the registry and without it. The forms are data: `forms.rs` applies them.
 
-use std::fs;
-use std::path::Path;
-
-use crate::common::{Database, Project, Version, versions};
+use crate::common::{Database, Project, versions};
+use crate::forms;
 
 /// Each is a reason why comparing text fails.
 const FORMS: usize = 50;
 
-fn data(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/convergence").join(file);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn project(version: &Version) -> Project {
-    let project = Project::new();
-    project.write("reconcile.yaml", data("reconcile.yaml"));
-    project.write("schema/forms.yaml", data("forms.yaml"));
-    if version.major() >= 15 {
-        project.write("schema/since_15.yaml", data("since_15.yaml"));
-    }
-    project
-}
-
 #[test]
 fn fifty_forms_converge_in_one_apply() {
     for version in versions() {
-        let (database, project) = (Database::new(version), project(version));
-        database.sql(&data("before.sql"));
-        let run = project.apply(&database);
+        let (applied, project) = (forms::indexes(version), forms::project_of_indexes(version));
+        let run = &applied.run;
         assert!(!run.stdout.contains("note:"), "a form is the same as another: {run}");
+        let database = applied.copy();
         let made = database.sql("SELECT count(*) FROM pg_indexes WHERE schemaname IN ('public', 'shop', 'Odd.Schema')");
         assert!(made.parse::<usize>().unwrap() >= FORMS, "only {made} forms");
         let before = database.indexes();
@@ -68,9 +51,7 @@ fn plans_no_changes_without_temporary(database: &Database, project: &Project) {
 #[test]
 fn what_pg_get_indexdef_prints_is_adopted() {
     for version in versions() {
-        let (database, project) = (Database::new(version), project(version));
-        database.sql(&data("before.sql"));
-        project.apply(&database);
+        let (database, project) = (forms::indexes(version).copy(), forms::project_of_indexes(version));
         let managed = |column: &str| {
             let of =
                 "FROM reconcile.resource r, pg_catalog.format('%I.%I', relation_schema, declaration->>'name') AS name";
@@ -89,10 +70,7 @@ const QUERIES: usize = 40;
 #[test]
 fn forty_queries_converge_in_one_apply() {
     for version in versions() {
-        let (database, project) = (Database::new(version), Project::new());
-        database.sql(&data("views.sql"));
-        project.write("schema/views.yaml", data("views.yaml"));
-        project.apply(&database);
+        let (database, project) = (forms::queries(version).copy(), forms::project_of_queries());
         let made = database.sql("SELECT count(*) FROM pg_matviews");
         assert!(made.parse::<usize>().unwrap() >= QUERIES, "only {made} views");
         let before = database.indexes();

@@ -1,9 +1,9 @@
 //! `import`: what it writes, planned against the same database, changes nothing.
 
 use std::fs;
-use std::path::Path;
 
-use crate::common::{Database, Project, newest, versions};
+use crate::common::{Database, Project, Version, newest, versions};
+use crate::forms;
 
 /// What no form of `convergence` has: all that hangs on an index, and every kind of relation that carries one.
 const MORE: &str = r#"
@@ -25,17 +25,9 @@ CREATE INDEX " spaces " ON keys (b, a); CREATE INDEX "new
 line: #" ON keys (b, a, c); CREATE INDEX "<<" ON keys ((a + 1));
 "#;
 
-fn data(file: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/convergence").join(file)).unwrap()
-}
-
 /// A database with every form of index, none of them managed.
-fn database(version: &'static crate::common::Version) -> Database {
-    let (database, project) = (Database::new(version), Project::new());
-    database.sql(&data("before.sql"));
-    project.write("reconcile.yaml", data("reconcile.yaml"));
-    project.write("schema/forms.yaml", data("forms.yaml"));
-    project.apply(&database);
+fn database(version: &'static Version) -> Database {
+    let database = forms::indexes(version).copy();
     database.sql(&format!("DROP SCHEMA reconcile CASCADE; {MORE}"));
     database
 }
@@ -153,11 +145,8 @@ CREATE MATERIALIZED VIEW with_operators AS SELECT 'a=>1'::ext.hstore OPERATOR(ex
 "#;
 
 /// A database with every form of query, none of the views managed.
-fn database_of_views(version: &'static crate::common::Version) -> Database {
-    let (database, project) = (Database::new(version), Project::new());
-    database.sql(&data("views.sql"));
-    project.write("schema/views.yaml", data("views.yaml"));
-    project.apply(&database);
+fn database_of_views(version: &'static Version) -> Database {
+    let database = forms::queries(version).copy();
     database.sql(&format!("DROP SCHEMA reconcile CASCADE; {VIEWS}"));
     database
 }

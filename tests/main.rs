@@ -1,14 +1,14 @@
 //! The tests of the whole program: the real binary against real servers, each version that this machine has.
 //!
-//! `cases` runs the folders of `cases/`; the other modules hold what a folder cannot say. `common` has the servers,
-//! databases and projects that they share. One process, so that each server is started once.
+//! The folders of `cases/` are run by `cases.rs`, a program of its own; the modules here hold what a folder cannot say.
+//! `common` has the servers, databases and projects that both share. One process, so that each server is started once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod arrows;
-mod cases;
 mod common;
 mod convergence;
 mod faults;
+mod forms;
 mod hostile;
 mod import;
 mod keywords;

@@ -78,10 +78,22 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn new(version: &'static Version) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("case_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = Self::next_name();
         version.server().create_database(&name).unwrap();
         Self { version, name }
+    }
+
+    /// Another database with the same in it. Nobody may be connected to this one meanwhile.
+    pub(crate) fn copy(&self) -> Self {
+        let name = Self::next_name();
+        let create = format!("CREATE DATABASE {name} TEMPLATE {}", self.name);
+        self.version.server().psql("postgres", &create).unwrap();
+        Self { version: self.version, name }
+    }
+
+    fn next_name() -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        format!("case_{}", NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Runs SQL as superuser and returns its rows, columns parted by `|`.

@@ -5,4 +5,4 @@ mod database;
 mod program;
 
 pub(crate) use database::{Database, Version, newest, versions};
-pub(crate) use program::{Project, Run, write_below};
+pub(crate) use program::{Project, Run};

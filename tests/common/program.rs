@@ -29,7 +29,7 @@ pub(crate) struct Run {
 }
 
 /// Writes a file, and the folders on the way to it.
-pub(crate) fn write_below(dir: &Path, path: &str, content: impl AsRef<[u8]>) {
+fn write_below(dir: &Path, path: &str, content: impl AsRef<[u8]>) {
     let path = dir.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();

@@ -1,5 +1,6 @@
 //! Session-level advisory locks: tried again and again, never waited for inside the server, so that no snapshot grows
-//! old over it (TRAPS 8). What a lock stands for is left to whoever names its key.
+//! old over it (docs/pitfalls.md, "A session that waits for an advisory lock holds a snapshot"). What a lock stands for
+//! is left to whoever names its key.
 
 use std::time::Duration;
 

@@ -107,7 +107,8 @@ impl Monitor {
 
     /// One of the transactions that concurrent builds or drops would have to wait for, among those of `since`: a build
     /// waits for snapshots and for who may write to its table, a drop for who uses the table in whatever way
-    /// (TRAPS 8, 9; manual, section 13.3.1). Everybody may see this much of other people's sessions.
+    /// (docs/pitfalls.md, "A concurrent build waits for older transactions"; manual, section 13.3.1). Everybody may see
+    /// this much of other people's sessions.
     ///
     /// # Errors
     /// The connection fails.

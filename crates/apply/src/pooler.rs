@@ -1,5 +1,5 @@
 //! Finds a transaction pooler between us and the server. Behind one, locks, settings and prepared statements land on
-//! other people's connections (TRAPS 12).
+//! other people's connections (docs/pitfalls.md, "A transaction pooler gives each transaction another session").
 
 use reconcile_live::{LiveError, Session};
 

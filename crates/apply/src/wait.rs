@@ -21,7 +21,8 @@ const SLOW: Duration = Duration::from_secs(5);
 
 impl Worker<'_, '_> {
     /// Waits, before concurrent builds or drops, until every transaction that they would wait for has ended. One that
-    /// has begun and runs out of time can only be cleaned up behind the same transactions (TRAPS 9).
+    /// has begun and runs out of time can only be cleaned up behind the same transactions (docs/pitfalls.md, "A
+    /// concurrent build waits for older transactions").
     pub(crate) async fn wait_for_older(
         &mut self,
         position: usize,

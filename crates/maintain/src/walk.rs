@@ -151,7 +151,7 @@ impl<'a, 's> Walk<'a, 's> {
         Ok(())
     }
 
-    /// Says how many rows are left, and whether they become more from run to run (TRAPS 27).
+    /// Says how many rows are left, and whether they become more from run to run.
     pub(crate) async fn backlog(&mut self, key: RunKey<'_>, left: u64) -> String {
         let query = self.context.options.registry.retention_backlog(key.rule, key.run);
         let before = match self.context.session.row(&query).await {

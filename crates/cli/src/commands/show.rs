@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ShowArgs, global: &Global, terminal: &Terminal) -> Resu
     Ok(Exit::Done)
 }
 
-/// Reads a saved plan, which is input like any other (TRAPS 17).
+/// Reads a saved plan, which is input like any other.
 pub(crate) fn read(path: &Path) -> Result<Plan, Failure> {
     let name = path.display();
     let text = fs::read_to_string(path).map_err(|error| Failure::other(format!("{name}: {error}")))?;

@@ -9,7 +9,6 @@ pub(crate) mod text;
 
 use reconcile_core::{
     kind::Describe as _,
-    kinds::Object,
     plan::{Estimate, Plan, PlannedChange, RelationSize, Summary},
 };
 use similar::{ChangeTag, TextDiff};

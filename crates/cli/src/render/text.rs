@@ -2,7 +2,6 @@
 
 use reconcile_core::{
     kind::Describe,
-    kinds::Object,
     plan::{Action, Plan, PlannedChange, Step},
 };
 

@@ -30,7 +30,8 @@ impl<'a> Placed<'a> {
 
 impl Plan {
     /// The phases in order. Builds on different partition trees may run side by side; two on one tree would wait for
-    /// each other's locks and, by way of their snapshots, for ever (TRAPS 8).
+    /// each other's locks and, by way of their snapshots, for ever (docs/pitfalls.md, "Two concurrent builds on one
+    /// table wait for each other").
     #[must_use]
     pub fn phases(&self) -> Vec<Phase<'_>> {
         self.placed().chunk_by(|a, b| class(a.change) == class(b.change)).map(phase).collect()

@@ -152,7 +152,8 @@ impl Run<'_> {
     }
 }
 
-/// Somebody else refreshes it already. Waiting would do the work twice (TRAPS 31).
+/// Somebody else refreshes it already. Waiting would do the work twice (docs/pitfalls.md, "Two refreshes of one view
+/// wait for each other").
 fn overlap(holder: &str) -> RunError {
     let message = format!("it is being refreshed or changed already, by {holder}");
     RunError::Overlap(Refused { message, hint: "wait for its end".to_owned() })

@@ -15,13 +15,14 @@ use sea_orm::sqlx::Row as _;
 use super::Run;
 use crate::{cancellable::run_cancellable, context::number, run_error::RunError};
 
-/// Whether others can read the view meanwhile. A view that was never filled cannot be refreshed so (TRAPS 28).
+/// Whether others can read the view meanwhile. A view that was never filled cannot be refreshed so (docs/pitfalls.md,
+/// "A concurrent refresh needs a filled view and a unique index").
 pub(super) fn is_concurrent(view: &Matview, found: &Found) -> bool {
     view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently) && found.populated
 }
 
 /// The process that refreshes or changes a view now, whoever started it. Waiting for it would do the work twice
-/// (TRAPS 31).
+/// (docs/pitfalls.md, "Two refreshes of one view wait for each other").
 pub(super) async fn other(session: &mut Session, view: u32) -> Result<Option<String>, LiveError> {
     let sql = Sql::new(
         "SELECT 'process ' || l.pid FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted \

@@ -48,8 +48,8 @@ impl<'a> Steps<'a> {
         self.build(index, &index.name.clone(), relation);
     }
 
-    /// Builds it beside the old one, swaps the names, drops the old one (TRAPS 11).
-    /// `ready` is the name of the new one where that stands already.
+    /// Builds it beside the old one, swaps the names, drops the old one (docs/pitfalls.md, "Renaming an index blocks
+    /// neither reads nor writes"). `ready` is the name of the new one where that stands already.
     pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Carrier, ready: Option<&Ident>) {
         let (building, retired) = (ready.cloned().unwrap_or(building_name(index)), retired_name(index));
         let index = &carried_over(index, &old.index);
@@ -89,7 +89,8 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// Gives indexes each other's names, by way of third ones (TRAPS 5a).
+    /// Gives indexes each other's names, by way of third ones (docs/pitfalls.md, "Names are unique in a schema and have
+    /// at most 63 bytes").
     pub fn exchange(&mut self, moves: &[(&LiveIndex, &Index, &Carrier)]) {
         let mut second = Vec::new();
         for (live, wanted, relation) in moves {

@@ -104,9 +104,9 @@ impl Steps {
         }
     }
 
-    /// Builds the new ones beside the old ones, with everything that hangs on them; then, in a transaction of a moment, the
-    /// old ones go and the new ones have their names (TRAPS 29). Their rows are frozen by REFRESH, so that snapshots that
-    /// are older than them see them as well.
+    /// Builds the new ones beside the old ones, with everything that hangs on them; then, in a transaction of a moment,
+    /// the old ones go and the new ones have their names (docs/pitfalls.md, "Old snapshots see only frozen rows of a
+    /// new view"). Their rows are frozen by REFRESH, so that snapshots that are older than them see them as well.
     pub fn replace(&mut self, anew: &[Anew<'_>], repointed: &[Repointed<'_>]) {
         self.transaction = Some(0);
         for one in anew {

@@ -89,7 +89,8 @@ pub struct Schedule {
 pub enum Task {
     /// Runs a retention rule.
     Retain,
-    /// Vacuums what a rule's run has touched, which no procedure can (TRAPS 18).
+    /// Vacuums what a rule's run has touched, which no procedure can (docs/pitfalls.md, "VACUUM cannot run in a
+    /// procedure").
     Vacuum,
     /// Refreshes a chain of views.
     Refresh,

@@ -77,7 +77,8 @@ impl<'a> Decider<'a> {
         self.change(&found.name, Change { action, reason, before, after, steps, records });
     }
 
-    /// From PostgreSQL 17 on, views are filled with a search path of their own (TRAPS 30).
+    /// From PostgreSQL 17 on, views are filled with a search path of their own (docs/pitfalls.md, "Views are filled
+    /// with a restricted search path").
     fn exposed(&mut self, name: &QualifiedName) {
         const RESTRICTED_SINCE: u32 = 170_000;
         let exposed = self.printed(name).map(|printed| printed.exposed.join(", ")).unwrap_or_default();

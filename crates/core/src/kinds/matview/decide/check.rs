@@ -156,7 +156,8 @@ fn undecided(declared: &Declared<Matview>, sides: View<'_>, context: Context<'_>
     Some(problem.hint("plan as a role with TEMPORARY on the database, on the primary"))
 }
 
-/// Whether an index lets REFRESH CONCURRENTLY find each row (TRAPS 28).
+/// Whether an index lets REFRESH CONCURRENTLY find each row (docs/pitfalls.md, "A concurrent refresh needs a filled
+/// view and a unique index").
 fn tells_rows_apart(index: &Index) -> bool {
     let plain = |term: &Term| matches!(term, Term::Column(_));
     let definition = &index.definition;
