@@ -20,4 +20,5 @@ mod retain;
 mod runs;
 mod sample;
 mod saved;
+mod structure;
 mod together;

@@ -9,7 +9,7 @@ use reconcile_live::{LiveError, Session};
 use reconcile_maintain::{
     Options,
     applied::{AppliedError, Sought},
-    due::Scheduled,
+    due::Timed,
     event::{Event, Report, RunOutcome},
 };
 
@@ -50,13 +50,13 @@ pub(crate) fn observer(terminal: &Terminal) -> impl FnMut(Event<'_>) {
 /// The rules or views whose time has come. Tells of the others: each by its name, its time zone, and the `command` that
 /// runs it at any time.
 pub(crate) fn due_now<T>(
-    scheduled: impl IntoIterator<Item = Scheduled<T>>,
+    scheduled: impl IntoIterator<Item = Timed<T>>,
     name_and_zone: impl Fn(&T) -> (&QualifiedName, &str),
     command: &str,
     terminal: &Terminal,
 ) -> Vec<T> {
     let mut due_now = Vec::new();
-    for Scheduled { item, due, next } in scheduled {
+    for Timed { item, due, next } in scheduled {
         if due {
             due_now.push(item);
             continue;

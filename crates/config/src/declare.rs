@@ -38,7 +38,7 @@ pub(crate) struct Declarations {
     /// Which table has the index of this schema and name, and where it stands.
     indexes: HashMap<QualifiedName, (QualifiedName, Source)>,
     pending: Vec<Pending>,
-    /// Retention rules by table, with their places.
+    /// The rules by table, with their places.
     rules: BTreeMap<QualifiedName, (Source, Option<Declared<Rule>>)>,
     matviews: Views,
     /// What is wrong so far.

@@ -9,7 +9,6 @@ use std::{
 };
 
 use reconcile_core::{
-    kinds::Desired,
     problem::Problem,
     source::{FileId, Source},
 };
@@ -17,11 +16,12 @@ use reconcile_core::{
 use crate::{
     declare::Declarations,
     discover::{Discovered, discover, reason},
-    files::{File, Files, Problems},
+    files::{File, Files},
     matviews::QueryFile,
     options::LoadOptions,
     parse::{Parsed, Variables, parse},
-    settings::{Sections, Settings},
+    project::{Problems, Project},
+    settings::Sections,
     shape::{Entries, ViewSpec},
 };
 
@@ -39,21 +39,6 @@ const MAX_PROBLEMS: usize = 1000;
 
 /// Below this much text, more threads cost more than they save.
 const THREAD_BYTES: usize = 64 * 1024;
-
-/// A project that was loaded.
-#[derive(Debug)]
-pub struct Project {
-    /// The folder of the project file; without one, the folder that was read.
-    pub root: PathBuf,
-    /// The files that were read, to show later problems in.
-    pub files: Files,
-    /// How reconcile works in this project.
-    pub settings: Settings,
-    /// What the files declare.
-    pub desired: Desired,
-    /// What is odd, but in nobody's way.
-    pub warnings: Vec<Problem>,
-}
 
 /// Reads the project that `options` name.
 ///

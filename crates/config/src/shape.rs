@@ -44,7 +44,7 @@ pub(crate) struct FileSpec {
     pub(crate) tables: Option<Entries<Option<TableSpec>>>,
     /// Materialized views, by `schema.name`; a bare name is in schema `public`.
     pub(crate) materialized_views: Option<Entries<ViewSpec>>,
-    /// Retention rules, by the `schema.name` of their tables.
+    /// What becomes of old rows, by the `schema.name` of their tables.
     pub(crate) retention: Option<Entries<RuleSpec>>,
 }
 

@@ -14,7 +14,7 @@ use crate::applied::{AppliedError, Sought, rule, view};
 
 /// A rule or a view, and when it is due.
 #[derive(Debug)]
-pub struct Scheduled<T> {
+pub struct Timed<T> {
     /// The rule or view.
     pub item: T,
     /// It is due now.
@@ -36,7 +36,7 @@ pub enum Unfilled {
 ///
 /// # Errors
 /// The registry cannot be read, or holds a schedule that no clock keeps.
-pub async fn rules(session: &mut Session, registry: &Registry) -> Result<Vec<Scheduled<Rule>>, AppliedError> {
+pub async fn rules(session: &mut Session, registry: &Registry) -> Result<Vec<Timed<Rule>>, AppliedError> {
     let schedule = |rule: &Rule| rule.schedule.clone();
     let query = registry.retention_times();
     scheduled(session, registry, &query, Sought::Rules, Unfilled::Waits, rule, schedule).await
@@ -50,7 +50,7 @@ pub async fn views(
     session: &mut Session,
     registry: &Registry,
     unfilled: Unfilled,
-) -> Result<Vec<Scheduled<Matview>>, AppliedError> {
+) -> Result<Vec<Timed<Matview>>, AppliedError> {
     let schedule = |view: &Matview| view.schedule().map(str::to_owned);
     scheduled(session, registry, &registry.refresh_times(), Sought::Views, unfilled, view, schedule).await
 }
@@ -63,7 +63,7 @@ async fn scheduled<T>(
     unfilled: Unfilled,
     read: impl Fn(serde_json::Value) -> Result<T, AppliedError>,
     schedule: impl Fn(&T) -> Option<String>,
-) -> Result<Vec<Scheduled<T>>, AppliedError> {
+) -> Result<Vec<Timed<T>>, AppliedError> {
     if !registry.exists(session).await? {
         return Ok(Vec::new());
     }
@@ -75,7 +75,7 @@ async fn scheduled<T>(
         let next = schedule(&item).map(|schedule| following(&schedule, last, sought)).transpose()?;
         let come = next.as_ref().is_some_and(|(next, _)| *next <= now);
         let due = come || !filled && unfilled == Unfilled::Due;
-        Ok(Scheduled { item, due, next: next.map(|(_, shown)| shown) })
+        Ok(Timed { item, due, next: next.map(|(_, shown)| shown) })
     });
     rows.collect()
 }

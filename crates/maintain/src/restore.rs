@@ -50,9 +50,9 @@ pub async fn restore(
 ) -> Result<Report, LiveError> {
     let mut context = RunContext { session, options, stop, tell, files: None };
     context.prepare().await?;
-    let run = next_run(&mut context, RunTable::Retention).await?;
+    let run = next_run(&mut context, RunTable::Rules).await?;
     let table = rule.table.to_string();
-    let key = RunKey { table: RunTable::Retention, run, rule: &table };
+    let key = RunKey { table: RunTable::Rules, run, rule: &table };
     let (operation, outcome) = match alone(&mut context, rule, bounds, key).await {
         Ok(restored) => restored,
         Err(error) => {

@@ -46,12 +46,12 @@ pub async fn retain(
     let mut context = RunContext { session, options, stop, tell, files: None };
     context.prepare().await?;
     let now = text(context.session, "SELECT now()::text").await?;
-    let number = next_run(&mut context, RunTable::Retention).await?;
+    let number = next_run(&mut context, RunTable::Rules).await?;
     let mut run = Run { now: &now, operations: Vec::new() };
     let mut outcome = RunOutcome::Done;
     for rule in rules {
         let table = rule.table.to_string();
-        let key = RunKey { table: RunTable::Retention, run: number, rule: &table };
+        let key = RunKey { table: RunTable::Rules, run: number, rule: &table };
         let result = if context.is_stopped() {
             Err(RunError::Interrupted("it was interrupted before it began".to_owned()))
         } else {

@@ -15,7 +15,7 @@ use super::{Registry, signed};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunTable {
     /// `retention_run`: tables that retention rules worked on.
-    Retention,
+    Rules,
     /// `refresh_run`: materialized views.
     Refresh,
 }
@@ -82,7 +82,7 @@ pub struct RecordUpdate<'a> {
 impl RunTable {
     fn name(self) -> &'static str {
         match self {
-            Self::Retention => "retention_run",
+            Self::Rules => "retention_run",
             Self::Refresh => "refresh_run",
         }
     }
@@ -90,7 +90,7 @@ impl RunTable {
     /// The column that names what a row is about.
     fn subject(self) -> &'static str {
         match self {
-            Self::Retention => "table_name",
+            Self::Rules => "table_name",
             Self::Refresh => "view_name",
         }
     }
@@ -98,7 +98,7 @@ impl RunTable {
     /// The column that names the rule, where rows are about other tables as well.
     fn rule(self) -> Option<&'static str> {
         match self {
-            Self::Retention => Some("rule"),
+            Self::Rules => Some("rule"),
             Self::Refresh => None,
         }
     }
@@ -106,7 +106,7 @@ impl RunTable {
     /// The column for what is left.
     fn backlog(self) -> Option<&'static str> {
         match self {
-            Self::Retention => Some("backlog"),
+            Self::Rules => Some("backlog"),
             Self::Refresh => None,
         }
     }
@@ -115,7 +115,7 @@ impl RunTable {
     fn orphaned(self) -> &'static str {
         match self {
             // Its counts have committed together with the batches that they count.
-            Self::Retention => "its end was not seen; what it counts is done",
+            Self::Rules => "its end was not seen; what it counts is done",
             Self::Refresh => "its end was not seen",
         }
     }
