@@ -95,14 +95,15 @@ impl Address {
         Self { task: Some(task.into()), ..Self::new(kind, relation) }
     }
 
-    /// Reads what stands behind the name of a kind.
+    /// Reads what stands behind the name of a kind. `examples` is asked only where the shape is wrong: a registry holds
+    /// tens of thousands of addresses, which are right.
     ///
     /// # Errors
     /// It has not the shape, or a part of it is not a name.
-    pub fn read(kind: KindName, shape: Shape, text: &str, examples: &str) -> Result<Self, AddressError> {
+    pub fn read(kind: KindName, shape: Shape, text: &str, examples: impl Fn() -> String) -> Result<Self, AddressError> {
         let rest = text.split_once('/').map_or("", |(_, rest)| rest);
         let name_error = |error| AddressError::Name { address: text.to_owned(), error };
-        let misshapen = || AddressError::Shape { address: text.to_owned(), examples: examples.to_owned() };
+        let misshapen = || AddressError::Shape { address: text.to_owned(), examples: examples() };
         let relation = |name: &str| QualifiedName::parse(name).map_err(name_error);
         match (shape, split_slashes(rest).as_slice()) {
             (Shape::Relation, [name]) => Ok(Self::new(kind, &relation(name)?)),

@@ -59,8 +59,8 @@ impl Reading<'_> {
         let names = self.read_catalogs(server, &mut live, readable).await?;
         self.read_details(server, &mut live).await?;
         let may_make_temporary = facts.temporary && !facts.read_only;
-        let settings = Settings { scope: self.scope, session: self.session, limits: self.limits, may_make_temporary };
-        let problems = live.resolve(server, self.desired, &names, settings).await?;
+        let settings = Settings { scope: self.scope, session: self.session, limits: self.limits };
+        let problems = live.resolve(server, self.desired, &names, settings, may_make_temporary).await?;
         Ok(Read { live, problems })
     }
 

@@ -6,7 +6,8 @@ use reconcile_core::postgres::{
     rows,
 };
 use sea_orm::sqlx::{
-    self, AssertSqlSafe, Connection as _, Either, PgConnection, Row as _, ValueRef as _, postgres::PgRow,
+    self, AssertSqlSafe, Connection as _, Either, PgConnection, Row as _, ValueRef as _,
+    postgres::{PgQueryResult, PgRow},
 };
 
 use crate::{connect::Target, error::LiveError};
@@ -46,17 +47,15 @@ impl Session {
     /// # Errors
     /// The server refused a statement, or the connection broke.
     pub async fn batch(&mut self, sql: &str) -> Result<Vec<Rows>, LiveError> {
-        self.round_trips += 1;
-        let mut results = Vec::new();
-        let mut rows = Vec::new();
-        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
-        while let Some(item) = stream.try_next().await? {
+        let (mut results, mut rows) = (Vec::new(), Vec::new());
+        let take = |item| {
             match item {
                 Either::Left(_) => results.push(std::mem::take(&mut rows)),
                 Either::Right(row) => rows.push(row),
             }
-        }
-        Ok(results)
+            Ok(())
+        };
+        self.run(sql, take).await.map(|()| results)
     }
 
     /// Runs statements like [`Session::batch`], and hands over each row as it comes: for more rows than should be held.
@@ -68,12 +67,19 @@ impl Session {
         sql: &str,
         mut take: impl FnMut(PgRow) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.run(sql, |item| item.right().map_or(Ok(()), &mut take)).await
+    }
+
+    /// Runs statements in one round trip, and hands over each row and the end of each statement as it comes.
+    async fn run<E: From<LiveError>>(
+        &mut self,
+        sql: &str,
+        mut take: impl FnMut(Either<PgQueryResult, PgRow>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.round_trips += 1;
         let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
         while let Some(item) = stream.try_next().await.map_err(LiveError::from)? {
-            if let Either::Right(row) = item {
-                take(row)?;
-            }
+            take(item)?;
         }
         Ok(())
     }
@@ -91,16 +97,15 @@ impl Session {
     /// # Errors
     /// As [`Session::batch`].
     pub async fn tally(&mut self, sql: &str) -> Result<(Option<PgRow>, u64), LiveError> {
-        self.round_trips += 1;
         let (mut first, mut taken) = (None, 0);
-        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
-        while let Some(item) = stream.try_next().await? {
+        let take = |item: Either<PgQueryResult, _>| {
             match item {
                 Either::Left(done) => taken += done.rows_affected(),
-                Either::Right(row) => first = first.or(Some(row)),
+                Either::Right(row) => first = first.take().or(Some(row)),
             }
-        }
-        Ok((first, taken))
+            Ok(())
+        };
+        self.run(sql, take).await.map(|()| (first, taken))
     }
 
     /// Where it is connected to.
@@ -132,17 +137,15 @@ impl Ask for Session {
     type Error = LiveError;
 
     async fn send(&mut self, batch: &Batch) -> Result<Answers, LiveError> {
-        self.round_trips += 1;
-        let mut answers = Answers::default();
-        let mut rows = rows::Rows::default();
-        let mut stream = sqlx::raw_sql(AssertSqlSafe(batch.text())).fetch_many(&mut self.connection);
-        while let Some(item) = stream.try_next().await? {
-            match item {
-                Either::Left(_) => answers.push(std::mem::take(&mut rows)),
-                Either::Right(row) => add(&mut rows, &row)?,
+        let (mut answers, mut rows) = (Answers::default(), rows::Rows::default());
+        let take = |item| match item {
+            Either::Left(_) => {
+                answers.push(std::mem::take(&mut rows));
+                Ok(())
             }
-        }
-        Ok(answers)
+            Either::Right(row) => add(&mut rows, &row),
+        };
+        self.run(batch.text(), take).await.map(|()| answers)
     }
 
     fn refusal(error: LiveError) -> Result<Box<ServerError>, LiveError> {

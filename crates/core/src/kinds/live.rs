@@ -131,10 +131,11 @@ impl Live {
         desired: &Desired,
         names: &index::catalog::Names,
         settings: Settings<'_>,
+        may_make_temporary: bool,
     ) -> Result<Vec<Problem>, S::Error> {
         let Self { database, vocabulary, registry, index, matview, retention, .. } = self;
         let context = settings.context(database, vocabulary, registry, desired.scheduler);
-        let asking = Asking { context, may_make_temporary: settings.may_make_temporary };
+        let asking = Asking { context, may_make_temporary };
         let declared = (desired.matviews.as_slice(), desired.relations.as_slice());
         let mut problems = matview::resolve(server, declared, matview, index, names, asking).await?;
         let indexes = index::View { desired: &desired.relations, live: index };

@@ -126,8 +126,10 @@ impl FromStr for Address {
         let Some(kind) = KindId::ALL.into_iter().find(|known| known.name().as_str() == kind) else {
             return Err(AddressError::Kind(text.to_owned()));
         };
-        let [first @ .., last] = KindId::ALL.map(|kind| format!("`{}`", kind.example()));
-        Self::read(kind.name(), kind.shape(), text, &format!("{} or {last}", first.join(", ")))
+        Self::read(kind.name(), kind.shape(), text, || {
+            let [first @ .., last] = KindId::ALL.map(|kind| format!("`{}`", kind.example()));
+            format!("{} or {last}", first.join(", "))
+        })
     }
 }
 
@@ -227,18 +229,18 @@ pub(crate) struct Settings<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) session: &'a SessionSettings,
     pub(crate) limits: TimeLimits,
-    pub(crate) may_make_temporary: bool,
 }
 
 impl<'a> Settings<'a> {
-    fn context(
+    /// What the kinds ask and plan against, beside their own sides.
+    pub(crate) fn context(
         self,
         database: &'a DatabaseId,
         vocabulary: &'a Vocabulary,
         registry: &'a Registry,
         scheduler: Option<Runner>,
     ) -> Context<'a> {
-        let Self { scope, session, limits, .. } = self;
+        let Self { scope, session, limits } = self;
         Context { database, vocabulary, registry, scope, limits, session, scheduler }
     }
 }

@@ -6,8 +6,8 @@ mod release;
 use crate::{
     change::{Change, Note, SessionSettings, Step, TimeLimits},
     digest::Digest,
-    kind::{Context, Part, Stage},
-    kinds::{self, Desired, Live, Object, Sides},
+    kind::{Part, Stage},
+    kinds::{self, Desired, Live, Object, Settings, Sides},
     plan::{FORMAT_VERSION, Plan, Summary},
     problem::Problem,
     scope::Scope,
@@ -29,32 +29,13 @@ pub struct PlanOptions {
     pub scope: Scope,
 }
 
-/// What the kinds plan against, beside their own sides.
-#[must_use]
-pub fn context<'a>(
-    live: &'a Live,
-    desired: &Desired,
-    scope: &'a Scope,
-    session: &'a SessionSettings,
-    limits: TimeLimits,
-) -> Context<'a> {
-    Context {
-        database: &live.database,
-        vocabulary: &live.vocabulary,
-        registry: &live.registry,
-        scope,
-        limits,
-        session,
-        scheduler: desired.scheduler,
-    }
-}
-
 /// Plans what leads from the live to the desired state.
 ///
 /// # Errors
 /// Every mistake of the user's that only shows against the live side.
 pub fn plan(desired: &Desired, live: &Live, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
-    let context = context(live, desired, &options.scope, &options.session, options.limits);
+    let settings = Settings { scope: &options.scope, session: &options.session, limits: options.limits };
+    let context = settings.context(&live.database, &live.vocabulary, &live.registry, desired.scheduler);
     let merged = merged(kinds::plan(context, Sides { desired, live }));
     if !merged.problems.is_empty() {
         return Err(merged.problems);

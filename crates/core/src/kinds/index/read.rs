@@ -131,13 +131,14 @@ struct Found {
 
 impl Found {
     fn of(rows: &Rows) -> Result<Self, DecodeError> {
-        let mut found = Self { carriers: BTreeMap::new(), by_oid: HashMap::with_capacity(rows.len()) };
+        let mut carriers = Vec::with_capacity(rows.len());
+        let mut by_oid = HashMap::with_capacity(rows.len());
         for row in rows.iter() {
             let (relation, columns) = relation(&row)?;
-            found.by_oid.insert(relation.oid, (relation.name.clone(), row.get(4)?, columns));
-            found.carriers.insert(relation.name.clone(), Carrier { relation, indexes: BTreeMap::new() });
+            by_oid.insert(relation.oid, (relation.name.clone(), row.get(4)?, columns));
+            carriers.push((relation.name.clone(), Carrier { relation, indexes: BTreeMap::new() }));
         }
-        Ok(found)
+        Ok(Self { carriers: carriers.into_iter().collect(), by_oid })
     }
 
     /// Tells parents and partitions of each other.
