@@ -45,10 +45,36 @@ pub struct Managed {
 
 /// The entries, asked for. The declarations are read of some kinds only.
 pub fn ask(table: &QualifiedName, with_declaration: &[KindName], batch: &mut Batch) -> Asked {
-    let pattern = |sql: Sql, kind: &KindName| sql.literal(&format!("{kind}/%"));
     let sql = Sql::new("SELECT address, declared, definition, CASE WHEN address LIKE ANY (ARRAY[");
-    let sql = sql.list(with_declaration, ", ", pattern).raw("]) THEN declaration END FROM ").name(table);
+    let sql = sql.list(with_declaration, ", ", of_kind).raw("]) THEN declaration END FROM ").name(table);
     batch.ask(sql)
+}
+
+/// The relations that are declared, and those that the registry's table has, of one kind or of all: a query of (schema,
+/// name).
+#[must_use]
+pub fn relations<'a>(
+    declared: impl Iterator<Item = &'a QualifiedName>,
+    table: Option<&QualifiedName>,
+    kind: Option<&KindName>,
+) -> Sql {
+    // The first row gives the columns their type and matches nothing.
+    let names = declared.map(Some).chain([None]);
+    let sql = Sql::new("VALUES (''::name, ''::name), ").list(names, ", ", |sql, name| match name {
+        Some(name) => sql.name_literals(name),
+        None => sql.raw("('', '')"),
+    });
+    let Some(table) = table else { return sql };
+    let sql = sql.raw(" UNION SELECT relation_schema::name, relation_name::name FROM ").name(table);
+    match kind {
+        Some(kind) => of_kind(sql.raw(" WHERE address LIKE "), kind),
+        None => sql,
+    }
+}
+
+/// The pattern of the addresses of a kind.
+fn of_kind(sql: Sql, kind: &KindName) -> Sql {
+    sql.literal(&format!("{kind}/%"))
 }
 
 /// The routines of objects, asked for: name, and what they are.

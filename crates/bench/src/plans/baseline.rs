@@ -6,6 +6,7 @@ use reconcile_core::{
         batch::Batch,
         name::{Ident, QualifiedName},
     },
+    registry,
 };
 
 use super::workload::{Table, schema_literals};
@@ -34,7 +35,7 @@ pub(crate) fn catalog_sql(tables: u32, server_major: u32) -> String {
     };
     let names: Vec<_> = (1..=tables).map(name).collect();
     let mut batch = Batch::default();
-    read::ask(&mut batch, &read::asked(names.iter(), None), server_major * 10_000);
+    read::ask(&mut batch, &registry::relations(names.iter(), None, None), server_major * 10_000);
     read::ask_names(&mut batch);
     format!("SET jit = off;\nSET enable_nestloop = off;\n{};\n", batch.text())
 }

@@ -16,7 +16,7 @@ use crate::{
         rows::DecodeError,
     },
     problem::Problem,
-    registry::{EntryError, Registry},
+    registry::{self, EntryError, Registry},
     server::{DatabaseId, Vocabulary},
 };
 
@@ -57,12 +57,12 @@ pub(crate) struct Details {
     jobs: Option<batch::Asked>,
 }
 
-/// Asks for the live side of all kinds. `registry`: its table, where it can be read.
-pub(crate) fn ask(desired: &Desired, registry: Option<&QualifiedName>, version: u32, batch: &mut Batch) -> Asked {
+/// Asks for the live side of all kinds. `entries`: the registry's table, where it can be read.
+pub(crate) fn ask(desired: &Desired, entries: Option<&QualifiedName>, version: u32, batch: &mut Batch) -> Asked {
     let relations = desired.relations.iter().map(|relation| &relation.name);
-    let views = matview::read::ask(&desired.matviews, registry, batch);
+    let views = matview::read::ask(&desired.matviews, entries, batch);
     Asked {
-        index: index::read::ask(batch, &index::read::asked(relations, registry), version),
+        index: index::read::ask(batch, &registry::relations(relations, entries, None), version),
         names: index::read::ask_names(batch),
         views,
         cron: schedule::catalog::ask(batch),
@@ -90,8 +90,8 @@ impl Live {
         Ok(())
     }
 
-    /// Asks for what the kinds need that are not as declared; nothing, where all are.
-    pub(crate) fn ask_details(&mut self, desired: &Desired, registry: &Ident, batch: &mut Batch) -> Details {
+    /// Asks for what the kinds need that are not as declared; nothing, where all are. `schema` is reconcile's own.
+    pub(crate) fn ask_details(&mut self, desired: &Desired, schema: &Ident, batch: &mut Batch) -> Details {
         self.index.recorded = index::canonical::recorded(Sides { desired, live: self }.indexes(), &self.registry);
         let sides = Sides { desired, live: self };
         let views = sides.views();
@@ -101,7 +101,7 @@ impl Live {
         Details {
             index: index::details::ask(sides.indexes(), |name| views.declared(name).is_some(), batch),
             tables,
-            routines: involved.then(|| crate::registry::ask_routines(registry, batch)),
+            routines: involved.then(|| registry::ask_routines(schema, batch)),
             jobs: if involved { self.schedule.cron.ask_jobs(batch) } else { None },
         }
     }

@@ -210,6 +210,22 @@ pub async fn judged<S: Ask>(server: &mut S, batch: &Batch) -> Result<Result<Answ
     if refused.is_about_us() { Err(S::refused(refused)) } else { Ok(Err(refused)) }
 }
 
+/// Asks one query in a transaction of its own, which writes nothing, with names looked up along `search_path`.
+///
+/// # Errors
+/// The server refused it, or the connection broke.
+pub async fn ask_alone<S: Ask>(
+    server: &mut S,
+    search_path: &[Ident],
+    query: impl AsRef<str>,
+) -> Result<Rows, S::Error> {
+    let mut batch = Batch::begin_reading();
+    batch.look_up_in(search_path);
+    let asked = batch.ask(query);
+    batch.run("COMMIT");
+    Ok(server.send(&batch).await?.take(asked)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use super::{Carrier, Definition, Index, Key, PathName, Term, catalog::Names, com
 use crate::{
     kind::Context,
     postgres::{
-        batch::{Ask, Batch, roll_back},
+        batch::{Ask, ask_alone, roll_back},
         fragment::Fragment,
         name::{Ident, split_parts},
         rows::DecodeError,
@@ -127,14 +127,11 @@ async fn derived<S: Ask>(server: &mut S, relation: &Carrier, term: &Term) -> Res
         Term::Column(column) => sql.ident(column),
         Term::Expression(expression) => sql.parenthesised(expression),
     };
-    let mut batch = Batch::begin_reading();
     // The join gives one row of NULLs, whatever the table holds.
     let sql = sql.raw(") FROM (VALUES (0)) one(row) LEFT JOIN ONLY ").name(&relation.name).raw(" ON false");
-    let asked = batch.ask(sql);
-    batch.run("COMMIT");
-    let error = match server.send(&batch).await {
-        Ok(mut answers) => {
-            let name: Option<String> = answers.take(asked)?.one()?.get(0)?;
+    let error = match ask_alone(server, &[], sql).await {
+        Ok(rows) => {
+            let name: Option<String> = rows.one()?.get(0)?;
             return Ok(name.and_then(|name| path_name(&name)));
         }
         Err(error) => error,
@@ -175,11 +172,7 @@ async fn printed<S: Ask>(
         .list(fragments, ", ", Sql::parenthesised)
         .raw(" FROM ONLY ")
         .name(&relation.name);
-    let mut batch = Batch::begin_reading();
-    batch.look_up_in(&context.session.search_path);
-    let asked = batch.ask(sql);
-    batch.run("COMMIT");
-    let plan: serde_json::Value = server.send(&batch).await?.take(asked)?.one()?.json(0)?;
+    let plan: serde_json::Value = ask_alone(server, &context.session.search_path, sql).await?.one()?.json(0)?;
     let output = plan.pointer("/0/Plan/Output").and_then(serde_json::Value::as_array).ok_or(DecodeError::Row)?;
     Ok(output.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
 }

@@ -13,6 +13,7 @@ use crate::{
         rows::DecodeError,
         sql::Sql,
     },
+    registry,
 };
 
 /// Indexes per batch. Each takes a few locks, and the lock table of the whole server is finite.
@@ -155,7 +156,7 @@ impl Script {
         }
         let copies: Vec<_> = tables.keys().map(|table| temporary(&table.name)).collect();
         batch.look_up_in(&[]);
-        let relations = read::ask(&mut batch, &read::asked(copies.iter(), None), server_version);
+        let relations = read::ask(&mut batch, &registry::relations(copies.iter(), None, None), server_version);
         batch.run("ROLLBACK");
         Self { batch, statements, relations }
     }

@@ -31,21 +31,6 @@ pub struct NamesAsked {
     collations: Asked,
 }
 
-/// The relations to read, as a query of (schema, name): those that are named, and those of the registry.
-#[must_use]
-pub fn asked<'a>(names: impl Iterator<Item = &'a QualifiedName>, registry: Option<&QualifiedName>) -> Sql {
-    // The first row gives the columns their type and matches nothing.
-    let names = names.map(Some).chain([None]);
-    let sql = Sql::new("VALUES (''::name, ''::name), ").list(names, ", ", |sql, name| match name {
-        Some(name) => sql.name_literals(name),
-        None => sql.raw("('', '')"),
-    });
-    match registry {
-        Some(registry) => sql.raw(" UNION SELECT relation_schema::name, relation_name::name FROM ").name(registry),
-        None => sql,
-    }
-}
-
 /// Asks for the relations that a query of (schema, name) gives, with the partitions below them.
 pub fn ask(batch: &mut Batch, asked: &Sql, server_version: u32) -> Relations {
     let known = server_version >= NULLS_NOT_DISTINCT_SINCE;

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Live, Matview,
+    Live, Matview, Matviews,
     catalog::{self, Found, ROLES_SQL},
     names::is_building_name,
 };
 use crate::{
     declared::Declared,
+    kind::Kind as _,
     postgres::{
         batch::{Answers, Ask, Asked, Batch},
         name::QualifiedName,
         rows::DecodeError,
         sql::Sql,
     },
+    registry,
 };
 
 /// What was asked for.
@@ -25,29 +27,14 @@ pub struct Views {
 }
 
 /// Asks for the views of a project; nothing, where there can be none.
-pub fn ask(desired: &[Declared<Matview>], registry: Option<&QualifiedName>, batch: &mut Batch) -> Views {
-    let any = !desired.is_empty() || registry.is_some();
+pub fn ask(desired: &[Declared<Matview>], entries: Option<&QualifiedName>, batch: &mut Batch) -> Views {
+    let any = !desired.is_empty() || entries.is_some();
+    let names = desired.iter().map(|declared| &declared.object.name);
+    let relations = registry::relations(names, entries, Some(&Matviews::NAME));
     let grants = desired.iter().any(|declared| declared.object.grants.is_some());
     Views {
-        found: any.then(|| batch.ask(catalog::query(asked(desired, registry), true))),
+        found: any.then(|| batch.ask(catalog::query(relations, true))),
         roles: grants.then(|| batch.ask(ROLES_SQL)),
-    }
-}
-
-/// The names to look for, as a query of (schema, name).
-fn asked(desired: &[Declared<Matview>], registry: Option<&QualifiedName>) -> Sql {
-    // The first row gives the columns their type and matches nothing.
-    let names = desired.iter().map(|declared| Some(&declared.object.name)).chain([None]);
-    let sql = Sql::new("VALUES (''::name, ''::name), ").list(names, ", ", |sql, name| match name {
-        Some(name) => sql.name_literals(name),
-        None => sql.raw("('', '')"),
-    });
-    match registry {
-        Some(registry) => {
-            let sql = sql.raw(" UNION SELECT relation_schema::name, relation_name::name FROM ").name(registry);
-            sql.raw(" WHERE address LIKE 'matview/%'")
-        }
-        None => sql,
     }
 }
 

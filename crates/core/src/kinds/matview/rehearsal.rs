@@ -20,7 +20,7 @@ use crate::{
     kind::Asking,
     kinds::index,
     postgres::{
-        batch::{Ask, Batch, ServerError, judged, roll_back},
+        batch::{Ask, Batch, ServerError, ask_alone, judged, roll_back},
         name::{Ident, QualifiedName},
         relation::Column,
         sql::Sql,
@@ -54,10 +54,7 @@ pub(super) async fn around<S: Ask>(
     live: &Live,
     names: &index::catalog::Names,
 ) -> Result<Around, S::Error> {
-    let mut batch = Batch::begin_reading();
-    let asked = batch.ask(dependents::query(replaced));
-    batch.run("COMMIT");
-    let dependents: Vec<Dependent> = server.send(&batch).await?.take(asked)?.objects()?;
+    let dependents: Vec<Dependent> = ask_alone(server, &[], dependents::query(replaced)).await?.objects()?;
     let matviews = dependents.iter().filter_map(Dependent::matview).map(|reader| reader.name.clone());
     let unknown: BTreeSet<_> = matviews.filter(|name| !live.found.contains_key(name)).collect();
     if unknown.is_empty() {
@@ -242,12 +239,8 @@ impl<'a> Stage<'a> {
                 .literal(&full)
                 .raw("), 0::regclass)")
         };
-        let mut batch = Batch::begin_reading();
-        batch.look_up_in(self.path);
         let others = Sql::new("SELECT array_to_json(ARRAY[").list(self.members, ", ", ask).raw("])");
-        let others = batch.ask(others);
-        batch.run("COMMIT");
-        let others: Vec<Option<bool>> = server.send(&batch).await?.take(others)?.one()?.json(0)?;
+        let others: Vec<Option<bool>> = ask_alone(server, self.path, others).await?.one()?.json(0)?;
         let hidden =
             self.members.iter().zip(others).filter(|(_, other)| *other == Some(true)).map(|(member, _)| member);
         let meant = |name: &Ident| {

@@ -13,7 +13,7 @@ use crate::{
     declared::Declared,
     kind::Context,
     postgres::{
-        batch::{Answers, Ask, Asked, Batch, ServerError, roll_back},
+        batch::{Answers, Ask, Asked, Batch, ServerError, ask_alone, roll_back},
         name::QualifiedName,
         rows::DecodeError,
         sql::Sql,
@@ -133,11 +133,8 @@ async fn planned<S: Ask>(
     clock: Clock,
     context: Context<'_>,
 ) -> Result<(u64, u64), S::Error> {
-    let mut batch = Batch::begin_reading();
-    batch.look_up_in(&context.session.search_path);
-    let asked = batch.ask(Selection::expired_now(rule, clock).estimate());
-    batch.run("COMMIT");
-    let plan: serde_json::Value = server.send(&batch).await?.take(asked)?.one()?.json(0)?;
+    let query = Selection::expired_now(rule, clock).estimate();
+    let plan: serde_json::Value = ask_alone(server, &context.session.search_path, query).await?.one()?.json(0)?;
     let number = |key: &str| plan.pointer(&format!("/0/Plan/{key}")).and_then(serde_json::Value::as_u64);
     Ok((number("Plan Rows").ok_or(DecodeError::Row)?, number("Plan Width").unwrap_or_default()))
 }
@@ -146,11 +143,7 @@ async fn planned<S: Ask>(
 async fn oldest<S: Ask>(server: &mut S, rule: &Rule) -> Result<Option<String>, S::Error> {
     let sql = Sql::new("SELECT ").ident(&rule.column).raw("::text FROM ").name(&rule.table).raw(" WHERE ");
     let sql = sql.ident(&rule.column).raw(" > '-infinity' ORDER BY ").ident(&rule.column).raw(" LIMIT 1");
-    let mut batch = Batch::begin_reading();
-    let asked = batch.ask(sql);
-    batch.run("COMMIT");
-    let rows = server.send(&batch).await?.take(asked)?;
-    Ok(rows.column(0)?.pop())
+    Ok(ask_alone(server, &[], sql).await?.column(0)?.pop())
 }
 
 /// The place in the YAML that the server means.
