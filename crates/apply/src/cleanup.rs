@@ -25,7 +25,7 @@ const RETRIES: u32 = 2;
 impl Worker<'_, '_> {
     /// Drops the INVALID index that a failed build left; one that is valid is somebody else's.
     pub(crate) async fn clean_up(&mut self, position: usize, step: &Step) -> Result<(), RunError> {
-        let Some(name) = step.effect.as_ref().and_then(Effect::remnant) else { return Ok(()) };
+        let Some(name) = step.effect().and_then(Effect::remnant) else { return Ok(()) };
         let drop_it = Sql::new("DROP INDEX CONCURRENTLY ").name(name);
         match self.remove(name, &[], &drop_it, ONLINE).await {
             Ok(Removal::Done) => self.shared.tell(Event::CleanedUp(position, name)),
@@ -44,7 +44,7 @@ impl Worker<'_, '_> {
     /// would fail in the same way.
     pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &RunError) {
         let steps = &placed.change.steps[..done];
-        let built = steps.iter().any(|step| step.effect.is_some());
+        let built = steps.iter().any(|step| step.effect().is_some());
         let goes_on = match why {
             RunError::Interrupted | RunError::Blocked { .. } => built,
             RunError::ConnectionLost { .. } => true,

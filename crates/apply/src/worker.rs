@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use reconcile_core::plan::{Effect, Placed, Plan, PlannedChange, Record, Step};
+use reconcile_core::plan::{Effect, Execution, Placed, Plan, PlannedChange, Record, Step};
 use reconcile_live::{LiveError, Session, settings};
 use tokio::{
     sync::watch,
@@ -90,7 +90,7 @@ struct Group<'a> {
 impl Group<'_> {
     /// Only statements that no transaction can hold run outside of one.
     fn in_transaction(&self) -> bool {
-        self.steps.iter().all(|step| step.effect.is_none())
+        self.steps.iter().all(|step| step.effect().is_none())
     }
 
     fn numbered(&self) -> impl Iterator<Item = (usize, &Step)> {
@@ -131,8 +131,8 @@ impl<'a, 'o> Worker<'a, 'o> {
         let mut rest = change.steps.as_slice();
         while let Some(step) = rest.first() {
             // The steps of a transaction follow each other.
-            let together = match step.transaction {
-                Some(_) => rest.iter().take_while(|next| next.transaction == step.transaction).count(),
+            let together = match step.transaction() {
+                Some(number) => rest.iter().take_while(|next| next.transaction() == Some(number)).count(),
                 None => 1,
             };
             let (steps, tail) = rest.split_at(together);
@@ -210,7 +210,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         };
         if let Err(error) = waited {
             // The time was that of the first build.
-            return Err((group.first, group.rest.iter().find(|step| step.effect.is_some()).unwrap_or(first), error));
+            return Err((group.first, group.rest.iter().find(|step| step.effect().is_some()).unwrap_or(first), error));
         }
         self.note_started(group).await.map_err(|error| (group.first, first, error))?;
         for (offset, step) in group.steps.iter().enumerate() {
@@ -218,9 +218,9 @@ impl<'a, 'o> Worker<'a, 'o> {
             self.shared.tell(Event::StepStarted { change: group.change, step, position, of: self.shared.of });
             let began = Instant::now();
             let last = offset + 1 == group.steps.len();
-            let result = match &step.effect {
-                Some(effect) => self.alone(position, step, effect, blocker).await,
-                None => self.in_transaction(position, step, last, blocker).await,
+            let result = match &step.execution {
+                Execution::Together(_) => self.in_transaction(position, step, last, blocker).await,
+                Execution::Alone(effect) => self.alone(position, step, effect, blocker).await,
             };
             if let Err(error) = result {
                 self.note_failed(group, position, &error).await;
@@ -233,8 +233,8 @@ impl<'a, 'o> Worker<'a, 'o> {
 
     /// An index that stays INVALID until builds complete it is not begun before those builds can begin.
     async fn wait_for_builds(&mut self, group: Group<'_>, blocker: &mut Option<Blocker>) -> Result<(), LiveError> {
-        let builds: Vec<_> = group.rest.iter().filter(|step| step.effect.is_some()).collect();
-        let effects: Vec<_> = builds.iter().filter_map(|step| step.effect.as_ref()).collect();
+        let builds: Vec<_> = group.rest.iter().filter(|step| step.effect().is_some()).collect();
+        let effects: Vec<_> = builds.iter().filter_map(|step| step.effect()).collect();
         match builds.first() {
             Some(build) => self.wait_for_older(group.first, build, &effects, blocker).await,
             None => Ok(()),

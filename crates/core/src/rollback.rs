@@ -176,7 +176,7 @@ impl Collected {
 
 /// Whether what stood there before was dropped first.
 fn is_rebuilt(change: &PlannedChange, before: &Address) -> bool {
-    change.steps.iter().any(|step| match &step.effect {
+    change.steps.iter().any(|step| match step.effect() {
         Some(Effect::IndexGone { table, index }) => {
             before.relation() == table && before.part().is_some_and(|name| *name == index.name)
         }

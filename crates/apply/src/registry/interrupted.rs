@@ -77,7 +77,7 @@ fn step_at(plan: &Plan, position: i32) -> Option<&Step> {
 
 /// What no transaction holds is looked up; everything else would have committed together with the word on its end.
 async fn had_effect(session: &mut Session, step: Option<&Step>) -> Result<bool, LiveError> {
-    let Some(effect) = step.and_then(|step| step.effect.as_ref()) else { return Ok(false) };
+    let Some(effect) = step.and_then(Step::effect) else { return Ok(false) };
     let row = session.row(Effect::came_about(effect).as_str()).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()? == Some(true))
 }

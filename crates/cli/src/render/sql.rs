@@ -17,14 +17,14 @@ pub(crate) fn plan(plan: &Plan) -> String {
         text.push_str(&format!("\n-- {} {address}: {}\n", change.action.sign(), one_line(&change.reason)));
         let mut open = None;
         for step in &change.steps {
-            if step.transaction != open {
+            if step.transaction() != open {
                 if open.is_some() {
                     text.push_str("COMMIT;\n");
                 }
-                if step.transaction.is_some() {
+                if step.transaction().is_some() {
                     text.push_str("BEGIN;\n");
                 }
-                open = step.transaction;
+                open = step.transaction();
             }
             let lock = step.timeouts.lock_ms.unwrap_or(0);
             let statement = step.timeouts.statement_ms.unwrap_or(0);

@@ -55,14 +55,14 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
     }
     let mut transaction = None;
     for step in &change.steps {
-        if step.transaction != transaction {
-            text.push_str(match (transaction, step.transaction) {
+        if step.transaction() != transaction {
+            text.push_str(match (transaction, step.transaction()) {
                 (None, Some(_)) => "      BEGIN;\n",
                 (Some(_), Some(_)) => "      COMMIT;\n      BEGIN;\n",
                 (_, None) => "      COMMIT;\n",
             });
         }
-        transaction = step.transaction;
+        transaction = step.transaction();
         text.push_str(&statement(step, paint));
     }
     if transaction.is_some() {

@@ -6,7 +6,7 @@ mod step;
 use serde::{Deserialize, Serialize};
 
 pub use impact::{Estimate, Impact, RelationSize};
-pub use step::{Effect, SessionSettings, Step, TimeLimits, Timeouts, Unfinished};
+pub use step::{Effect, Execution, SessionSettings, Step, TimeLimits, Timeouts, Unfinished};
 
 use crate::{address::Address, digest::Digest, hazard::HazardSet, postgres::name::QualifiedName};
 

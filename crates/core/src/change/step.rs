@@ -16,27 +16,34 @@ use crate::{
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenStep", into = "WrittenStep")]
 pub struct Step {
     /// The statement, without a semicolon.
     pub sql: Sql,
-    /// Steps with the same number commit together; `None`: by itself.
-    pub transaction: Option<u32>,
+    /// Within which transaction it runs, if any.
+    pub execution: Execution,
     /// The strongest table lock that it takes.
     pub lock: Option<Lock>,
     /// What it can do to production.
     pub hazards: HazardSet,
     /// How long it may wait and run.
     pub timeouts: Timeouts,
-    /// What takes it back.
+    /// The statement that takes it back. It is for the reader of a plan and of the history: `rollback` plans anew, from
+    /// what is there by then (`rollback.rs`).
     pub undo: Option<Sql>,
-    /// Of a statement that no transaction can hold: what it leads to. Every other step commits together with its
-    /// entry in the history, which then tells whether it happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect: Option<Effect>,
-    /// The index that it makes and that stays INVALID until the last step of its change. A change that comes to
-    /// nothing takes it away again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The index that it makes and that stays INVALID until the last step of its change. A change that fails drops it
+    /// again.
     pub unfinished: Option<Unfinished>,
+}
+
+/// Within which transaction a statement runs, if any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// In a transaction, which its entry in the history is part of: the entry tells whether the step happened. Steps of
+    /// one change with the same number share a transaction; without a number, the step has its own.
+    Together(Option<u32>),
+    /// Outside any transaction, as PostgreSQL demands for this statement. Its effect tells whether it happened.
+    Alone(Effect),
 }
 
 impl Step {
@@ -48,12 +55,11 @@ impl Step {
         let statement_ms = lock_ms.filter(|_| lock.is_none_or(Lock::blocks_others));
         Self {
             sql,
-            transaction: None,
+            execution: Execution::Together(None),
             lock,
             hazards: HazardSet::new(),
             timeouts: Timeouts { lock_ms, statement_ms },
             undo: None,
-            effect: None,
             unfinished: None,
         }
     }
@@ -72,14 +78,84 @@ impl Step {
         Self { undo: Some(routine.drop()), ..Self::brief(routine.create(), None, limits) }
     }
 
-    /// The index that it makes, and what carries that.
+    /// The same step in a transaction that it shares, by its number.
+    #[must_use]
+    pub fn together(self, transaction: u32) -> Self {
+        Self { execution: Execution::Together(Some(transaction)), ..self }
+    }
+
+    /// The same step outside any transaction.
+    #[must_use]
+    pub fn alone(self, effect: Effect) -> Self {
+        Self { execution: Execution::Alone(effect), ..self }
+    }
+
+    /// The number of the transaction that it shares with other steps.
+    #[must_use]
+    pub fn transaction(&self) -> Option<u32> {
+        match self.execution {
+            Execution::Together(number) => number,
+            Execution::Alone(_) => None,
+        }
+    }
+
+    /// What it leads to, if no transaction can hold it.
+    #[must_use]
+    pub fn effect(&self) -> Option<&Effect> {
+        match &self.execution {
+            Execution::Together(_) => None,
+            Execution::Alone(effect) => Some(effect),
+        }
+    }
+
+    /// The index that it makes, and the relation of that index.
     #[must_use]
     pub fn makes(&self) -> Option<(&QualifiedName, &QualifiedName)> {
-        match (&self.effect, &self.unfinished) {
+        match (self.effect(), &self.unfinished) {
             (Some(Effect::IndexValid { table, index }), _) => Some((table, index)),
             (_, Some(unfinished)) => Some((&unfinished.table, &unfinished.index)),
             (Some(Effect::IndexGone { .. }) | None, None) => None,
         }
+    }
+}
+
+/// A step as plans have it in JSON.
+#[derive(Serialize, Deserialize)]
+struct WrittenStep {
+    sql: Sql,
+    transaction: Option<u32>,
+    lock: Option<Lock>,
+    hazards: HazardSet,
+    timeouts: Timeouts,
+    undo: Option<Sql>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    effect: Option<Effect>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unfinished: Option<Unfinished>,
+}
+
+impl From<Step> for WrittenStep {
+    fn from(step: Step) -> Self {
+        let Step { sql, execution, lock, hazards, timeouts, undo, unfinished } = step;
+        let (transaction, effect) = match execution {
+            Execution::Together(number) => (number, None),
+            Execution::Alone(effect) => (None, Some(effect)),
+        };
+        Self { sql, transaction, lock, hazards, timeouts, undo, effect, unfinished }
+    }
+}
+
+impl TryFrom<WrittenStep> for Step {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenStep) -> Result<Self, Self::Error> {
+        let WrittenStep { sql, transaction, lock, hazards, timeouts, undo, effect, unfinished } = written;
+        let execution = match (transaction, effect) {
+            (Some(_), Some(_)) => return Err("a step has both a `transaction` and an `effect`"),
+            (number, None) => Execution::Together(number),
+            (None, Some(effect)) => Execution::Alone(effect),
+        };
+        Ok(Self { sql, execution, lock, hazards, timeouts, undo, unfinished })
     }
 }
 

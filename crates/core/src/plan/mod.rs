@@ -15,8 +15,8 @@ use crate::{
 };
 
 pub use crate::change::{
-    Action, Change, Effect, Estimate, Impact, Note, Prior, Record, RelationSize, SessionSettings, Step, Summary,
-    TimeLimits, Timeouts, Unfinished,
+    Action, Change, Effect, Estimate, Execution, Impact, Note, Prior, Record, RelationSize, SessionSettings, Step,
+    Summary, TimeLimits, Timeouts, Unfinished,
 };
 pub use phases::{Phase, Placed};
 

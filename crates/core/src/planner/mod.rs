@@ -4,7 +4,7 @@
 mod release;
 
 use crate::{
-    change::{Change, Note, SessionSettings, Step, TimeLimits},
+    change::{Change, Execution, Note, SessionSettings, TimeLimits},
     digest::Digest,
     kind::{Part, Stage},
     kinds::{self, Desired, Live, Object, Settings, Sides},
@@ -88,7 +88,7 @@ fn number_transactions(changes: &mut [Change<Object>]) {
     for change in changes {
         let before = last;
         for step in &mut change.steps {
-            let Step { transaction: Some(number), .. } = step else { continue };
+            let Execution::Together(Some(number)) = &mut step.execution else { continue };
             *number += before + 1;
             last = last.max(*number);
         }

@@ -75,9 +75,9 @@ impl<'a> Steps<'a> {
         }
         let undo = old.index.create(BuildMode::Concurrently);
         let undo = Some(undo).filter(|_| old.state == IndexState::Valid);
-        let step = self.online(old.index.drop_concurrently());
-        let effect = Some(Effect::IndexGone { table: relation.name.clone(), index: old.index.relation() });
-        self.collected.push(Step { hazards, undo, effect, ..step });
+        let effect = Effect::IndexGone { table: relation.name.clone(), index: old.index.relation() };
+        let step = self.online(old.index.drop_concurrently()).alone(effect);
+        self.collected.push(Step { hazards, undo, ..step });
     }
 
     /// Gives it another name.
@@ -85,7 +85,7 @@ impl<'a> Steps<'a> {
         let renames = self.renames(&old.index.name, to, relation, old);
         for (from, to) in renames {
             let step = self.rename_step(&from, &to);
-            self.collected.push(Step { transaction: Some(0), ..step });
+            self.collected.push(step.together(0));
         }
     }
 
@@ -101,7 +101,7 @@ impl<'a> Steps<'a> {
         }
         for (from, to) in second {
             let step = self.rename_step(&from, &to);
-            self.collected.push(Step { transaction: Some(0), ..step });
+            self.collected.push(step.together(0));
         }
     }
 
@@ -143,8 +143,7 @@ impl<'a> Steps<'a> {
         self.collected.push(Step {
             hazards: HazardSet::from([Hazard::IndexBuild]),
             undo: Some(Sql::new("DROP INDEX CONCURRENTLY ").name(&built)),
-            effect: Some(Effect::IndexValid { table: table.clone(), index: built }),
-            ..step
+            ..step.alone(Effect::IndexValid { table: table.clone(), index: built })
         });
     }
 
@@ -235,13 +234,13 @@ impl<'a> Steps<'a> {
         }
         for (from, to) in renames {
             let step = self.rename_step(&from, &to);
-            self.collected.push(Step { transaction: Some(0), ..step });
+            self.collected.push(step.together(0));
         }
         if old.clustered {
             let sql = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(&index.name);
             let undo = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(retired);
             let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-            self.collected.push(Step { transaction: Some(0), undo: Some(undo), ..step });
+            self.collected.push(Step { undo: Some(undo), ..step.together(0) });
         }
         if old.replica_identity {
             let identity = |name: &Ident| {
@@ -249,7 +248,7 @@ impl<'a> Steps<'a> {
             };
             let step = self.brief(identity(&index.name), Lock::AccessExclusiveLock);
             let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
-            self.collected.push(Step { transaction: Some(0), undo: Some(identity(retired)), hazards, ..step });
+            self.collected.push(Step { undo: Some(identity(retired)), hazards, ..step.together(0) });
         }
     }
 

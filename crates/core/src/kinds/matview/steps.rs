@@ -11,7 +11,7 @@ use super::{
     order,
 };
 use crate::{
-    change::{Step, TimeLimits, Timeouts},
+    change::{Execution, Step, TimeLimits, Timeouts},
     hazard::{Hazard, HazardSet},
     kinds::index::{BuildMode, Carrier, Index},
     postgres::{
@@ -338,7 +338,7 @@ impl Steps {
     }
 
     fn add(&mut self, step: Step) {
-        self.collected.push(Step { transaction: self.transaction, ..step });
+        self.collected.push(Step { execution: Execution::Together(self.transaction), ..step });
     }
 
     fn brief(&self, sql: Sql, lock: Option<Lock>) -> Step {
