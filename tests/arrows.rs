@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, process::Command};
 
 /// Each crate of the product, and the crates of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("reconcile-core", &[]),
     ("reconcile-config", &["reconcile-core"]),
     ("reconcile-live", &["reconcile-core"]),
     ("reconcile-apply", &["reconcile-core", "reconcile-live"]),
     ("reconcile-maintain", &["reconcile-core", "reconcile-live", "reconcile-apply"]),
+    ("reconcile-render", &["reconcile-core"]),
     ("reconcile-scratch", &[]),
     ("reconcile-bench", &["reconcile-core", "reconcile-scratch"]),
     (
@@ -19,16 +20,18 @@ const MAY_USE: [(&str, &[&str]); 8] = [
             "reconcile-live",
             "reconcile-apply",
             "reconcile-maintain",
+            "reconcile-render",
             "reconcile-scratch",
         ],
     ),
 ];
 
 /// What crates must not use directly, because it is another crate's job.
-const NEVER: [(&str, &[&str]); 4] = [
+const NEVER: [(&str, &[&str]); 5] = [
     ("reconcile-core", &["tokio", "sea-orm", "sqlx", "serde_yaml", "serde-saphyr", "walkdir"]),
     ("reconcile-config", &["tokio", "sea-orm", "sqlx", "sea-schema"]),
     ("reconcile-live", &["serde_yaml", "serde-saphyr", "clap", "indicatif"]),
+    ("reconcile-render", &["tokio", "sea-orm", "sqlx", "clap", "indicatif"]),
     ("reconcile-scratch", &["tokio", "sea-orm", "sqlx"]),
 ];
 

@@ -11,8 +11,8 @@ mod options;
 mod plan_mode;
 mod progress;
 mod project;
-mod render;
 mod staleness;
+mod tables;
 mod terminal;
 mod workflow;
 

@@ -12,14 +12,14 @@ use reconcile_maintain::{
     due::Timed,
     event::{Event, Report, RunOutcome},
 };
-
+use reconcile_render::printable;
 use tokio::sync::watch;
 
 use crate::{
     error::{Exit, Failure},
     interrupt, options,
     progress::maintenance::MaintenanceProgress,
-    render::{self, printable},
+    tables,
     terminal::Terminal,
 };
 
@@ -74,7 +74,7 @@ pub(crate) fn due_now<T>(
 /// Prints the operations of a run, for people.
 pub(crate) fn show(report: &Report, terminal: &Terminal) {
     if !terminal.json {
-        terminal.print(&render::steps::steps(&report.operations));
+        terminal.print(&tables::steps::steps(&report.operations));
     }
 }
 

@@ -19,15 +19,15 @@ use reconcile_core::{
     plan::{Plan, PlannedChange},
 };
 use reconcile_live::{LiveError, Session, Target, duplicates};
+use reconcile_render as render;
 
 use crate::{
-    args::{ApprovalArgs, Format, Global, ParallelArgs},
+    args::{ApprovalArgs, Global, ParallelArgs},
     error::{Exit, Failure},
     interrupt, options,
     plan_mode::{self, PlanMode},
     progress::apply::ApplyProgress,
     project::{self, Connected},
-    render,
     staleness::{plan_anew, still_holds},
     terminal::Terminal,
 };
@@ -99,7 +99,7 @@ impl Work<'_> {
                 "event": "planned", "summary": self.plan.summary, "changes": changes, "notes": self.plan.notes,
             }));
         } else {
-            self.terminal.print(&render::plan(&self.plan, Format::Text, self.terminal.colors()));
+            self.terminal.print(&render::text(&self.plan, self.terminal.colors()));
         }
         if matches!(self.mode, PlanMode::Nothing) && !self.terminal.json {
             let schema = &self.project.settings.registry_schema;

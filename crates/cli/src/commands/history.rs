@@ -7,7 +7,7 @@ use crate::{
     error::{Exit, Failure},
     options,
     project::{self, Connected},
-    render::history,
+    tables::history,
     terminal::Terminal,
 };
 

@@ -3,12 +3,13 @@
 use std::{fs, path::Path};
 
 use reconcile_core::{plan::Plan, scope::Filter};
+use reconcile_render as render;
 
 use crate::{
     args::{FilterArgs, Format, FormatArgs, Global, PlanArgs},
     error::{Exit, Failure},
     plan_mode::{self, PlanMode},
-    project, render,
+    project,
     terminal::Terminal,
 };
 
@@ -25,13 +26,19 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -
         save(&plan, &global.directory.join(path))?;
         terminal.say(&format!("saved to {}", path.display()));
     }
-    terminal.print(&render::plan(&plan, format(&args.format, terminal), terminal.colors()));
+    print(&plan, &args.format, terminal);
     Ok(if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done })
 }
 
-/// `--format`, or JSON under `--json`, or text.
-pub(crate) fn format(args: &FormatArgs, terminal: &Terminal) -> Format {
-    args.format.unwrap_or(if terminal.json { Format::Json } else { Format::Text })
+/// Prints in the format of `--format`, or as JSON under `--json`, or as text.
+pub(crate) fn print(plan: &Plan, args: &FormatArgs, terminal: &Terminal) {
+    let format = args.format.unwrap_or(if terminal.json { Format::Json } else { Format::Text });
+    terminal.print(&match format {
+        Format::Text => render::text(plan, terminal.colors()),
+        Format::Json => render::json(plan),
+        Format::Markdown => render::markdown(plan),
+        Format::Sql => render::sql(plan),
+    });
 }
 
 /// `--only` and `--exclude`.

@@ -9,13 +9,13 @@ use reconcile_maintain::{
     restore::{Bounds, restore},
     retain::retain,
 };
+use reconcile_render::printable;
 
 use crate::{
     args::{Global, RetainArgs},
     error::{Exit, Failure},
     maintenance::{begin, conclude, failure, not_started, observer, options},
     project::{self, Connected},
-    render::printable,
     terminal::Terminal,
 };
 

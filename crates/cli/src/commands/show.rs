@@ -6,16 +6,15 @@ use reconcile_core::plan::{FORMAT_VERSION, Plan};
 
 use crate::{
     args::{Global, ShowArgs},
-    commands::plan::format,
+    commands::plan::print,
     error::{Exit, Failure},
-    render,
     terminal::Terminal,
 };
 
 /// Prints a saved plan.
 pub(crate) fn run(args: &ShowArgs, global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let plan = read(&global.directory.join(&args.file))?;
-    terminal.print(&render::plan(&plan, format(&args.format, terminal), terminal.colors()));
+    print(&plan, &args.format, terminal);
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,9 @@ use indicatif::ProgressBar;
 use reconcile_apply::{event::Event, retry::Retry};
 
 use super::Display;
-use crate::{render::printable, terminal::Terminal};
+use reconcile_render::printable;
+
+use crate::terminal::Terminal;
 
 /// The template of a bar.
 const STEP: &str = "  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}";

@@ -4,7 +4,9 @@ use indicatif::ProgressBar;
 use reconcile_maintain::event::{Event, Operation};
 
 use super::Display;
-use crate::{render::printable, terminal::Terminal};
+use reconcile_render::printable;
+
+use crate::terminal::Terminal;
 
 /// The template of a bar.
 const ROWS: &str = "  [{elapsed}] {bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left  {wide_msg}";

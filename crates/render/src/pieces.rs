@@ -1,11 +1,4 @@
-//! A plan as text, Markdown, SQL and JSON.
-
-pub(crate) mod history;
-pub(crate) mod markdown;
-pub(crate) mod sql;
-pub(crate) mod steps;
-mod table;
-pub(crate) mod text;
+//! The pieces of a plan that several formats show alike.
 
 use reconcile_core::{
     kind::Describe as _,
@@ -13,25 +6,7 @@ use reconcile_core::{
 };
 use similar::{ChangeTag, TextDiff};
 
-use crate::args::Format;
-
-/// The plan in one of the formats, with a newline at its end.
-pub(crate) fn plan(plan: &Plan, format: Format, colors: bool) -> String {
-    match format {
-        Format::Text => text::plan(plan, colors),
-        Format::Json => json(plan),
-        Format::Markdown => markdown::plan(plan),
-        Format::Sql => sql::plan(plan),
-    }
-}
-
-/// The plan as a saved file has it.
-pub(crate) fn json(plan: &Plan) -> String {
-    match serde_json::to_string_pretty(plan) {
-        Ok(text) => text + "\n",
-        Err(error) => panic!("a plan is not JSON: {error}"),
-    }
-}
+use crate::words::{bytes, printable, thousands};
 
 /// The last line of a plan.
 pub(crate) fn summary_line(plan: &Plan) -> String {
@@ -50,7 +25,7 @@ pub(crate) fn summary_line(plan: &Plan) -> String {
 
 /// The lines of the definitions before and after, each with its sign; empty where nothing can be compared. What no
 /// statement says the meaning of is shown whole when it is new.
-fn diff(change: &PlannedChange) -> Vec<(char, String)> {
+pub(crate) fn diff(change: &PlannedChange) -> Vec<(char, String)> {
     let Some(after) = &change.after else { return Vec::new() };
     let Some(before) = &change.before else {
         let shown = if after.is_shown_when_new() { after.lines() } else { String::new() };
@@ -72,7 +47,7 @@ fn diff(change: &PlannedChange) -> Vec<(char, String)> {
 }
 
 /// How much a rule would let go, for people.
-fn estimate(estimate: &Estimate) -> String {
+pub(crate) fn estimate(estimate: &Estimate) -> String {
     let Estimate { rows, bytes: size, before, batches, oldest } = estimate;
     let (plural, are) = if *rows == 1 { ("", "is") } else { ("s", "are") };
     let mut text = format!("about {} row{plural} ({}) {are} past their time", thousands(*rows), bytes(*size));
@@ -88,64 +63,10 @@ fn estimate(estimate: &Estimate) -> String {
 }
 
 /// A relation's size for people.
-fn size(relation: &RelationSize) -> String {
+pub(crate) fn size(relation: &RelationSize) -> String {
     let rows = match relation.rows {
         Some(rows) => format!("about {} rows", thousands(rows)),
         None => "rows unknown, never analysed".to_owned(),
     };
     format!("{}, {rows}", bytes(relation.bytes))
-}
-
-/// Bytes as people read them, in powers of 1024, as PostgreSQL's `pg_size_pretty` does.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
-    let mut value = bytes;
-    let mut unit = 0;
-    while value >= 10 * 1024 && unit + 1 < UNITS.len() {
-        value = (value + 512) / 1024;
-        unit += 1;
-    }
-    format!("{value} {}", UNITS[unit])
-}
-
-/// `200000` as `200,000`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The text with control characters shown instead of sent to the terminal; newlines and tabs stay.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let shown: Box<dyn Iterator<Item = char>> = if c.is_control() && c != '\n' && c != '\t' {
-                Box::new(c.escape_default())
-            } else {
-                Box::new(std::iter::once(c))
-            };
-            shown
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_well() {
-        assert_eq!(bytes(0), "0 bytes");
-        assert_eq!(bytes(8192), "8192 bytes");
-        assert_eq!(bytes(47_185_920), "45 MB");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-        assert_eq!(thousands(12), "12");
-        assert_eq!(printable("a\u{1b}[31m\n"), "a\\u{1b}[31m\n");
-    }
 }

@@ -1,7 +1,10 @@
-//! Rows under each other, each column as wide as it has to be.
+//! Runs and steps as tables for people: rows under each other, each column as wide as it has to be.
+
+pub(crate) mod history;
+pub(crate) mod steps;
 
 /// A line for each row; the columns of these numbers end on the right.
-pub(super) fn table<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
+fn table<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..N).map(width).collect();
     let cell = |(column, (cell, width)): (usize, (&String, &usize))| {

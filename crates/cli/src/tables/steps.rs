@@ -1,8 +1,9 @@
 //! What runs of retention rules and refreshes of views did, for people.
 
 use reconcile_maintain::event::Operation;
+use reconcile_render::{printable, thousands};
 
-use super::{printable, table::table, thousands};
+use super::table;
 
 /// The records' columns, a line for each step; why one is not done stands below. Tables and views are told apart.
 pub(crate) fn steps(steps: &[Operation]) -> String {

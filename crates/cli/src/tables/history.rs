@@ -1,8 +1,9 @@
 //! Past runs and their steps, for people.
 
 use reconcile_apply::registry::history::{PastRun, PastStep};
+use reconcile_render::printable;
 
-use super::{printable, table::table};
+use super::table;
 
 /// A line for each run.
 pub(crate) fn runs(runs: &[PastRun]) -> String {

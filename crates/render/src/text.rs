@@ -5,7 +5,10 @@ use reconcile_core::{
     plan::{Action, Plan, PlannedChange, Step},
 };
 
-use super::{diff, estimate, printable, size, summary_line};
+use crate::{
+    pieces::{diff, estimate, size, summary_line},
+    words::printable,
+};
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
@@ -15,7 +18,8 @@ const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
 /// The whole plan.
-pub(crate) fn plan(plan: &Plan, colors: bool) -> String {
+#[must_use]
+pub fn plan(plan: &Plan, colors: bool) -> String {
     let paint = Paint { colors };
     let mut text = String::new();
     for change in &plan.changes {

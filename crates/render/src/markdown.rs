@@ -2,10 +2,14 @@
 
 use reconcile_core::plan::{Plan, PlannedChange};
 
-use super::{diff, estimate, printable, size, summary_line};
+use crate::{
+    pieces::{diff, estimate, size, summary_line},
+    words::printable,
+};
 
 /// The whole plan.
-pub(crate) fn plan(plan: &Plan) -> String {
+#[must_use]
+pub fn plan(plan: &Plan) -> String {
     let mut text = format!("### reconcile: database `{}`\n\n", inline(&plan.database.name));
     if !plan.changes.is_empty() {
         text.push_str("| | object | reason | hazards | table |\n|---|---|---|---|---|\n");

@@ -2,10 +2,11 @@
 
 use reconcile_core::{plan::Plan, postgres::sql::Sql};
 
-use super::{printable, summary_line};
+use crate::{pieces::summary_line, words::printable};
 
 /// The whole plan.
-pub(crate) fn plan(plan: &Plan) -> String {
+#[must_use]
+pub fn plan(plan: &Plan) -> String {
     let mut text = format!("-- {}\n", summary_line(plan));
     if plan.changes.iter().all(|change| change.steps.is_empty()) {
         return text;
