@@ -6,6 +6,7 @@
 //! | `first/` | a project that is applied first, with everything allowed |
 //! | `between.sql` | what happens to the database after that |
 //! | `reconcile.yaml`, `schema/` | the project of the case |
+//! | `live.json` | the live side on the newest of its versions, which `replay.rs` plans from without a server |
 //! | `plan.txt` | what `plan --detailed-exitcode` prints, and its exit code |
 //! | `flags` | the flags of `apply` |
 //! | `apply.txt` | what `apply` says where it does not succeed, and its exit code |
@@ -23,11 +24,17 @@
 //! - `cargo test --test cases -- --exact matview/replace::17` runs one, and `-- --list` shows all names;
 //! - `CASE_VERSION=16` has every folder that may run on that version run there, and nowhere else. Without it, a folder that
 //!   has no `versions` has no test for the versions in between;
-//! - `UPDATE_CASES=1` writes the expectations.
+//! - `UPDATE_CASES=1` writes the expectations, and the live side where it no longer leads to the plan.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 #[expect(dead_code, reason = "the other tests of the whole program share it, and use the rest")]
 mod common;
+#[path = "common/folders.rs"]
+mod folders;
+#[path = "common/recorder.rs"]
+mod recorder;
+#[path = "common/replay.rs"]
+mod replay;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,28 +56,18 @@ const REMNANTS: [&str; 4] = [" INVALID", " NOT READY", "reconcile_new_", "reconc
 /// Every object that can be declared, and what comes and goes with one.
 const OBJECTS: &str = concat!(include_str!("common/indexes.sql"), include_str!("common/objects.sql"));
 
+/// The database's name in expectations and recordings.
+const DATABASE: &str = "DATABASE";
+
 const NOTHING: &str = "No changes. The database matches the declared state.\n";
 
 /// The servers end with this process: each has a guard that sees its end.
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(THREADS);
-    let trials: Vec<_> = folders().iter().flat_map(|folder| jobs(folder)).map(Job::into_trial).collect();
+    let trials: Vec<_> = folders::cases().iter().flat_map(|folder| jobs(folder)).map(Job::into_trial).collect();
     assert!(!trials.is_empty(), "no case runs on the versions of PostgreSQL here, or on that of CASE_VERSION");
     libtest_mimic::run(&args, trials).exit_code()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
-}
-
-fn folders() -> Vec<PathBuf> {
-    let below = |dir: &Path| -> Vec<PathBuf> {
-        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
-    };
-    let mut folders: Vec<_> = below(&root()).iter().flat_map(|area| below(area)).collect();
-    folders.sort();
-    folders
 }
 
 fn jobs(folder: &Path) -> Vec<Job> {
@@ -85,20 +82,23 @@ fn jobs(folder: &Path) -> Vec<Job> {
         (None, Some(only)) => only == major,
         (None, None) => ends.contains(&major),
     };
-    let versions = versions().iter().filter(|version| runs_on(version.major()));
-    versions.map(|version| Job { folder: folder.to_owned(), version }).collect()
+    let versions: Vec<_> = versions().iter().filter(|version| runs_on(version.major())).collect();
+    let last = versions.len().saturating_sub(1);
+    let job = |(position, version)| Job { folder: folder.to_owned(), version, records: position == last };
+    versions.into_iter().enumerate().map(job).collect()
 }
 
 /// One case on one version.
 struct Job {
     folder: PathBuf,
     version: &'static Version,
+    /// One version of a folder records.
+    records: bool,
 }
 
 impl Job {
     fn into_trial(self) -> Trial {
-        let folder = self.folder.strip_prefix(root()).unwrap();
-        let name = format!("{}::{}", folder.display(), self.version.major());
+        let name = format!("{}::{}", folders::name(&self.folder), self.version.major());
         Trial::test(name, move || {
             self.run();
             Ok(())
@@ -111,6 +111,9 @@ impl Job {
         let before = database.sql(OBJECTS);
         let plan = project.run(&database, &["plan", "--detailed-exitcode"]);
         self.expect("plan.txt", &said(&plan, &database));
+        if env::var_os("UPDATE_CASES").is_some() {
+            self.update_recording(&database);
+        }
         match plan.code {
             // Adoptions and outdated records are no changes, and are still to be written down.
             0 | 2 => self.apply(&database, &project, &before),
@@ -134,6 +137,13 @@ impl Job {
         }
         for part in ["schema", "reconcile.yaml"] {
             copy(&self.folder.join(part), &project.path().join(part));
+        }
+    }
+
+    /// Reads the live side anew where the plan that follows from the recorded one is another.
+    fn update_recording(&self, database: &Database) {
+        if self.records && replay::said(&self.folder).ok() != self.read("plan.txt") {
+            recorder::record(&self.folder, database);
         }
     }
 
@@ -199,7 +209,7 @@ impl Job {
 /// What a run printed, without what is different each time.
 fn said(run: &Run, database: &Database) -> String {
     let text = format!("{}{}exit {}\n", run.stdout, run.stderr, run.code);
-    text.replace(&database.name, "DATABASE")
+    text.replace(&database.name, DATABASE)
 }
 
 /// Copies a file, or a folder with everything in it; nothing where there is neither.

@@ -7,7 +7,7 @@ use reconcile_config::{Problems, Project};
 use reconcile_core::{
     address::Address,
     kinds::Desired,
-    plan::{Action, Note, Plan, TimeLimits},
+    plan::{Action, Note, Plan},
     planner::{self, PlanOptions},
     problem::{Problem, closest},
     reading::Reading,
@@ -70,32 +70,27 @@ pub(crate) async fn plan(session: &mut Session, project: &Project, mode: &PlanMo
 }
 
 async fn towards(session: &mut Session, project: &Project, target: &Target) -> Result<Plan, Failure> {
-    let (settings, sessions) = (&project.settings, options::session(project));
     let desired = target.desired.as_ref().unwrap_or(&project.desired);
-    let limits = TimeLimits { lock_timeout: settings.lock_timeout, build_timeout: settings.build_timeout };
-    let reading = Reading { desired, scope: &target.scope, session: &sessions, limits };
+    let (limits, session_settings) = (project.settings.limits(), project.settings.session());
+    let reading = Reading { desired, scope: &target.scope, session: &session_settings, limits };
     let read = reconcile_live::read(session, reading).await.map_err(readable)?;
     let options = PlanOptions {
         limits,
-        session: sessions.clone(),
+        session: session_settings.clone(),
         created_at: jiff::Timestamp::now().to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scope: target.scope.clone(),
     };
-    let planned = planner::plan(desired, &read.live, options);
-    let mut problems = read.problems;
-    // A hundred thousand small pieces, which the end of the process frees faster than we do.
-    std::mem::forget(read.live);
-    match planned {
-        Ok(plan) if problems.is_empty() => return Ok(plan),
-        Ok(_) => {}
-        Err(found) => problems.extend(found),
-    }
-    if target.desired.is_some() {
-        // No line of a file is to blame.
-        problems = problems.into_iter().map(Problem::without_place).collect();
-    }
-    Err(Problems::new(project.files.clone(), problems).into())
+    let planned = planner::plan(desired, &read, options);
+    // The live side is a hundred thousand small pieces, which the end of the process frees faster than we do.
+    std::mem::forget(read);
+    planned.map_err(|mut problems| {
+        if target.desired.is_some() {
+            // No line of a file is to blame.
+            problems = problems.into_iter().map(Problem::without_place).collect();
+        }
+        Problems::new(project.files.clone(), problems).into()
+    })
 }
 
 async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<Target, Failure> {

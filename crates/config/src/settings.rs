@@ -4,6 +4,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use reconcile_core::{
+    change::{SessionSettings, TimeLimits},
     hazard::{Approval, Hazard},
     postgres::cron::Runner,
     postgres::{
@@ -39,6 +40,20 @@ pub struct Settings {
     pub approval: Approval,
     /// Who runs what is due; `None` where the project does not say.
     pub scheduler: Option<Runner>,
+}
+
+impl Settings {
+    /// How long the steps of a plan may wait and run.
+    #[must_use]
+    pub fn limits(&self) -> TimeLimits {
+        TimeLimits { lock_timeout: self.lock_timeout, build_timeout: self.build_timeout }
+    }
+
+    /// How names are looked up, and where the registry is.
+    #[must_use]
+    pub fn session(&self) -> SessionSettings {
+        SessionSettings { search_path: self.search_path.clone(), registry_schema: self.registry_schema.clone() }
+    }
 }
 
 /// The sections of all files that are about reconcile itself, each with its place.

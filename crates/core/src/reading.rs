@@ -2,6 +2,8 @@
 //! nothing has changed since the last apply, this takes three round trips: settings and snapshot, catalogs and registry, end.
 //! Who carries the statements is left to `live`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     change::{SessionSettings, TimeLimits},
     kinds::{self, Desired, KindId, Live, Settings},
@@ -33,8 +35,8 @@ pub struct Reading<'a> {
     pub limits: TimeLimits,
 }
 
-/// The live side, and the mistakes that the server found in declared SQL.
-#[derive(Debug)]
+/// The live side, and the mistakes that the server found in declared SQL: all that a plan needs of a server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Read {
     /// The live side.
     pub live: Live,

@@ -26,7 +26,7 @@ use crate::{
     args::{Global, ImportArgs},
     commands::init::write_new,
     error::{Exit, Failure},
-    options, project,
+    project,
     terminal::Terminal,
 };
 
@@ -46,7 +46,7 @@ struct Contents {
 /// Reads every index and every materialized view of the selected relations and writes a file per schema.
 pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load_if_any(global)?;
-    let options = options::session(&project);
+    let options = project.settings.session();
     let mut session = Session::connect(&project::target(global, &project)?).await?;
     let files = files(read(&mut session, args, &options).await?, args);
     session.close().await;

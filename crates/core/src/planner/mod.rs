@@ -10,6 +10,7 @@ use crate::{
     kinds::{self, Desired, Live, Object, Settings, Sides},
     plan::{FORMAT_VERSION, Plan, Summary},
     problem::Problem,
+    reading::Read,
     scope::Scope,
     server::DatabaseId,
 };
@@ -32,13 +33,14 @@ pub struct PlanOptions {
 /// Plans what leads from the live to the desired state.
 ///
 /// # Errors
-/// Every mistake of the user's that only shows against the live side.
-pub fn plan(desired: &Desired, live: &Live, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
+/// Every mistake of the user's that only shows against the live side: those that the server found first.
+pub fn plan(desired: &Desired, read: &Read, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
+    let live = &read.live;
     let settings = Settings { scope: &options.scope, session: &options.session, limits: options.limits };
     let context = settings.context(&live.database, &live.vocabulary, &live.registry, desired.scheduler);
     let merged = merged(kinds::plan(context, Sides { desired, live }));
-    if !merged.problems.is_empty() {
-        return Err(merged.problems);
+    if !read.problems.is_empty() || !merged.problems.is_empty() {
+        return Err(read.problems.iter().cloned().chain(merged.problems).collect());
     }
     let mut changes = in_order(merged.changes);
     number_transactions(&mut changes);
