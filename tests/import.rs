@@ -52,6 +52,21 @@ fn what_was_imported_plans_no_changes() {
     }
 }
 
+/// However many indexes with SQL there are: names along the search path, and nothing else.
+#[test]
+fn what_the_server_has_printed_is_not_asked_again() {
+    let (database, project) = (Database::new(newest()), Project::new());
+    database.sql("CREATE TABLE t (a text, b integer, c timestamptz)");
+    for number in 0..100 {
+        database.sql(&format!("CREATE INDEX t_{number} ON t (lower(a), (b + {number})) WHERE (c IS NOT NULL)"));
+    }
+    project.run(&database, &["import", "--all", "--out", "."]).expect(0);
+    project.run(&database, &["plan", "-v"]).expect_said(0, "4 round trips");
+    assert!(!database.log().iter().any(|line| line.contains("CREATE TEMPORARY")));
+    project.apply(&database);
+    project.run(&database, &["plan", "-v"]).expect_said(0, "3 round trips");
+}
+
 #[test]
 fn an_import_builds_the_same_again() {
     let (database, project) = (database(newest()), Project::new());

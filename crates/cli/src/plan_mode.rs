@@ -82,8 +82,8 @@ async fn towards(session: &mut Session, project: &Project, target: &Target) -> R
         scope: target.scope.clone(),
     };
     let planned = planner::plan(desired, &read, options);
-    // The live side is a hundred thousand small pieces, which the end of the process frees faster than we do.
-    std::mem::forget(read);
+    // The live side is a hundred thousand small pieces: the plan does not wait until they are freed.
+    std::thread::spawn(move || drop(read));
     planned.map_err(|mut problems| {
         if target.desired.is_some() {
             // No line of a file is to blame.

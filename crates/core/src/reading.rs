@@ -59,6 +59,7 @@ impl Reading<'_> {
         live.registry.exists = facts.registry_exists;
         live.registry.unreadable = facts.registry_exists && !readable;
         let names = self.read_catalogs(server, &mut live, readable).await?;
+        self.read_names(server, &mut live).await?;
         self.read_details(server, &mut live).await?;
         let may_make_temporary = facts.temporary && !facts.read_only;
         let settings = Settings { scope: self.scope, session: self.session, limits: self.limits };
@@ -89,6 +90,15 @@ impl Reading<'_> {
         let names = live.read(asked, &mut answers)?;
         live.read_declarations()?;
         Ok(names)
+    }
+
+    /// What reads like the server's own print needs one round trip, all of it.
+    async fn read_names<S: Ask>(self, server: &mut S, live: &mut Live) -> Result<(), S::Error> {
+        let mut batch = Batch::default();
+        if let Some(asked) = live.ask_names(self.desired, &self.session.search_path, &mut batch) {
+            live.read_names(asked, &mut server.send(&batch).await?)?;
+        }
+        Ok(())
     }
 
     /// What is not as declared needs more, in one round trip; the snapshot ends.

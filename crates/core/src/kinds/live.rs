@@ -12,6 +12,7 @@ use crate::{
     kind::{Asking, Kind},
     postgres::{
         batch::{self, Answers, Ask, Batch},
+        lookup,
         name::{Ident, QualifiedName},
         rows::DecodeError,
     },
@@ -90,9 +91,22 @@ impl Live {
         Ok(())
     }
 
-    /// Asks for what the kinds need that are not as declared; nothing, where all are. `schema` is reconcile's own.
-    pub(crate) fn ask_details(&mut self, desired: &Desired, schema: &Ident, batch: &mut Batch) -> Details {
+    /// Asks for what tells whether declared SQL that reads like the server's own print means the same; nothing, where the
+    /// registry knows all of it.
+    pub(crate) fn ask_names(&mut self, desired: &Desired, path: &[Ident], batch: &mut Batch) -> Option<batch::Asked> {
         self.index.recorded = index::canonical::recorded(Sides { desired, live: self }.indexes(), &self.registry);
+        let names = index::canonical::looked_up(Sides { desired, live: self }.indexes());
+        (!names.is_empty()).then(|| batch.ask(lookup::taken(&names, path)))
+    }
+
+    /// Reads the answer.
+    pub(crate) fn read_names(&mut self, asked: batch::Asked, answers: &mut Answers) -> Result<(), DecodeError> {
+        self.index.shadowed = Some(answers.take(asked)?.column(0)?.into_iter().collect());
+        Ok(())
+    }
+
+    /// Asks for what the kinds need that are not as declared; nothing, where all are. `schema` is reconcile's own.
+    pub(crate) fn ask_details(&self, desired: &Desired, schema: &Ident, batch: &mut Batch) -> Details {
         let sides = Sides { desired, live: self };
         let views = sides.views();
         let tables = retention::read::ask(sides.rules(), batch);

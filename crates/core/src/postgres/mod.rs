@@ -7,6 +7,7 @@ pub mod fixed_point;
 pub mod fragment;
 pub mod keywords;
 pub mod lock;
+pub mod lookup;
 pub mod name;
 pub mod parameters;
 pub mod period;

@@ -22,7 +22,7 @@ impl Token<'_> {
         }
     }
 
-    fn unquoted(&self) -> String {
+    pub(crate) fn unquoted(&self) -> String {
         self.text.trim_start_matches('"').trim_end_matches('"').replace("\"\"", "\"")
     }
 }

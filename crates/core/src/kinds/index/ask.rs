@@ -101,7 +101,7 @@ impl<'a> Judged<'a> {
     ) -> Result<(), S::Error> {
         let questions: Vec<_> =
             unsettled.iter().map(|(declared, carrier)| question(carrier, declared.object.clone())).collect();
-        let answers = probe::ask(server, &questions, names, asking.context).await?;
+        let answers = probe::ask(server, &questions, names, &asking.context.session.search_path).await?;
         let mut open = Vec::new();
         for (&(declared, carrier), answer) in unsettled.iter().zip(answers) {
             match answer {
@@ -115,7 +115,7 @@ impl<'a> Judged<'a> {
                 Err(rejection) => self.reject(declared, names_of(&carrier.columns), rejection),
             }
         }
-        self.follow(server, open, names, asking).await
+        self.follow(server, open, names).await
     }
 
     /// Where no temporary table can be made (a standby, a role without TEMPORARY), the planner stands in.
@@ -180,7 +180,7 @@ impl<'a> Judged<'a> {
             index: declared.object.clone(),
         };
         let questions: Vec<_> = indexes.iter().map(question).collect();
-        let answers = probe::ask(server, &questions, names, asking.context).await?;
+        let answers = probe::ask(server, &questions, names, &asking.context.session.search_path).await?;
         for ((declared, columns), answer) in indexes.into_iter().zip(answers) {
             match answer {
                 Ok(definition) => self.canonical.push((declared.object.address(), definition)),
@@ -190,17 +190,17 @@ impl<'a> Judged<'a> {
         Ok(())
     }
 
-    /// Has declared and live definitions printed again until they meet.
+    /// Has declared and live definitions printed again until they meet. The server has printed all of them by now, and
+    /// its prints mean what they say where nothing is on the path.
     async fn follow<S: Ask>(
         &mut self,
         server: &mut S,
         mut open: Vec<Following<'a>>,
         names: &Names,
-        asking: Asking<'_>,
     ) -> Result<(), S::Error> {
         for _ in 0..TRIPS {
             let questions: Vec<_> = open.iter().flat_map(Following::questions).collect();
-            let answers = probe::ask(server, &questions, names, asking.context).await?;
+            let answers = probe::ask(server, &questions, names, &[]).await?;
             let mut answers = answers.into_iter().map(Result::ok);
             for following in &mut open {
                 following.trails.walk(&mut answers);

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{Carrier, Definition, Index, Live, LiveIndex, View};
-use crate::{declared::Declared, digest::Digest, registry::Registry};
+use crate::{declared::Declared, digest::Digest, postgres::lookup, registry::Registry};
 
 /// The live definition that the declared one is known to equal.
 ///
-/// Either both are what the registry recorded when they were applied; or the declaration holds no SQL and reads
-/// the same as a live index of that relation. Everything else is for the server to say.
+/// Either both are what the registry recorded when they were applied; or the declaration reads the same as a live index
+/// of that relation, and holds no SQL whose names mean something else along the project's search path than where the
+/// server printed them. Everything else is for the server to say.
 #[must_use]
 pub fn settled<'a>(declared: &Declared<Index>, carrier: &'a Carrier, live: &Live) -> Option<&'a Definition> {
     let index = &declared.object;
@@ -19,8 +20,32 @@ pub fn settled<'a>(declared: &Declared<Index>, carrier: &'a Carrier, live: &Live
         let mut indexes = carrier.indexes.values();
         indexes.find(|live| live.index.definition == index.definition && accepted(live))
     };
-    let own = own.or_else(|| if index.definition.has_fragments() { None } else { equal() })?;
+    let own = own.or_else(|| equal().filter(|_| reads_as_printed(index, live)))?;
     Some(&own.index.definition)
+}
+
+/// Whether the SQL of a declaration, where it is what the server printed, means what the server meant by it.
+fn reads_as_printed(index: &Index, live: &Live) -> bool {
+    let clear = |shadowed: &BTreeSet<String>| names(index).is_some_and(|names| names.is_disjoint(shadowed));
+    !index.definition.has_fragments() || live.shadowed.as_ref().is_some_and(clear)
+}
+
+/// The names that the SQL of a declaration has looked up; `None`: they cannot be told.
+fn names(index: &Index) -> Option<BTreeSet<String>> {
+    let each = index.definition.fragments().map(|(_, fragment)| lookup::names(fragment.as_str()));
+    each.collect::<Option<Vec<_>>>().map(|names| names.into_iter().flatten().collect())
+}
+
+/// The names in the SQL of those declarations that are unsettled, and read like a live index. Where nothing along the
+/// search path has them as well, the declarations are settled.
+#[must_use]
+pub fn looked_up(view: View<'_>) -> BTreeSet<String> {
+    let printed = |(declared, carrier): &(&Declared<Index>, &Carrier)| {
+        let definition = &declared.object.definition;
+        definition.has_fragments() && carrier.indexes.values().any(|live| live.index.definition == *definition)
+    };
+    let candidates = unsettled(view).into_iter().filter(printed);
+    candidates.filter_map(|(declared, _)| names(&declared.object)).flatten().collect()
 }
 
 /// The live indexes whose declaration and definition are those that the registry recorded.

@@ -19,6 +19,7 @@ use crate::{
 
 /// All that is known of indexes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Live {
     /// The relations that carry declared or managed indexes, and the partitions below them.
     pub relations: BTreeMap<QualifiedName, Carrier>,
@@ -26,6 +27,9 @@ pub struct Live {
     pub taken: BTreeMap<QualifiedName, Taken>,
     /// The indexes, by object identifier, that are what the registry recorded, and declared as it recorded.
     pub recorded: BTreeSet<u32>,
+    /// Names in the SQL of indexes that something outside `pg_catalog` has too, along the project's search path; `None`:
+    /// nothing was looked up.
+    pub shadowed: Option<BTreeSet<String>>,
     /// The canonical definitions of declared indexes, as the server sees them, where only the server can tell.
     pub canonical: BTreeMap<Address, Definition>,
     /// What is wrong with the names of those that the server was not asked about.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{BuildMode, Definition, Index, catalog::Names, read};
 use crate::{
-    kind::Context,
     postgres::{
         batch::{Answers, Ask, Asked, Batch, ServerError, judged, roll_back},
         name::{Ident, QualifiedName},
@@ -44,7 +43,7 @@ pub(super) struct Rejection {
     pub offset: Option<usize>,
 }
 
-/// Asks about all of them; the answers are in the same order.
+/// Asks about all of them, with names looked up along `search_path`; the answers are in the same order.
 ///
 /// # Errors
 /// The connection fails, or this role may not create temporary tables here (SQLSTATE 42501 or 25006).
@@ -52,11 +51,11 @@ pub(super) async fn ask<S: Ask>(
     server: &mut S,
     questions: &[Question<'_>],
     names: &Names,
-    context: Context<'_>,
+    search_path: &[Ident],
 ) -> Result<Vec<Answer>, S::Error> {
     let mut answers: Vec<Option<Answer>> = vec![None; questions.len()];
     for batch in batches(questions) {
-        ask_batch(server, questions, batch, names, context, &mut answers).await?;
+        ask_batch(server, questions, batch, names, search_path, &mut answers).await?;
     }
     let answered = |(position, answer): (usize, Option<Answer>)| answer.ok_or(DecodeError::Statement(position + 1));
     Ok(answers.into_iter().enumerate().map(answered).collect::<Result<_, _>>()?)
@@ -86,12 +85,12 @@ async fn ask_batch<S: Ask>(
     questions: &[Question<'_>],
     first: Vec<usize>,
     names: &Names,
-    context: Context<'_>,
+    search_path: &[Ident],
     answers: &mut [Option<Answer>],
 ) -> Result<(), S::Error> {
     let mut waiting = vec![first];
     while let Some(positions) = waiting.pop() {
-        let script = Script::new(questions, &positions, server.server_version(), context);
+        let script = Script::new(questions, &positions, server.server_version(), search_path);
         match judged(server, &script.batch).await? {
             Ok(mut results) => script.read(&positions, &mut results, names, answers)?,
             Err(error) => {
@@ -136,10 +135,10 @@ struct Script {
 }
 
 impl Script {
-    fn new(questions: &[Question<'_>], positions: &[usize], server_version: u32, context: Context<'_>) -> Self {
+    fn new(questions: &[Question<'_>], positions: &[usize], server_version: u32, search_path: &[Ident]) -> Self {
         let mut batch = Batch::begin("BEGIN");
         batch.run("SET LOCAL enable_nestloop = on");
-        batch.look_up_in(&context.session.search_path);
+        batch.look_up_in(search_path);
         let asked = positions.iter().map(|position| &questions[*position]);
         let tables: BTreeMap<_, _> = asked.map(|question| (question.table, question.columns)).collect();
         for (table, columns) in &tables {

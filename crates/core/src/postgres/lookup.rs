@@ -1,0 +1,132 @@
+//! Which names of a printed expression the server looks up along the search path. It prints a name without a schema where
+//! that is in `pg_catalog`; read along another path, the same text can mean something else (manual, sections 5.10.3, 10.2
+//! and 10.3: an operator or function whose types fit better wins, whatever its schema).
+
+use std::collections::BTreeSet;
+
+use squawk_lexer::TokenKind;
+
+use super::{
+    name::Ident,
+    sql::Sql,
+    tokens::{Token, tokens},
+};
+
+/// What operators are made of (manual, section 4.1.3).
+const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
+
+/// Words that stand for the operator `=`, without showing it.
+const EQUALS: [&str; 3] = ["distinct", "nullif", "case"];
+
+/// Types whose literals are names, which are looked up as well (manual, section 8.19).
+const NAMING: [&str; 9] = [
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regtype",
+];
+
+/// The functions, operators, types and collations that a printed expression may name without a schema. Column names are
+/// among them, since only the server tells them apart. `None`: literals may name something as well.
+#[must_use]
+pub fn names(text: &str) -> Option<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut operator = String::new();
+    let mut end = 0;
+    let mut qualified = false;
+    for token in tokens(text) {
+        let is_sign = token.text.chars().all(|sign| OPERATOR.contains(sign));
+        if !operator.is_empty() && (!is_sign || token.start != end) {
+            names.insert(std::mem::take(&mut operator));
+        }
+        if is_sign {
+            operator.push_str(token.text);
+        }
+        if let Some(name) = word(&token).filter(|_| !qualified) {
+            if NAMING.contains(&name.as_str()) {
+                return None;
+            }
+            if EQUALS.contains(&name.as_str()) {
+                names.insert("=".to_owned());
+            }
+            names.insert(name);
+        }
+        qualified = token.kind == TokenKind::Dot;
+        end = token.start + token.text.len();
+    }
+    names.extend(Some(operator).filter(|operator| !operator.is_empty()));
+    Some(names)
+}
+
+fn word(token: &Token<'_>) -> Option<String> {
+    match token.kind {
+        TokenKind::Ident => Some(token.text.to_lowercase()),
+        TokenKind::QuotedIdent { .. } => Some(token.unquoted()),
+        _ => None,
+    }
+}
+
+/// The query for those of `names` that something outside `pg_catalog` has along the search path: a row each.
+#[must_use]
+pub fn taken<'a>(names: impl IntoIterator<Item = &'a String>, search_path: &[Ident]) -> Sql {
+    let found = |sql: Sql, (catalog, prefix): &(&'static str, &'static str)| {
+        sql.raw("EXISTS (SELECT FROM ")
+            .raw(catalog)
+            .raw(" WHERE ")
+            .raw(prefix)
+            .raw("name = w.name AND ")
+            .raw(prefix)
+            .raw("namespace IN (SELECT oid FROM path))")
+    };
+    Sql::new("WITH path AS (SELECT oid FROM pg_namespace WHERE nspname <> 'pg_catalog' AND nspname IN (NULL")
+        .list(search_path, "", |sql, schema| match schema.as_str() {
+            "$user" => sql.raw(", current_user"),
+            schema => sql.raw(", ").literal(schema),
+        })
+        .raw(")) SELECT w.name FROM (VALUES (NULL)")
+        .list(names, "", |sql, name| sql.raw(", (").literal(name).raw(")"))
+        .raw(") w(name) WHERE ")
+        .list(
+            &[("pg_proc", "pro"), ("pg_operator", "opr"), ("pg_type", "typ"), ("pg_collation", "coll")],
+            " OR ",
+            found,
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<String> {
+        names(text).expect("no literal names anything").into_iter().collect()
+    }
+
+    #[test]
+    fn words_and_operators_are_looked_up() {
+        assert_eq!(of("lower((code)::text)"), ["code", "lower", "text"]);
+        assert_eq!(of("(a ->> 'x = y'::text) <> \"B\""), ["->>", "<>", "B", "a", "text"]);
+        assert_eq!(of("(a - -1) > 0"), ["-", ">", "a"]);
+    }
+
+    #[test]
+    fn what_has_a_schema_is_not() {
+        assert_eq!(of("public.similarity(a, b)"), ["a", "b", "public"]);
+        assert_eq!(of("a OPERATOR(public.=) b"), ["=", "a", "b", "operator", "public"]);
+    }
+
+    #[test]
+    fn some_words_mean_an_operator() {
+        assert!(of("(a IS DISTINCT FROM b)").contains(&"=".to_owned()));
+        assert!(of("NULLIF(a, b) > 1").contains(&"=".to_owned()));
+    }
+
+    #[test]
+    fn a_literal_can_name_something() {
+        assert_eq!(names("to_tsvector('english'::regconfig, body)"), None);
+    }
+}
