@@ -60,6 +60,22 @@ fn a_saved_plan_is_stale_after_a_change_that_it_relies_on() {
 }
 
 #[test]
+fn a_saved_plan_is_stale_when_a_column_that_it_needs_has_another_type() {
+    let (database, project) = planned();
+    database.sql("ALTER TABLE t ALTER b TYPE varchar");
+    expect_stale(&project, &database, "index/public.t/j");
+    database.sql("ALTER TABLE t ALTER b TYPE text, ALTER a TYPE bigint");
+    expect_stale(&project, &database, "index/public.t/i");
+    database.sql("ALTER TABLE t ALTER a TYPE integer, ALTER id TYPE bigint");
+    apply_saved(&project, &database).expect(0);
+
+    let project = Project::with("materialized_views: { v: { query: SELECT a FROM t } }\ntables: { t: {} }");
+    project.run(&database, &["plan", "--out", "plan.json"]).expect(0);
+    database.sql("DROP INDEX j; ALTER TABLE t ALTER a TYPE bigint");
+    apply_saved(&project, &database).expect_said(3, "matview/public.v");
+}
+
+#[test]
 fn a_saved_plan_is_stale_when_its_table_is_gone() {
     let (database, project) = planned();
     database.sql("DROP TABLE t");

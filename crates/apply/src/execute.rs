@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Executes a plan. The session must hold the lock of [`crate::applier_lock`], and the registry be there
-/// ([`Registry::ensure`]). `stop` becomes true when the user wants to.
+/// ([`crate::registry::Registry::ensure`]). `stop` becomes true when the user wants to.
 ///
 /// # Errors
 /// The bookkeeping fails before or after the steps. What stops the steps themselves is in the report.

@@ -49,14 +49,38 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
         return text;
     }
     text.push_str(&format!("      {}\n", printable(&change.reason)));
-    for (sign, line) in diff(change).into_iter().filter(|_| shows_diff(change)) {
+    text.push_str(&definitions(change, paint));
+    text.push_str(&statements(change, paint));
+    if let (Action::Create, Some(object)) = (change.action, &change.after)
+        && let Some(words) = object.beyond_statements()
+    {
+        text.push_str(&format!("      {}\n", printable(&words)));
+    }
+    if !change.hazards.is_empty() {
+        let hazards: Vec<_> = change.hazards.iter().map(|hazard| hazard.name()).collect();
+        text.push_str(&format!("      hazards: {}\n", paint.with(YELLOW, &hazards.join(", "))));
+    }
+    text.push_str(&figures(change));
+    text.push('\n');
+    text
+}
+
+/// The lines before and after, where they say more than the statements.
+fn definitions(change: &PlannedChange, paint: &Paint) -> String {
+    let painted = |(sign, line): (char, String)| {
         let line = format!("      {sign} {line}");
-        text.push_str(&match sign {
+        match sign {
             '-' => format!("{}\n", paint.with(RED, &line)),
             '+' => format!("{}\n", paint.with(GREEN, &line)),
             _ => format!("{line}\n"),
-        });
-    }
+        }
+    };
+    if shows_diff(change) { diff(change).into_iter().map(painted).collect() } else { String::new() }
+}
+
+/// The statements in their order, with the ends of their transactions.
+fn statements(change: &PlannedChange, paint: &Paint) -> String {
+    let mut text = String::new();
     let mut transaction = None;
     for step in &change.steps {
         if step.transaction() != transaction {
@@ -72,15 +96,12 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
     if transaction.is_some() {
         text.push_str("      COMMIT;\n");
     }
-    if let (Action::Create, Some(object)) = (change.action, &change.after)
-        && let Some(words) = object.beyond_statements()
-    {
-        text.push_str(&format!("      {}\n", printable(&words)));
-    }
-    if !change.hazards.is_empty() {
-        let hazards: Vec<_> = change.hazards.iter().map(|hazard| hazard.name()).collect();
-        text.push_str(&format!("      hazards: {}\n", paint.with(YELLOW, &hazards.join(", "))));
-    }
+    text
+}
+
+/// How large the relation is, and how much a rule would let go.
+fn figures(change: &PlannedChange) -> String {
+    let mut text = String::new();
     let is_job = change.address.kind().as_str() == "schedule";
     // Before it is made, it has no size.
     let is_new = change.address.kind().as_str() == "matview" && change.action == Action::Create;
@@ -94,7 +115,6 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
     if let Some(found) = &change.impact.estimate {
         text.push_str(&format!("      {}\n", estimate(found)));
     }
-    text.push('\n');
     text
 }
 

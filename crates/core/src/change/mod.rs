@@ -1,11 +1,13 @@
 //! What happens to one object, as its kind plans it: `O` is the kind's own object, and any kind's in a whole plan.
 
 mod impact;
+mod parameters;
 mod step;
 
 use serde::{Deserialize, Serialize};
 
 pub use impact::{Estimate, Impact, RelationSize};
+pub use parameters::ParameterChange;
 pub use step::{Effect, Execution, SessionSettings, Step, TimeLimits, Timeouts, Unfinished};
 
 use crate::{address::Address, digest::Digest, hazard::HazardSet, postgres::name::QualifiedName};

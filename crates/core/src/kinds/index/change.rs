@@ -1,5 +1,7 @@
 //! A decision as a change of the plan: its statements, what it relies on, what the registry is told.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -13,7 +15,11 @@ use crate::{
     digest::Digest,
     hazard::{Hazard, HazardSet},
     kind::Context,
-    postgres::name::QualifiedName,
+    postgres::{
+        name::{Ident, QualifiedName},
+        relation::Column,
+        tokens::tokens,
+    },
     registry::Registry,
 };
 
@@ -159,12 +165,26 @@ fn relies_on(change: &Change<'_>, live: &Live) -> Digest {
         relation: Option<(u32, Vec<(&'a QualifiedName, u32)>)>,
         before: Option<&'a LiveIndex>,
         leftovers: &'a [&'a LiveIndex],
+        /// With the types of the columns that the index is to have.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        columns: Vec<(&'a Ident, &'a str)>,
     }
+    let (_, before, wanted) = sides(&change.what);
     Digest::of(&Facts {
         relation: change.relation.map(|relation| (relation.oid, partitions(relation, live))),
-        before: sides(&change.what).1,
+        before,
         leftovers: &change.leftovers,
+        columns: change.relation.zip(wanted).map(|(relation, wanted)| used(relation, wanted)).unwrap_or_default(),
     })
+}
+
+/// The columns that an index names, also in its SQL, each with its type; none, where nothing had to be read of them.
+fn used<'a>(relation: &'a Carrier, wanted: Wanted<'_>) -> Vec<(&'a Ident, &'a str)> {
+    let definition = &wanted.declared.object.definition;
+    let named: BTreeSet<_> = definition.named_columns().map(|(_, column)| column).collect();
+    let words: Vec<_> = definition.fragments().flat_map(|(_, fragment)| tokens(fragment.as_str())).collect();
+    let is_used = |column: &&Column| named.contains(&column.name) || words.iter().any(|word| word.is(&column.name));
+    relation.columns.iter().filter(is_used).map(|column| (&column.name, column.type_name.as_str())).collect()
 }
 
 fn partitions<'a>(relation: &'a Carrier, live: &'a Live) -> Vec<(&'a QualifiedName, u32)> {

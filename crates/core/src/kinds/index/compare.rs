@@ -1,7 +1,7 @@
 //! When a live index is the declared one, and what lies between them when it is not.
 
 use super::{Definition, Index, Term};
-use crate::postgres::{name::Ident, parameters::Parameters};
+use crate::{change::ParameterChange, postgres::name::Ident};
 
 /// What it takes to make the live index the declared one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +17,8 @@ pub enum Verdict {
 /// A property that changes in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alteration {
-    /// Storage parameters to set and to reset.
-    Parameters {
-        /// New values.
-        set: Parameters,
-        /// Back to the default.
-        reset: Vec<Ident>,
-    },
+    /// Storage parameters.
+    Parameters(ParameterChange),
     /// The comment; empty removes it.
     Comment(String),
 }
@@ -39,11 +34,15 @@ pub fn compare(live: &Index, declared: &Index, canonical: &Definition, default_t
         // Moving it in place would block readers for as long as the copy takes.
         differences.push("tablespace");
     }
+    let parameters = declared.with.as_ref().and_then(|with| ParameterChange::between(live.with.as_ref(), with));
+    let method = &live.definition.method;
+    if parameters.iter().flat_map(ParameterChange::names).any(|name| !works_in_place(method, name)) {
+        differences.push("with");
+    }
     if !differences.is_empty() {
         return Verdict::Replace(differences);
     }
-    let parameters = declared.with.as_ref().and_then(|with| parameters_between(live.with.as_ref(), with));
-    let parameters = parameters.map(|(set, reset)| Alteration::Parameters { set, reset });
+    let parameters = parameters.map(Alteration::Parameters);
     let comment = declared.comment.as_ref().filter(|wanted| **wanted != live.comment.clone().unwrap_or_default());
     let alterations: Vec<_> =
         parameters.into_iter().chain(comment.map(|comment| Alteration::Comment(comment.clone()))).collect();
@@ -66,25 +65,15 @@ fn differences(live: &Definition, declared: &Definition) -> Vec<&'static str> {
     differences
 }
 
-/// The parameters to set and to reset; `None` where nothing differs.
-pub(crate) fn parameters_between(live: Option<&Parameters>, declared: &Parameters) -> Option<(Parameters, Vec<Ident>)> {
-    let none = Parameters::new();
-    let live = live.unwrap_or(&none);
-    let set: Parameters = declared
-        .iter()
-        .filter(|(name, value)| live.get(*name).is_none_or(|present| settled(present) != settled(value)))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let reset: Vec<_> = live.keys().filter(|name| !declared.contains_key(*name)).cloned().collect();
-    if set.is_empty() && reset.is_empty() { None } else { Some((set, reset)) }
-}
-
-/// One spelling for the booleans that PostgreSQL stores as they were written.
-fn settled(value: &str) -> String {
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => "on".to_owned(),
-        "false" | "no" | "off" => "off".to_owned(),
-        other => other.to_owned(),
+/// Whether a changed parameter changes what an index does from now on. The others are used only while an index is built
+/// (docs/pitfalls.md, "Some index parameters have no effect before a rebuild").
+fn works_in_place(method: &Ident, name: &Ident) -> bool {
+    match (method.as_str(), name.as_str()) {
+        ("btree", "fillfactor" | "deduplicate_items")
+        | ("gin", "fastupdate" | "gin_pending_list_limit")
+        | ("brin", "autosummarize")
+        | ("spgist", "fillfactor") => true,
+        (_, _) => false,
     }
 }
 

@@ -1,8 +1,6 @@
 //! What a change of an index executes. Every way through here leaves a valid index at every moment, and no
 //! reader or writer waiting longer than the lock timeout.
 
-use std::collections::BTreeMap;
-
 use super::{
     BuildMode, Carrier, Definition, Index, IndexState, Live, LiveIndex,
     compare::Alteration,
@@ -109,7 +107,10 @@ impl<'a> Steps<'a> {
     pub fn alter(&mut self, live: &Index, alterations: &[Alteration]) {
         for alteration in alterations {
             match alteration {
-                Alteration::Parameters { set, reset } => self.alter_parameters(live, set, reset),
+                Alteration::Parameters(change) => {
+                    let alter = Sql::new("ALTER INDEX ").name(&live.relation());
+                    self.collected.extend(change.steps(&alter, live.with.as_ref(), self.limits));
+                }
                 Alteration::Comment(comment) => {
                     let before = live.comment.clone().unwrap_or_default();
                     self.comment(live, &live.name, comment, &before);
@@ -316,37 +317,6 @@ impl<'a> Steps<'a> {
         };
         let step = self.brief(sql(from, to), Lock::ShareUpdateExclusiveLock);
         Step { undo: Some(sql(to, from)), ..step }
-    }
-
-    fn alter_parameters(&mut self, live: &Index, set: &BTreeMap<Ident, String>, reset: &[Ident]) {
-        let alter = || Sql::new("ALTER INDEX ").name(&live.relation());
-        let present = live.with.clone().unwrap_or_default();
-        if !set.is_empty() {
-            let (known, new): (Vec<_>, Vec<_>) = set.keys().partition(|name| present.contains_key(*name));
-            let known: BTreeMap<_, _> = known.into_iter().map(|name| (name.clone(), present[name].clone())).collect();
-            let undo = if known.is_empty() {
-                alter().raw(" RESET (").list(new, ", ", Sql::ident).raw(")")
-            } else {
-                alter().raw(" SET ").parameters(&known)
-            };
-            let step = self.altering(alter().raw(" SET ").parameters(set), set.keys());
-            self.collected.push(Step { undo: Some(undo), ..step });
-        }
-        if !reset.is_empty() {
-            let before = reset.iter().map(|name| (name.clone(), present[name].clone())).collect();
-            let sql = alter().raw(" RESET (").list(reset, ", ", Sql::ident).raw(")");
-            let step = self.altering(sql, reset.iter());
-            self.collected.push(Step { undo: Some(alter().raw(" SET ").parameters(&before)), ..step });
-        }
-    }
-
-    /// Only some parameters can change while others read (PostgreSQL's `reloptions.c`).
-    fn altering<'n>(&self, sql: Sql, mut names: impl Iterator<Item = &'n Ident>) -> Step {
-        if names.all(|name| matches!(name.as_str(), "fillfactor" | "deduplicate_items")) {
-            return self.brief(sql, Lock::ShareUpdateExclusiveLock);
-        }
-        let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
-        Step { hazards, ..self.brief(sql, Lock::AccessExclusiveLock) }
     }
 
     fn comment(&mut self, index: &Index, name: &Ident, comment: &str, before: &str) {

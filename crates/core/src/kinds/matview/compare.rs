@@ -1,21 +1,13 @@
 //! What lies between a live materialized view and a declared one, but for its query: all of it changes in place.
 
 use super::{Matview, grant_diff::GrantChange};
-use crate::{
-    kinds::index::compare::parameters_between,
-    postgres::{name::Ident, parameters::Parameters},
-};
+use crate::{change::ParameterChange, postgres::name::Ident};
 
 /// A property that changes in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alteration {
-    /// Storage parameters to set and to reset.
-    Parameters {
-        /// New values.
-        set: Parameters,
-        /// Back to the default.
-        reset: Vec<Ident>,
-    },
+    /// Storage parameters.
+    Parameters(ParameterChange),
     /// Where it is stored.
     Tablespace(Ident),
     /// The comment; empty removes it.
@@ -29,7 +21,7 @@ impl Alteration {
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Parameters { .. } => "with",
+            Self::Parameters(_) => "with",
             Self::Tablespace(_) => "tablespace",
             Self::Comment(_) => "comment",
             Self::Grants(_) => "grants",
@@ -40,8 +32,8 @@ impl Alteration {
 /// The alterations that make the live view the declared one, but for rights. What is not declared is no difference.
 #[must_use]
 pub fn alterations(live: &Matview, declared: &Matview, default_tablespace: &str) -> Vec<Alteration> {
-    let parameters = declared.with.as_ref().and_then(|with| parameters_between(live.with.as_ref(), with));
-    let parameters = parameters.map(|(set, reset)| Alteration::Parameters { set, reset });
+    let parameters = declared.with.as_ref().and_then(|with| ParameterChange::between(live.with.as_ref(), with));
+    let parameters = parameters.map(Alteration::Parameters);
     // The catalogs do not name the database's default tablespace.
     let wanted = declared
         .tablespace

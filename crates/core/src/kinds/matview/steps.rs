@@ -207,13 +207,9 @@ impl Steps {
         let alter = || Sql::new("ALTER MATERIALIZED VIEW ").name(&live.name);
         for alteration in alterations {
             match alteration {
-                Alteration::Parameters { set, reset } => {
-                    if !set.is_empty() {
-                        self.parameters(alter().raw(" SET ").parameters(set), set.keys());
-                    }
-                    if !reset.is_empty() {
-                        let sql = alter().raw(" RESET (").list(reset, ", ", Sql::ident).raw(")");
-                        self.parameters(sql, reset.iter());
+                Alteration::Parameters(change) => {
+                    for step in change.steps(&alter(), live.with.as_ref(), self.limits) {
+                        self.add(step);
                     }
                 }
                 Alteration::Tablespace(name) => {
@@ -313,21 +309,6 @@ impl Steps {
 
     fn analyze(&mut self, name: &QualifiedName) {
         let step = self.long(Sql::new("ANALYZE ").name(name));
-        self.add(step);
-    }
-
-    /// Only some parameters can change while others read (PostgreSQL's `reloptions.c`).
-    fn parameters<'n>(&mut self, sql: Sql, mut names: impl Iterator<Item = &'n Ident>) {
-        let gentle = |name: &Ident| {
-            let name = name.as_str();
-            matches!(name, "fillfactor" | "toast_tuple_target" | "parallel_workers") || name.contains("autovacuum_")
-        };
-        let step = if names.all(gentle) {
-            self.brief(sql, Some(Lock::ShareUpdateExclusiveLock))
-        } else {
-            let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
-            Step { hazards, ..self.brief(sql, Some(Lock::AccessExclusiveLock)) }
-        };
         self.add(step);
     }
 

@@ -187,7 +187,7 @@ impl<'a> Decider<'a> {
     fn verdict(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Verdict {
         let default_tablespace = &self.context.vocabulary.default_tablespace;
         let verdict = compare::compare(&live.index, &wanted.declared.object, wanted.definition, default_tablespace);
-        let parameters = |alteration: &Alteration| matches!(alteration, Alteration::Parameters { .. });
+        let parameters = |alteration: &Alteration| matches!(alteration, Alteration::Parameters(_));
         match verdict {
             // PostgreSQL changes them in place only where there is storage (manual, ALTER INDEX).
             Verdict::Alter(alterations) if self.relation.is_partitioned() && alterations.iter().any(parameters) => {

@@ -327,8 +327,9 @@ impl<'a> Decider<'a> {
             (members.collect::<Vec<_>>(), dependents.collect::<Vec<_>>())
         });
         let own = (found(name), found(&building_name(name)), indexes, applied);
-        // Without others it is what it was before there could be any.
-        if group.is_none() { Digest::of(&own) } else { Digest::of(&(own, group)) }
+        let columns = self.view.live.printed.get(name).map(|printed| &printed.columns);
+        // Without others, and with nothing to make, it is what it was before there could be either.
+        if group.is_none() && columns.is_none() { Digest::of(&own) } else { Digest::of(&(own, group, columns)) }
     }
 }
 

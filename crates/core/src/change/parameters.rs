@@ -1,0 +1,81 @@
+//! Storage parameters that change in place, whatever has them.
+
+use super::{Step, TimeLimits};
+use crate::{
+    hazard::{Hazard, HazardSet},
+    postgres::{lock::Lock, name::Ident, parameters::Parameters, sql::Sql},
+};
+
+/// What lies between the parameters that are and those that are declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterChange {
+    /// New values.
+    pub set: Parameters,
+    /// Back to the default.
+    pub reset: Vec<Ident>,
+}
+
+impl ParameterChange {
+    /// `None`: nothing differs.
+    #[must_use]
+    pub fn between(live: Option<&Parameters>, declared: &Parameters) -> Option<Self> {
+        let none = Parameters::new();
+        let live = live.unwrap_or(&none);
+        let set: Parameters = declared
+            .iter()
+            .filter(|(name, value)| live.get(*name).is_none_or(|present| one_spelling(present) != one_spelling(value)))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let reset: Vec<_> = live.keys().filter(|name| !declared.contains_key(*name)).cloned().collect();
+        if set.is_empty() && reset.is_empty() { None } else { Some(Self { set, reset }) }
+    }
+
+    /// The parameters that change.
+    pub fn names(&self) -> impl Iterator<Item = &Ident> {
+        self.set.keys().chain(&self.reset)
+    }
+
+    /// The steps that make the change. `alter` is the beginning of the statement, such as `ALTER INDEX i`.
+    #[must_use]
+    pub fn steps(&self, alter: &Sql, before: Option<&Parameters>, limits: TimeLimits) -> Vec<Step> {
+        let before_of = |name: &Ident| Some((name.clone(), before?.get(name)?.clone()));
+        let set = |values: &Parameters| alter.clone().raw(" SET ").parameters(values);
+        let reset =
+            |names: &[&Ident]| alter.clone().raw(" RESET (").list(names, ", ", |sql, name| sql.ident(name)).raw(")");
+        let mut steps = Vec::new();
+        if !self.set.is_empty() {
+            let known: Parameters = self.set.keys().filter_map(before_of).collect();
+            let undo = if known.is_empty() { reset(&self.set.keys().collect::<Vec<_>>()) } else { set(&known) };
+            steps.push(Step { undo: Some(undo), ..step(set(&self.set), self.set.keys(), limits) });
+        }
+        if !self.reset.is_empty() {
+            let known: Parameters = self.reset.iter().filter_map(before_of).collect();
+            let sql = reset(&self.reset.iter().collect::<Vec<_>>());
+            steps.push(Step { undo: Some(set(&known)), ..step(sql, self.reset.iter(), limits) });
+        }
+        steps
+    }
+}
+
+/// Only some parameters can change while others read (PostgreSQL's `reloptions.c`).
+fn step<'n>(sql: Sql, mut names: impl Iterator<Item = &'n Ident>, limits: TimeLimits) -> Step {
+    let gentle = |name: &Ident| {
+        let name = name.as_str();
+        matches!(name, "fillfactor" | "deduplicate_items" | "toast_tuple_target" | "parallel_workers")
+            || name.contains("autovacuum_")
+    };
+    if names.all(gentle) {
+        return Step::brief(sql, Some(Lock::ShareUpdateExclusiveLock), limits);
+    }
+    let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
+    Step { hazards, ..Step::brief(sql, Some(Lock::AccessExclusiveLock), limits) }
+}
+
+/// One spelling for the booleans that PostgreSQL stores as they were written.
+fn one_spelling(value: &str) -> String {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => "on".to_owned(),
+        "false" | "no" | "off" => "off".to_owned(),
+        other => other.to_owned(),
+    }
+}
