@@ -154,7 +154,7 @@ impl Live {
         let mut problems = matview::resolve(server, declared, matview, index, names, asking).await?;
         let indexes = index::View { desired: &desired.relations, live: index };
         let views = matview::View { desired: &desired.matviews, live: matview, indexes };
-        let ahead = matview::ahead(views, asking);
+        let ahead = matview::ahead(views);
         let resolved = index::resolve(server, indexes, &ahead, names, asking).await?;
         let rules = retention::View { desired: &desired.rules, live: retention, views };
         let (estimates, of_rules) = retention::read::estimates(server, rules, context).await?;

@@ -31,30 +31,34 @@ pub async fn resolve<S: Ask>(
         let view = View::of(desired, live, indexes);
         rehearsal::replaced(view, asking).into_iter().cloned().collect()
     };
-    if live.unasked || replaced.is_empty() && live.postponed.is_empty() {
-        return Ok(problems);
-    }
-    if !replaced.is_empty() {
+    if !live.unasked && !replaced.is_empty() {
         let around = rehearsal::around(server, &replaced.iter().collect::<Vec<_>>(), live, names).await?;
         live.dependents = around.dependents;
         live.found.extend(around.found);
         indexes.relations.extend(around.carriers);
     }
+    live.moving = group::find(View::of(desired, live, indexes), asking.context);
+    if live.unasked || replaced.is_empty() && live.postponed.is_empty() {
+        return Ok(problems);
+    }
     let rehearsed = rehearsal::rehearse(server, View::of(desired, live, indexes), asking).await?;
-    live.printed.extend(rehearsed.printed);
     live.rehearsed = rehearsed.copies;
     problems.extend(rehearsed.problem);
+    if !rehearsed.printed.is_empty() {
+        // What can be told of them only now may be what they are already.
+        live.printed.extend(rehearsed.printed);
+        live.moving = group::find(View::of(desired, live, indexes), asking.context);
+    }
     Ok(problems)
 }
 
 /// The columns of the declared views that are to be made, or made anew.
 #[must_use]
-pub fn ahead(view: View<'_>, asking: Asking<'_>) -> Projection {
-    let members = group::moving(view, asking.context).unwrap_or_default();
+pub fn ahead(view: View<'_>) -> Projection {
     let mut ahead = Projection::default();
-    for declared in members.iter().filter_map(|member| member.declared) {
-        if let Some(printed) = view.live.printed.get(&declared.object.name) {
-            ahead.has_columns(&declared.object.name, printed.columns.clone());
+    for moving in view.live.moving.iter().filter(|moving| moving.as_declared) {
+        if let Some(printed) = view.live.printed.get(&moving.name) {
+            ahead.has_columns(&moving.name, printed.columns.clone());
         }
     }
     ahead

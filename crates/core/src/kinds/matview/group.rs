@@ -1,13 +1,15 @@
 //! Which materialized views are made anew together: those whose query differs, those that read them and so could not stay,
 //! and the plain views over them. What is done is left to `decide`; the server rehearses it before (`live`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     Live, Matview, Query, View, address, canonical,
     dependents::{Dependent, Reader},
     names::{building_name, is_building_name},
-    order,
+    order::{self, Readable},
 };
 use crate::{
     declared::Declared,
@@ -26,6 +28,17 @@ pub struct Member<'a> {
     /// As declared, or as the server prints it.
     pub query: Query,
     /// Those of the others that the query reads.
+    pub reads: Vec<QualifiedName>,
+}
+
+/// A member by name, as the live side keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moving {
+    /// The view.
+    pub name: QualifiedName,
+    /// It gets its declared query; else it keeps the one that it has.
+    pub as_declared: bool,
+    /// Those of the others that its query reads.
     pub reads: Vec<QualifiedName>,
 }
 
@@ -57,44 +70,60 @@ pub fn goes(name: &QualifiedName, view: View<'_>, context: Context<'_>) -> bool 
         && context.scope.released(&address).is_none()
 }
 
-/// All that is made anew or for the first time, in the order in which it can be. `None`: some read each other in a circle.
+/// Finds all that is made anew or for the first time, in the order in which it can be; nothing, where some read each other
+/// in a circle.
 #[must_use]
-pub fn moving<'a>(view: View<'a>, context: Context<'_>) -> Option<Vec<Member<'a>>> {
+pub fn find(view: View<'_>, context: Context<'_>) -> Vec<Moving> {
     let (live, search_path) = (view.live, &context.session.search_path);
     let is_new = |declared: &Declared<Matview>| !live.found.contains_key(&declared.object.name);
     let declared = view.desired.iter().filter(|declared| context.scope.admits(&declared.object.address()));
     let declared: Vec<_> =
         declared.filter(|declared| is_new(declared) || is_replaced(declared, view, context.registry)).collect();
-    let anew = |name: &QualifiedName| declared.iter().any(|declared| declared.object.name == *name);
+    let names: BTreeSet<_> = declared.iter().map(|declared| &declared.object.name).collect();
+    let anew = |name: &QualifiedName| names.contains(name);
     let chained = live.dependents.iter().filter_map(|dependent| Some((dependent, dependent.matview()?)));
     let chained: Vec<_> = chained
         .filter(|(_, reader)| {
             !anew(&reader.name) && !is_building_name(&reader.name) && !goes(&reader.name, view, context)
         })
         .collect();
-    let of_declared = declared.iter().map(|declared| Member {
-        name: &declared.object.name,
-        declared: Some(declared),
-        query: declared.object.query.clone(),
-        reads: Vec::new(),
-    });
-    let of_chain = chained.iter().map(|(dependent, reader)| Member {
-        name: &reader.name,
-        declared: None,
-        query: reader.query(),
+    let of_chain = chained.iter().map(|(dependent, reader)| Moving {
+        name: reader.name.clone(),
+        as_declared: false,
         reads: dependent.uses.iter().map(|used| used.view.clone()).collect(),
     });
-    let mut members: Vec<_> = of_declared.chain(of_chain).collect();
-    let names: Vec<_> = members.iter().map(|member| member.name).collect();
-    for member in members.iter_mut().filter(|member| member.declared.is_some()) {
-        let mentions = order::mentions(&member.query, live, search_path);
-        let others = names.iter().filter(|name| **name != member.name && mentions(name));
-        member.reads = others.map(|name| (*name).clone()).collect();
-    }
-    let reads: Vec<_> = members.iter().map(|member| (member.name.clone(), member.reads.clone())).collect();
-    let sorted = order::sorted(&reads).ok()?;
-    members.sort_by_key(|member| sorted.iter().position(|name| name == member.name));
-    Some(members)
+    let all = names.iter().copied().chain(chained.iter().map(|(_, reader)| &reader.name));
+    let readable = Readable::new(all, live, search_path);
+    let of_declared = declared.iter().map(|declared| {
+        let name = &declared.object.name;
+        let others = readable.read_by(&declared.object.query).filter(|other| *other != name);
+        Moving { name: name.clone(), as_declared: true, reads: others.cloned().collect() }
+    });
+    let mut moving: Vec<_> = of_declared.chain(of_chain).collect();
+    let reads: Vec<_> = moving.iter().map(|one| (one.name.clone(), one.reads.clone())).collect();
+    let Ok(sorted) = order::sorted(&reads) else { return Vec::new() };
+    let positions: HashMap<_, _> = sorted.iter().enumerate().map(|(position, name)| (name, position)).collect();
+    moving.sort_by_key(|one| positions.get(&one.name).copied());
+    moving
+}
+
+/// What was found, with the queries.
+#[must_use]
+pub fn members(view: View<'_>) -> Vec<Member<'_>> {
+    let kept = |name: &QualifiedName| {
+        let readers = view.live.dependents.iter().filter_map(Dependent::matview);
+        readers.filter(|reader| reader.name == *name).map(Reader::query).next()
+    };
+    let member = |one: &'_ Moving| {
+        let declared = view.declared(&one.name).filter(|_| one.as_declared);
+        let query = declared.map(|declared| declared.object.query.clone()).or_else(|| kept(&one.name))?;
+        Some((declared, query))
+    };
+    let members = view.live.moving.iter().filter_map(|one| {
+        let (declared, query) = member(one)?;
+        Some(Member { name: &one.name, declared, query, reads: one.reads.clone() })
+    });
+    members.collect()
 }
 
 /// Those that take each other's place at once: they read each other, before or afterwards.

@@ -9,6 +9,7 @@ use super::{
     canonical::Printed,
     catalog::{Found, Roles},
     dependents::Dependent,
+    group::Moving,
 };
 use crate::postgres::name::QualifiedName;
 
@@ -25,6 +26,9 @@ pub struct Live {
     pub postponed: BTreeSet<QualifiedName>,
     /// What depends on those that are made anew.
     pub dependents: Vec<Dependent>,
+    /// Those that are made anew or for the first time.
+    #[serde(default)]
+    pub moving: Vec<Moving>,
     /// What the server made of copies of those, and of the views over them, by the names of the originals.
     pub rehearsed: BTreeMap<QualifiedName, Printed>,
     /// The server could not be asked: this role may make no temporary views here.

@@ -1,6 +1,6 @@
 //! Which materialized view comes before which: one that is read, before the one that reads it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use petgraph::{
     Direction,
@@ -73,6 +73,40 @@ pub fn mentions<'a>(
     }
 }
 
+/// Materialized views by the names that a query can read them by: their own, and those of the plain views over them that
+/// stand. Looking up what a query reads takes as long as the query has names, however many views there are.
+pub struct Readable<'a> {
+    views: Vec<&'a QualifiedName>,
+    by_name: HashMap<&'a Ident, Vec<(&'a QualifiedName, usize)>>,
+    search_path: &'a [Ident],
+}
+
+impl<'a> Readable<'a> {
+    /// These views.
+    pub fn new(views: impl IntoIterator<Item = &'a QualifiedName>, live: &'a Live, search_path: &'a [Ident]) -> Self {
+        let views: Vec<_> = views.into_iter().collect();
+        let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
+        for (position, view) in views.iter().copied().enumerate() {
+            let over = live.found.get(view).map(|found| found.read_by.as_slice()).unwrap_or_default();
+            for name in std::iter::once(view).chain(over) {
+                by_name.entry(&name.name).or_default().push((name, position));
+            }
+        }
+        Self { views, by_name, search_path }
+    }
+
+    /// Those that a query reads, in their order.
+    pub fn read_by(&self, query: &Query) -> impl Iterator<Item = &'a QualifiedName> {
+        let mut read = BTreeSet::new();
+        for mention in query.names() {
+            let alike = self.by_name.get(&mention.name).into_iter().flatten();
+            let meant = alike.filter(|(name, _)| mention.can_mean(name, self.search_path));
+            read.extend(meant.map(|(_, position)| *position));
+        }
+        read.into_iter().map(|position| self.views[position])
+    }
+}
+
 /// What each declared view reads of the others.
 #[must_use]
 pub fn reads(
@@ -80,10 +114,10 @@ pub fn reads(
     live: &Live,
     search_path: &[Ident],
 ) -> Vec<(QualifiedName, Vec<QualifiedName>)> {
+    let readable = Readable::new(declared.iter().map(|view| &view.object.name), live, search_path);
     let of = |view: &Declared<Matview>| {
-        let mentions = mentions(&view.object.query, live, search_path);
-        let others = declared.iter().map(|other| &other.object.name).filter(|name| **name != view.object.name);
-        others.filter(|name| mentions(name)).cloned().collect()
+        let others = readable.read_by(&view.object.query).filter(|name| **name != view.object.name);
+        others.cloned().collect()
     };
     declared.iter().map(|view| (view.object.name.clone(), of(view))).collect()
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Live, Matview, Query, View,
+    Matview, Query, View,
     canonical::{Printed, unsettled},
-    order,
+    order::Readable,
 };
 use crate::{
     declared::Declared,
@@ -47,6 +47,7 @@ pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking
     }
     let path = asking.context.session.search_path.as_slice();
     let mut prints = Prints { problems: without_schema(server, &open).await?, ..Prints::default() };
+    let readable = Readable::new(open.iter().map(|declared| &declared.object.name), view.live, path);
     for declared in open.iter().copied() {
         let name = &declared.object.name;
         match one(server, &declared.object.query, path).await? {
@@ -58,7 +59,7 @@ pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking
                 };
                 prints.printed.insert(name.clone(), ours);
             }
-            Err(_) if waits(declared, &open, view.live, path) => {
+            Err(_) if waits(declared, &readable) => {
                 prints.postponed.insert(name.clone());
             }
             Err(refused) => prints.problems.push(described(declared, &refused.error, refused.offset)),
@@ -84,10 +85,8 @@ async fn without_schema<S: Ask>(server: &mut S, open: &[&Declared<Matview>]) -> 
 }
 
 /// Whether the server can say nothing yet: the query reads another declared view, which is to be made or made anew.
-fn waits(declared: &Declared<Matview>, open: &[&Declared<Matview>], live: &Live, search_path: &[Ident]) -> bool {
-    let mentions = order::mentions(&declared.object.query, live, search_path);
-    let others = open.iter().map(|other| &other.object.name).filter(|name| **name != declared.object.name);
-    others.into_iter().any(mentions)
+fn waits(declared: &Declared<Matview>, open: &Readable<'_>) -> bool {
+    open.read_by(&declared.object.query).any(|name| *name != declared.object.name)
 }
 
 /// The live query where the declared one, printed and parsed again, comes to the same; else the declared one.

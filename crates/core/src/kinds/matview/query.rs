@@ -24,6 +24,17 @@ pub struct Mention {
     pub name: Ident,
 }
 
+impl Mention {
+    /// Whether it can stand for a relation.
+    pub(super) fn can_mean(&self, relation: &QualifiedName, search_path: &[Ident]) -> bool {
+        self.name == relation.name
+            && match &self.schema {
+                Some(schema) => *schema == relation.schema,
+                None => search_path.contains(&relation.schema),
+            }
+    }
+}
+
 impl Query {
     /// Checks the text token by token.
     ///
@@ -78,15 +89,7 @@ impl Query {
     /// where a relation can.
     pub fn mentions<'a>(&self, search_path: &'a [Ident]) -> impl Fn(&QualifiedName) -> bool + use<'a> {
         let names = self.names();
-        move |relation| {
-            names.iter().any(|mention| {
-                mention.name == relation.name
-                    && match &mention.schema {
-                        Some(schema) => *schema == relation.schema,
-                        None => search_path.contains(&relation.schema),
-                    }
-            })
-        }
+        move |relation| names.iter().any(|mention| mention.can_mean(relation, search_path))
     }
 
     /// Whether a name stands without a schema where a relation can.
@@ -95,7 +98,8 @@ impl Query {
         self.names().iter().any(|mention| mention.schema.is_none() && mention.name == *name)
     }
 
-    fn names(&self) -> Vec<Mention> {
+    /// The relations that it reads, by its words.
+    pub(super) fn names(&self) -> Vec<Mention> {
         let words = words(self.as_str());
         let mut names = Vec::new();
         // For each open bracket, and outside of all: whether commas part relations here.

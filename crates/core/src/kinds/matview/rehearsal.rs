@@ -91,8 +91,7 @@ pub(super) async fn rehearse<S: Ask>(
     asking: Asking<'_>,
 ) -> Result<Rehearsed, S::Error> {
     let live = view.live;
-    // Those that read each other in a circle are named by the plan.
-    let Some(members) = group::moving(view, asking.context) else { return Ok(Rehearsed::default()) };
+    let members = group::members(view);
     let taking_part = taking_part(&members, live);
     let alone = group::groups(&members, live).iter().all(Group::is_alone);
     // New ones can be made without, and are what they are only then.

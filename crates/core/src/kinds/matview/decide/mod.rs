@@ -30,7 +30,7 @@ use crate::{
 
 /// Decides about every materialized view that is declared or managed.
 pub(super) fn plan(context: Context<'_>, view: View<'_>) -> Part<Matview> {
-    let moving = group::moving(view, context).unwrap_or_default();
+    let moving = group::members(view);
     let groups = group::groups(&moving, view.live);
     let (out, cleaned) = (Part::default(), BTreeSet::new());
     let mut decider = Decider { context, view, moving: &moving, groups: &groups, cleaned, out };
