@@ -6,7 +6,7 @@ use reconcile_apply::registry::RunId;
 use reconcile_config::{Problems, Project};
 use reconcile_core::{
     address::Address,
-    kinds::Desired,
+    kinds::{Declarations, Desired},
     plan::{Action, Note, Plan},
     planner::{self, PlanOptions},
     problem::{Problem, closest},
@@ -121,7 +121,7 @@ fn nothing(project: &Project) -> Target {
     let kept = |address: &Address| Note::new(address.clone(), "protected: it stays, and managed".to_owned());
     let notes = exclude.iter().map(kept).collect();
     let scope = Scope { filter: Filter { only: None, exclude }, ..Scope::default() };
-    Target { desired: Some(Desired::nothing()), scope, notes }
+    Target { desired: Some(Desired::new(Declarations::default())), scope, notes }
 }
 
 fn released(project: &Project, addresses: &[Address]) -> Target {
@@ -135,7 +135,7 @@ fn released(project: &Project, addresses: &[Address]) -> Target {
         ..Scope::default()
     };
     let notes = still.map(|address| Note::new(address.clone(), text.to_owned())).collect();
-    Target { desired: Some(Desired::nothing()), scope, notes }
+    Target { desired: Some(Desired::new(Declarations::default())), scope, notes }
 }
 
 /// Only what is managed can be forgotten.

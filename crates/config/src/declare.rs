@@ -10,7 +10,7 @@ use std::{
 use reconcile_core::{
     declared::{Body, Declared},
     kinds::{
-        Desired,
+        self, Desired,
         index::{
             DesiredRelation, Index,
             spec::{IndexSpec, lower},
@@ -217,9 +217,13 @@ impl Declarations {
             prune: relation.prune.is_some_and(|(prune, _)| prune),
             indexes: relation.indexes,
         });
-        let rules = self.rules.into_values().filter_map(|(_, rule)| rule);
-        let views = self.matviews.finish();
-        (Desired::new(relations.collect(), views, rules.collect(), scheduler), self.problems)
+        let desired = Desired::new(kinds::Declarations {
+            relations: relations.collect(),
+            matviews: self.matviews.finish(),
+            rules: self.rules.into_values().filter_map(|(_, rule)| rule).collect(),
+            scheduler,
+        });
+        (desired, self.problems)
     }
 }
 

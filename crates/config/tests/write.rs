@@ -7,7 +7,7 @@ use reconcile_config::{LoadOptions, load, write::schema_yaml};
 use reconcile_core::{
     declared::{Body, Declared},
     kinds::{
-        Desired,
+        Declarations, Desired,
         index::{Definition, DesiredRelation, Index, Key, Nulls, Order, PathName, Term},
         matview::{Matview, Query},
     },
@@ -228,7 +228,11 @@ fn desired(mut relations: Vec<Generated>, views: Vec<(Matview, Vec<(Index, bool)
     });
     let at = at.clone();
     let declared_views = declared_views.into_iter().map(|view| Declared::new(view, at.clone(), Body::Whole));
-    Desired::new(relations.collect(), declared_views.collect(), Vec::new(), None)
+    Desired::new(Declarations {
+        relations: relations.collect(),
+        matviews: declared_views.collect(),
+        ..Declarations::default()
+    })
 }
 
 /// What is under `tables:`, and what is under `materialized_views:`.

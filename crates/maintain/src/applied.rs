@@ -2,7 +2,13 @@
 
 use reconcile_apply::registry::Registry;
 use reconcile_core::{
-    kinds::{Object, matview::Matview, retention::Rule},
+    address::KindName,
+    kind::Kind as _,
+    kinds::{
+        Object,
+        matview::{Matview, Matviews},
+        retention::{Rule, Rules},
+    },
     postgres::name::QualifiedName,
     problem::closest,
 };
@@ -63,7 +69,7 @@ struct Words {
     /// Stands before the names of all that is applied.
     all: &'static str,
     /// The beginning of the addresses.
-    kind: &'static str,
+    kind: KindName,
 }
 
 impl Sought {
@@ -74,14 +80,14 @@ impl Sought {
                 of: "retention rule of",
                 entry: "rule",
                 all: "applied are those of",
-                kind: "retention",
+                kind: Rules::NAME,
             },
             Self::Views => Words {
                 named: "materialized view",
                 of: "materialized view",
                 entry: "materialized view",
                 all: "applied are",
-                kind: "matview",
+                kind: Matviews::NAME,
             },
         }
     }
@@ -118,14 +124,14 @@ pub(crate) fn view(declaration: serde_json::Value) -> Result<Matview, AppliedErr
 fn is_view(object: Object) -> Result<Matview, Object> {
     match object {
         Object::Matview(view) => Ok(*view),
-        other @ (Object::Index(_) | Object::Retention(_) | Object::Schedule(_)) => Err(other),
+        other => Err(other),
     }
 }
 
 fn is_rule(object: Object) -> Result<Rule, Object> {
     match object {
         Object::Retention(rule) => Ok(*rule),
-        other @ (Object::Index(_) | Object::Matview(_) | Object::Schedule(_)) => Err(other),
+        other => Err(other),
     }
 }
 
@@ -138,7 +144,7 @@ async fn all<T>(
     if !registry.exists(session).await? {
         return Ok(Vec::new());
     }
-    let results = session.batch(&registry.declarations(sought.words().kind)).await?;
+    let results = session.batch(&registry.declarations(sought.words().kind.as_str())).await?;
     results.iter().flatten().map(|row| read(row.try_get(0).map_err(LiveError::from)?, sought, &is)).collect()
 }
 

@@ -102,15 +102,11 @@ fn statements(change: &PlannedChange, paint: &Paint) -> String {
 /// How large the relation is, and how much a rule would let go.
 fn figures(change: &PlannedChange) -> String {
     let mut text = String::new();
-    let is_job = change.address.kind().as_str() == "schedule";
-    // Before it is made, it has no size.
-    let is_new = change.address.kind().as_str() == "matview" && change.action == Action::Create;
-    if !is_job
-        && !is_new
-        && (change.impact.relation.bytes > 0 || change.impact.relation.rows.is_some() || !change.steps.is_empty())
-    {
-        let relation = printable(&change.impact.relation.name.to_string());
-        text.push_str(&format!("      {relation}: {}\n", size(&change.impact.relation)));
+    let relation = &change.impact.relation;
+    let object = change.after.as_ref().or(change.before.as_ref());
+    let counts = object.is_none_or(|object| object.depends_on_size(change.action));
+    if counts && (relation.bytes > 0 || relation.rows.is_some() || !change.steps.is_empty()) {
+        text.push_str(&format!("      {}: {}\n", printable(&relation.name.to_string()), size(relation)));
     }
     if let Some(found) = &change.impact.estimate {
         text.push_str(&format!("      {}\n", estimate(found)));

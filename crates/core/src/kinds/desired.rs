@@ -5,42 +5,48 @@ use super::{
     matview::Matview,
     retention::Rule,
 };
+use std::ops::Deref;
+
 use crate::{address::Address, declared::Declared, digest::Digest, postgres::cron::Runner};
 
-/// Everything that the project's files ask for, each with the place that asks.
-#[derive(Clone, Debug)]
-pub struct Desired {
-    /// Every relation that stands under `tables:`, and every materialized view, with their indexes.
+/// The declarations of all kinds.
+#[derive(Clone, Debug, Default)]
+pub struct Declarations {
+    /// Every relation under `tables:`, and every materialized view, with their indexes.
     pub relations: Vec<DesiredRelation>,
-    /// Materialized views, in the order of names.
+    /// Materialized views.
     pub matviews: Vec<Declared<Matview>>,
-    /// Retention rules, in the order of their tables.
+    /// Retention rules.
     pub rules: Vec<Declared<Rule>>,
     /// Who runs what is due; `None` where the project does not say.
     pub scheduler: Option<Runner>,
+}
+
+/// Everything that the project's files ask for, each with the place that asks, in the order of names.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    declarations: Declarations,
     /// Changes when the declarations change in anything but layout.
     pub digest: Digest,
 }
 
-impl Desired {
-    /// Nothing at all.
-    #[must_use]
-    pub fn nothing() -> Self {
-        Self::new(Vec::new(), Vec::new(), Vec::new(), None)
-    }
+impl Deref for Desired {
+    type Target = Declarations;
 
+    fn deref(&self) -> &Declarations {
+        &self.declarations
+    }
+}
+
+impl Desired {
     /// Brings the declarations into one order and takes their digest.
     #[must_use]
-    pub fn new(
-        mut relations: Vec<DesiredRelation>,
-        mut matviews: Vec<Declared<Matview>>,
-        mut rules: Vec<Declared<Rule>>,
-        scheduler: Option<Runner>,
-    ) -> Self {
+    pub fn new(mut declarations: Declarations) -> Self {
+        let Declarations { relations, matviews, rules, scheduler } = &mut declarations;
         rules.sort_by(|a, b| a.object.table.cmp(&b.object.table));
         matviews.sort_by(|a, b| a.object.name.cmp(&b.object.name));
         relations.sort_by(|a, b| a.name.cmp(&b.name));
-        for relation in &mut relations {
+        for relation in relations.iter_mut() {
             relation.indexes.sort_by(|a, b| a.object.name.cmp(&b.object.name));
         }
         let contents: Vec<_> = relations
@@ -60,7 +66,7 @@ impl Desired {
         if scheduler.is_some() {
             digest = Digest::of(&(digest, scheduler));
         }
-        Self { relations, matviews, rules, scheduler, digest }
+        Self { declarations, digest }
     }
 
     /// Every declared index.

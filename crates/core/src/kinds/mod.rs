@@ -14,7 +14,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::live::ask;
-pub use self::{desired::Desired, live::Live};
+pub use self::{
+    desired::{Declarations, Desired},
+    live::Live,
+};
 use self::{
     index::{Index, Indexes},
     matview::{Matview, Matviews},
@@ -23,7 +26,7 @@ use self::{
 };
 use crate::{
     address::{Address, AddressError, KindName, Shape},
-    change::{Change, SessionSettings, Step, TimeLimits},
+    change::{Action, Change, SessionSettings, Step, TimeLimits},
     declared::Declared,
     kind::{Context, Describe, Kind, Part, Projection, Undoing},
     postgres::{
@@ -193,6 +196,10 @@ impl Describe for Object {
         of_object!(self, object => object.is_shown_when_new())
     }
 
+    fn depends_on_size(&self, action: Action) -> bool {
+        of_object!(self, object => object.depends_on_size(action))
+    }
+
     fn beyond_statements(&self) -> Option<String> {
         of_object!(self, object => object.beyond_statements())
     }
@@ -287,9 +294,12 @@ impl Formers {
 
     /// The declarations.
     pub(crate) fn desired(self, scheduler: Option<Runner>) -> Desired {
-        let views = self.views.views.into_iter().map(Declared::nowhere).collect();
-        let rules = self.rules.into_iter().map(Declared::nowhere).collect();
-        Desired::new(self.views.indexes.desired(), views, rules, scheduler)
+        Desired::new(Declarations {
+            relations: self.views.indexes.desired(),
+            matviews: self.views.views.into_iter().map(Declared::nowhere).collect(),
+            rules: self.rules.into_iter().map(Declared::nowhere).collect(),
+            scheduler,
+        })
     }
 }
 

@@ -27,7 +27,7 @@ pub mod steps;
 
 use crate::{
     address::{Address, KindName, Shape},
-    change::Change,
+    change::{Action, Change},
     declared::Declared,
     kind::{Context, Describe, Kind, Part, Projection, Undoing},
     kinds::index::{self, Index},
@@ -217,6 +217,11 @@ impl Describe for Matview {
             text.push_str(&format!("  refresh {}\n", refresh.words()));
         }
         text
+    }
+
+    fn depends_on_size(&self, action: Action) -> bool {
+        // It has none before it is made.
+        action != Action::Create
     }
 
     fn over(mut self, before: &Self) -> Self {

@@ -9,7 +9,7 @@ mod wanted;
 
 use crate::{
     address::{Address, KindName, Shape},
-    change::Change,
+    change::{Action, Change},
     kind::{Context, Describe, Kind, Part, Projection, Undoing},
     postgres::{
         cron::Runner,
@@ -159,6 +159,10 @@ impl Schedule {
 impl Describe for Schedule {
     fn lines(&self) -> String {
         format!("job {}\n  at {}\n  {}\n", self.job(), self.schedule, self.command)
+    }
+
+    fn depends_on_size(&self, _action: Action) -> bool {
+        false
     }
 }
 
