@@ -14,6 +14,7 @@ mod kills;
 mod plans;
 mod refusals;
 mod surroundings;
+mod triggers;
 
 use serde_json::{Value, json};
 

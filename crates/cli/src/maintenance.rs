@@ -89,6 +89,7 @@ pub(crate) fn exit(outcome: RunOutcome) -> Exit {
         RunOutcome::Done => Exit::Done,
         RunOutcome::Failed => Exit::Error,
         RunOutcome::Incomplete => Exit::Incomplete,
+        RunOutcome::Unsafe => Exit::Stale,
         RunOutcome::OverLimits => Exit::ApprovalNeeded,
         RunOutcome::Overlap => Exit::Locked,
     }

@@ -39,10 +39,7 @@ fn first_error(report: &Report) -> Option<RunError> {
     let operation = undone().find(|operation| operation.outcome != Outcome::Skipped).or_else(|| undone().next())?;
     let why = operation.message.as_deref().unwrap_or(operation.outcome.name());
     let message = format!("not begun: {} was not refreshed: {why}", operation.subject.name());
-    Some(RunError::ViewNotRefreshed(
-        report.outcome,
-        Refused { message, hint: operation.hint.clone().unwrap_or_default() },
-    ))
+    Some(RunError::ViewNotRefreshed(report.outcome, Refused::new(message, operation.hint.clone().unwrap_or_default())))
 }
 
 fn not_applied(error: AppliedError) -> RunError {
@@ -50,7 +47,7 @@ fn not_applied(error: AppliedError) -> RunError {
         AppliedError::Live(error) => error.into(),
         AppliedError::Name { .. } | AppliedError::Unknown { .. } | AppliedError::Entry { .. } => {
             let hint = "plan and apply: they show what the rule and the views disagree on".to_owned();
-            RunError::ViewNotRefreshed(RunOutcome::Failed, Refused { message: format!("not begun: {error}"), hint })
+            RunError::ViewNotRefreshed(RunOutcome::Failed, Refused::new(format!("not begun: {error}"), hint))
         }
     }
 }

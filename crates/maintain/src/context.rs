@@ -4,8 +4,17 @@ use std::time::Duration;
 
 use reconcile_apply::{retry::Retries, sqlstate::ErrorKind};
 use reconcile_core::{
-    kinds::retention::{CutOff, Rule, preflight::Refused, read::facts_of, scene::Scene},
-    postgres::sql::Sql,
+    kinds::retention::{
+        CutOff, Rule,
+        preflight::Refused,
+        proof::{Counters, Proof},
+        read::facts_of,
+        scene::Scene,
+    },
+    postgres::{
+        batch::{Ask as _, Batch},
+        sql::Sql,
+    },
 };
 use reconcile_live::{LiveError, Session, settings};
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
@@ -21,6 +30,12 @@ use crate::{
     record::RecordedOperation,
     run_error::{BatchError, RunError},
 };
+
+/// Each statement sees what was committed before it.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// How often a batch is tried again whose rows stay.
+const STAYS: u32 = 3;
 
 /// What a batch did.
 #[derive(Clone, Debug)]
@@ -61,29 +76,41 @@ impl RunContext<'_> {
         }
     }
 
-    /// Runs a batch of at most `most` rows and records it, both in one transaction. Retries where it did not get a
-    /// lock. `None`: it had more rows, and is taken back.
+    /// Runs a batch of at most `most` rows and records it, both in one transaction. Where somebody's trigger has a hand
+    /// in it, `proof` shows that it did what it should. `None`: it had more rows, and is taken back.
     pub(crate) async fn batch(
         &mut self,
         sql: &Sql,
         most: u32,
+        proof: Option<&Proof>,
         recorded: &mut RecordedOperation,
     ) -> Result<Option<Counts>, RunError> {
+        let done = self.retried(async |context| context.attempt(sql, most, proof, recorded).await).await?;
+        let Some((counts, counted)) = done else { return Ok(None) };
+        *recorded = counted;
+        Ok(Some(counts))
+    }
+
+    /// Runs a transaction, and again where it did not get a lock, or where rows that were chosen stayed.
+    pub(crate) async fn retried<T>(
+        &mut self,
+        mut attempt: impl AsyncFnMut(&mut Self) -> Result<T, BatchError>,
+    ) -> Result<T, RunError> {
         let mut retries = Retries::new(self.options.retries);
+        let mut stays = 0;
         loop {
-            let error = match self.attempt(sql, most, recorded).await {
-                Ok(counts) => return Ok(counts),
-                Err(BatchError::Live(error)) => error,
-                Err(BatchError::Refused(refused)) => {
-                    drop(self.session.batch("ROLLBACK").await);
-                    return Err(refused.into());
-                }
+            let error = match attempt(self).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
             };
             // A broken connection rolls back by itself.
             drop(self.session.batch("ROLLBACK").await);
-            match ErrorKind::of(&error) {
-                ErrorKind::Lock => self.pause_before_retry(&mut retries, &error).await?,
-                ErrorKind::ConnectionLost | ErrorKind::Timeout | ErrorKind::Other => return Err(error.into()),
+            match error {
+                BatchError::Live(error) if ErrorKind::of(&error) == ErrorKind::Lock => {
+                    self.pause_before_retry(&mut retries, &error).await?;
+                }
+                BatchError::Stayed(_) if stays < STAYS => stays += 1,
+                error => return Err(error.into()),
             }
         }
     }
@@ -107,17 +134,49 @@ impl RunContext<'_> {
         *self.stop.borrow()
     }
 
+    /// Gives what it did and how the record stands then; it is committed.
     async fn attempt(
         &mut self,
         sql: &Sql,
         most: u32,
-        recorded: &mut RecordedOperation,
-    ) -> Result<Option<Counts>, BatchError> {
+        proof: Option<&Proof>,
+        recorded: &RecordedOperation,
+    ) -> Result<Option<(Counts, RecordedOperation)>, BatchError> {
         let began = Instant::now();
-        let batch = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {sql}");
+        if let Some(files) = &mut self.files {
+            files.ready(self.session, &self.options.registry).await?;
+        }
+        let (before, opening) = match proof {
+            Some(_) => {
+                self.session.batch(BEGIN).await?;
+                (self.counters(proof).await?, String::new())
+            }
+            None => (Counters::default(), format!("{BEGIN}; ")),
+        };
+        let Some(mut counts) = self.execute(&format!("{opening}{sql}"), most).await? else {
+            self.session.batch("ROLLBACK").await?;
+            return Ok(None);
+        };
+        self.prove(proof, before, counts.found, counts.gone).await?;
+        let counted = recorded.after(counts.gone, began.elapsed());
+        let archived = self.files.as_ref().and_then(|files| files.update(&self.options.registry));
+        let updates: Vec<_> = archived.into_iter().chain([counted.update(self.options)]).collect();
+        self.session.batch(&format!("{}; COMMIT", updates.join("; "))).await?;
+        if let Some(files) = &mut self.files {
+            files.committed();
+        }
+        let on_disk = self.files.as_ref().map_or(Duration::ZERO, Archive::on_disk);
+        counts.took = began.elapsed().saturating_sub(on_disk);
+        Ok(Some((counts, counted)))
+    }
+
+    /// Executes the statement of a batch, in a transaction that is open or that it begins. `None`: more than `most` rows
+    /// went.
+    pub(crate) async fn execute(&mut self, sql: &str, most: u32) -> Result<Option<Counts>, BatchError> {
+        let began = Instant::now();
         let (row, taken) = match &mut self.files {
-            Some(files) => (Some(files.take(self.session, &self.options.registry, &batch, most).await?), 0),
-            None => self.session.tally(&batch).await?,
+            Some(files) => (Some(files.take(self.session, sql, most).await?), 0),
+            None => self.session.tally(sql).await?,
         };
         let count = |row: &PgRow, index: usize| -> Result<u64, LiveError> {
             let count: i64 = row.try_get(index)?;
@@ -129,25 +188,40 @@ impl RunContext<'_> {
             None => (taken, None, taken, taken),
         };
         if gone > u64::from(most) {
-            self.session.batch("ROLLBACK").await?;
             return Ok(None);
         }
         if gone != kept {
-            return Err(BatchError::Refused(Refused {
-                message: format!("{gone} rows were to move and {kept} arrived; the batch is taken back"),
-                hint: "a trigger or rule of the table that they move to drops rows".to_owned(),
-            }));
+            return Err(BatchError::Refused(Refused::new(
+                format!("{gone} rows were to move and {kept} arrived; the batch is taken back"),
+                "a trigger or rule of the table that they move to drops rows",
+            )));
         }
-        let counted = recorded.after(gone, began.elapsed());
-        let archived = self.files.as_ref().and_then(|files| files.update(&self.options.registry));
-        let updates: Vec<_> = archived.into_iter().chain([counted.update(self.options)]).collect();
-        self.session.batch(&format!("{}; COMMIT", updates.join("; "))).await?;
-        if let Some(files) = &mut self.files {
-            files.committed();
+        Ok(Some(Counts { found, last, gone, took: began.elapsed() }))
+    }
+
+    /// What the server has counted so far, where something is to be proved.
+    pub(crate) async fn counters(&mut self, proof: Option<&Proof>) -> Result<Counters, LiveError> {
+        let Some(proof) = proof else { return Ok(Counters::default()) };
+        let mut batch = Batch::default();
+        let asked = batch.ask(proof.counters());
+        let rows = self.session.send(&batch).await?.take(asked)?;
+        Ok(Counters::read(&rows.one()?)?)
+    }
+
+    /// Shows that what happened since `before` is what a batch says.
+    pub(crate) async fn prove(
+        &mut self,
+        proof: Option<&Proof>,
+        before: Counters,
+        found: u64,
+        gone: u64,
+    ) -> Result<(), BatchError> {
+        let Some(proof) = proof else { return Ok(()) };
+        let after = self.counters(Some(proof)).await?;
+        match proof.check(before, after, found, gone) {
+            Err(refused) if gone < found => Err(BatchError::Stayed(refused)),
+            checked => checked.map_err(BatchError::Refused),
         }
-        *recorded = counted;
-        let on_disk = self.files.as_ref().map_or(Duration::ZERO, Archive::on_disk);
-        Ok(Some(Counts { found, last, gone, took: began.elapsed().saturating_sub(on_disk) }))
     }
 }
 

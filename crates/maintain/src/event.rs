@@ -55,6 +55,8 @@ pub enum RunOutcome {
     Failed,
     /// It ended early; the next run goes on.
     Incomplete,
+    /// What a run did could not be believed, so nothing was begun.
+    Unsafe,
     /// More rows than a rule's limits allow.
     OverLimits,
     /// Another run of the same rule is at work.

@@ -34,10 +34,10 @@ impl Lag {
         if row.map(|row| row.try_get(0)).transpose().map_err(reconcile_live::LiveError::from)? == Some(true) {
             return Ok(());
         }
-        Err(RunError::Failed(Refused {
-            message: "the rule has `max_lag`, and this role does not see how far replicas are".to_owned(),
-            hint: "GRANT pg_monitor TO the role".to_owned(),
-        }))
+        Err(RunError::Failed(Refused::new(
+            "the rule has `max_lag`, and this role does not see how far replicas are".to_owned(),
+            "GRANT pg_monitor TO the role".to_owned(),
+        )))
     }
 
     /// Returns when no replica is too far behind, or `over` says why to wait no longer.

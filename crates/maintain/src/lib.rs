@@ -9,6 +9,7 @@ mod cancellable;
 mod context;
 pub mod due;
 pub mod event;
+mod family;
 mod files;
 mod lag;
 pub mod preview;

@@ -72,10 +72,10 @@ async fn count_rule(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec
         None => None,
     };
     if let Some(message) = over_limits(rule, own.rows_affected, total) {
-        return Err(RunError::OverLimits(Refused {
+        return Err(RunError::OverLimits(Refused::new(
             message,
-            hint: "if that is right, raise the rule's `limits`, and apply it".to_owned(),
-        }));
+            "if that is right, raise the rule's `limits`, and apply it".to_owned(),
+        )));
     }
     operations.push(own);
     Ok(operations)

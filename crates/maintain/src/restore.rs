@@ -7,6 +7,7 @@ use reconcile_core::kinds::retention::{
     batch::{Fate, Selection},
     catalog::Table,
     preflight::{Refused, deletable, keeps},
+    proof::Proof,
     scene::Scene,
 };
 use reconcile_live::{LiveError, Session};
@@ -76,10 +77,10 @@ async fn alone(
         return Err(files::way_back(&context.options.root, folder, &scene.table).into());
     }
     let Some(archive) = &scene.archive else {
-        return Err(RunError::Failed(Refused {
-            message: format!("the rule of {} has no archive in a table", rule.table),
-            hint: "only what was archived can be restored".to_owned(),
-        }));
+        return Err(RunError::Failed(Refused::new(
+            format!("the rule of {} has no archive in a table", rule.table),
+            "only what was archived can be restored".to_owned(),
+        )));
     };
     deletable(archive, false)?;
     keeps(archive, &scene.table)?;
@@ -109,7 +110,8 @@ async fn move_back(
     (context.tell)(Event::Started { operation: &recorded.operation, rows });
     let columns = Scene::moved(archive, &scene.table);
     let fate = Fate::Move { to: &scene.table.name, columns: &columns };
-    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, Vec::new(), recorded);
+    let walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, Vec::new(), recorded);
+    let mut walk = walk.proved(Proof::of(archive, Some(&scene.table)));
     let error = walk.run(&scans).await.err();
     let operation = walk.recorded.close(context, error.as_ref()).await;
     Ok((operation, error.map_or(RunOutcome::Done, |error| error.run_outcome())))

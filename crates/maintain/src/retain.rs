@@ -6,6 +6,7 @@ use reconcile_core::kinds::retention::{
     batch::{self, Fate, Selection},
     catalog::Table,
     preflight::Refused,
+    proof::Proof,
     scene::Scene,
 };
 use reconcile_live::{LiveError, Session};
@@ -180,7 +181,7 @@ async fn walk(
     for (child, link) in &scene.children {
         let operation = Operation::on(&child.name, rule.child_label());
         let recorded = RecordedOperation::begin(context, key, operation).await?;
-        children.push(ChildTable::new(child, link, recorded, &rule.batch));
+        children.push(ChildTable::new(child, link, recorded));
     }
     // A crash may take the latest batches back, each with its record: the next run takes them again. What closes the
     // records waits for the disk, and with it for all batches before it.
@@ -193,7 +194,8 @@ async fn walk(
         None if context.files.is_some() => Fate::HandOver { columns: &scene.table.columns },
         None => Fate::Delete,
     };
-    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, children, recorded);
+    let proof = Proof::of(&scene.table, scene.archive.as_ref());
+    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, children, recorded).proved(proof);
     let mut error = walk.run(scans).await.err();
     if let Some(RunError::Interrupted(message)) = &mut error {
         let left = rows.saturating_sub(walk.recorded.operation.rows_affected);
@@ -237,10 +239,10 @@ async fn within_limits(
         None => None,
     };
     match over_limits(rule, rows, total) {
-        Some(message) => Err(RunError::OverLimits(Refused {
+        Some(message) => Err(RunError::OverLimits(Refused::new(
             message,
-            hint: "nothing was deleted; if that is right, raise the rule's `limits`, and apply it".to_owned(),
-        })),
+            "nothing was deleted; if that is right, raise the rule's `limits`, and apply it".to_owned(),
+        ))),
         None => Ok(Some(rows)),
     }
 }

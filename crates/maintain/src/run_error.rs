@@ -15,6 +15,8 @@ pub(crate) enum RunError {
     Blocked(String),
     /// The connection is gone.
     ConnectionLost(String),
+    /// What it did could not be believed.
+    Unsafe(Refused),
     /// Limits forbid it.
     OverLimits(Refused),
     /// Another run works on the same table or view.
@@ -32,19 +34,22 @@ pub(crate) enum BatchError {
     Live(LiveError),
     /// The rows that left the table are not those that were archived.
     Refused(Refused),
+    /// Rows that were chosen stay; if that is because somebody changes them at this moment, another try can do.
+    Stayed(Refused),
 }
 
 impl RunError {
     /// Another run of the same rule is at work.
     pub(crate) fn overlap(holder: &str) -> Self {
         let message = format!("another run of this rule is at work: {holder}");
-        Self::Overlap(Refused { message, hint: "wait for its end".to_owned() })
+        Self::Overlap(Refused::new(message, "wait for its end"))
     }
 
     /// The outcome of the whole run.
     pub(crate) fn run_outcome(&self) -> RunOutcome {
         match self {
             Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => RunOutcome::Incomplete,
+            Self::Unsafe(_) => RunOutcome::Unsafe,
             Self::OverLimits(_) => RunOutcome::OverLimits,
             Self::Overlap(_) => RunOutcome::Overlap,
             Self::ViewNotRefreshed(outcome, _) => *outcome,
@@ -57,7 +62,7 @@ impl RunError {
         match self {
             Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => Outcome::Stopped,
             Self::OverLimits(_) | Self::Overlap(_) | Self::ViewNotRefreshed(..) => Outcome::Skipped,
-            Self::Failed(_) => Outcome::Failed,
+            Self::Unsafe(_) | Self::Failed(_) => Outcome::Failed,
         }
     }
 
@@ -68,6 +73,7 @@ impl RunError {
                 (message.clone(), "run it again to go on".to_owned())
             }
             Self::Overlap(refused)
+            | Self::Unsafe(refused)
             | Self::OverLimits(refused)
             | Self::ViewNotRefreshed(_, refused)
             | Self::Failed(refused) => (refused.message.clone(), refused.hint.clone()),
@@ -86,13 +92,13 @@ impl From<LiveError> for RunError {
             Some(detail) => format!("{error}: {detail}"),
             None => error.to_string(),
         };
-        Self::Failed(Refused { message, hint })
+        Self::Failed(Refused::new(message, hint))
     }
 }
 
 impl From<Refused> for RunError {
     fn from(refused: Refused) -> Self {
-        Self::Failed(refused)
+        if refused.precondition { Self::Unsafe(refused) } else { Self::Failed(refused) }
     }
 }
 
@@ -100,7 +106,7 @@ impl From<BatchError> for RunError {
     fn from(error: BatchError) -> Self {
         match error {
             BatchError::Live(error) => error.into(),
-            BatchError::Refused(refused) => refused.into(),
+            BatchError::Refused(refused) | BatchError::Stayed(refused) => refused.into(),
         }
     }
 }

@@ -9,6 +9,7 @@ use reconcile_core::{
         Batch, Clock, CutOff,
         batch::{self, Fate, INDEX_ADVANTAGE, Link, Selection},
         catalog::{Part, Table},
+        proof::Proof,
         range::{Range, Tid},
     },
     postgres::name::{Ident, QualifiedName},
@@ -21,6 +22,7 @@ use crate::{
     batch_size::BatchSize,
     context::{Counts, RunContext, number},
     event::Event,
+    family::Family,
     lag::Lag,
     record::{RecordedOperation, RunKey},
     run_error::RunError,
@@ -28,6 +30,9 @@ use crate::{
 
 /// How often a table is walked, where rows stayed because somebody changed them at that moment.
 const PASSES: u32 = 3;
+
+/// Rows of the first batch that takes their children along.
+const FIRST_PARENTS: u32 = 100;
 
 /// How one table or partition is walked.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ pub(crate) struct ChildTable {
     pub(crate) link: Link,
     pub(crate) leaves: Vec<QualifiedName>,
     pub(crate) recorded: RecordedOperation,
-    pub(crate) batch_size: BatchSize,
+    proof: Option<Proof>,
 }
 
 /// A walk through one table.
@@ -58,6 +63,8 @@ pub(crate) struct Walk<'a, 's> {
     pub(crate) children: Vec<ChildTable>,
     /// The record of the table itself.
     pub(crate) recorded: RecordedOperation,
+    /// Where somebody's trigger has a hand in it.
+    proof: Option<Proof>,
     batch_size: BatchSize,
     lag: Lag,
     began: Instant,
@@ -98,9 +105,15 @@ pub(crate) async fn plan_scan(
 }
 
 impl ChildTable {
-    pub(crate) fn new(child: &Table, link: &Link, begun: RecordedOperation, settings: &Batch) -> Self {
+    pub(crate) fn new(child: &Table, link: &Link, begun: RecordedOperation) -> Self {
         let leaves = child.leaves().map(|part| part.name.clone()).collect();
-        Self { link: link.clone(), leaves, recorded: begun, batch_size: BatchSize::new(settings) }
+        Self { link: link.clone(), leaves, recorded: begun, proof: Proof::of(child, None) }
+    }
+}
+
+impl ChildTable {
+    pub(crate) fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
     }
 }
 
@@ -115,7 +128,11 @@ impl<'a, 's> Walk<'a, 's> {
         recorded: RecordedOperation,
     ) -> Self {
         let links = children.iter().map(|child| child.link.clone()).collect();
-        let (batch_size, lag) = (BatchSize::new(settings), Lag::new(settings.max_lag_ms));
+        let (mut batch_size, lag) = (BatchSize::new(settings), Lag::new(settings.max_lag_ms));
+        if !children.is_empty() {
+            // How many children a row has is not known yet.
+            batch_size.rows = batch_size.rows.min(FIRST_PARENTS);
+        }
         let began = Instant::now();
         Self {
             context,
@@ -126,11 +143,17 @@ impl<'a, 's> Walk<'a, 's> {
             links,
             children,
             recorded,
+            proof: None,
             batch_size,
             lag,
             began,
             first: true,
         }
+    }
+
+    /// The same, with each batch held against the server's own counters.
+    pub(crate) fn proved(self, proof: Option<Proof>) -> Self {
+        Self { proof, ..self }
     }
 
     /// Walks all parts of the table. Where it ends early, the records say how far it got.
@@ -194,7 +217,7 @@ impl<'a, 's> Walk<'a, 's> {
         }
         let range = Range::Heap { from, to };
         // One row less than it may be, so that nothing of the stretch can be left.
-        if self.batch_size.is_even()
+        if self.may_stretch()
             && let Some(counts) = self.range_batch(leaf, &range, self.batch_size.rows - 1).await?
         {
             return Ok(counts);
@@ -210,7 +233,7 @@ impl<'a, 's> Walk<'a, 's> {
         most: u32,
     ) -> Result<Option<Counts>, RunError> {
         let sql = self.selection.stretch(leaf, range, self.fate);
-        let counts = self.context.batch(&sql, most, &mut self.recorded).await?;
+        let counts = self.context.batch(&sql, most, self.proof.as_ref(), &mut self.recorded).await?;
         if counts.is_some() {
             (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
         }
@@ -240,7 +263,7 @@ impl<'a, 's> Walk<'a, 's> {
         from: Option<CutOff>,
     ) -> Result<(Counts, Option<CutOff>), RunError> {
         let rows = self.batch_size.rows;
-        if self.batch_size.is_even() {
+        if self.may_stretch() {
             let rest = Range::Order { from: from.clone(), to: None };
             let to = self.context.session.row(self.selection.behind(leaf, &rest, rows).as_str()).await?;
             let to = to.map(|row| row.try_get(0)).transpose().map_err(LiveError::from)?;
@@ -261,45 +284,43 @@ impl<'a, 's> Walk<'a, 's> {
     /// Runs a batch on the table itself, row by row.
     async fn table_batch(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, RunError> {
         let sql = self.selection.batch(leaf, range, self.batch_size.rows, &self.links, self.fate);
-        let counts = self.context.batch(&sql, self.batch_size.rows, &mut self.recorded).await?;
+        let counts = self.context.batch(&sql, self.batch_size.rows, self.proof.as_ref(), &mut self.recorded).await?;
         (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
         counts.ok_or_else(too_many_rows)
     }
 
-    /// The next rows of a stretch: what points at them goes first, in batches of its own. Found counts rows that stay
-    /// because something has come to point at them meanwhile.
+    /// Whether all rows of a stretch may go without having been chosen one by one, which a proof needs.
+    fn may_stretch(&self) -> bool {
+        self.batch_size.is_even() && self.proof.is_none()
+    }
+
+    /// The next rows of a stretch, with what points at them, in one transaction.
     async fn with_children(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, RunError> {
         let (began, rows) = (Instant::now(), self.batch_size.rows);
         let (found, last) = self.extent(leaf, &Range::Heap { from, to }, rows).await?;
+        let mut counts = Counts { found, last, gone: 0, took: began.elapsed() };
         if found == 0 {
-            return Ok(Counts { found, last, gone: 0, took: began.elapsed() });
+            return Ok(counts);
         }
-        let mut counts = Counts { found, last, gone: 0, took: Duration::ZERO };
         let to = if found < u64::from(rows) { to } else { last_place(&counts)?.behind() };
-        let range = Range::Heap { from, to };
-        for child in 0..self.children.len() {
-            self.children_batches(leaf, &range, child).await?;
+        let family = Family {
+            leaf,
+            range: Range::Heap { from, to },
+            rows,
+            selection: self.selection,
+            fate: self.fate,
+            links: &self.links,
+            proof: self.proof.as_ref(),
+        };
+        let (children, recorded) = (&self.children, &self.recorded);
+        let done = self.context.retried(async |context| family.attempt(context, children, recorded).await).await?;
+        for (child, counted) in self.children.iter_mut().zip(done.children) {
+            child.recorded = counted;
         }
-        let own = self.table_batch(leaf, &range).await?;
-        (counts.gone, counts.took) = (own.gone, own.took);
+        self.recorded = done.own;
+        (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
+        (counts.gone, counts.took) = (done.gone, done.took);
         Ok(counts)
-    }
-
-    async fn children_batches(&mut self, leaf: &QualifiedName, range: &Range, child: usize) -> Result<(), RunError> {
-        for child_leaf in self.children[child].leaves.clone() {
-            loop {
-                let one = &mut self.children[child];
-                let rows = one.batch_size.rows;
-                let sql = self.selection.children(leaf, range, &one.link, &child_leaf, rows);
-                let counts = self.context.batch(&sql, rows, &mut one.recorded).await?.ok_or_else(too_many_rows)?;
-                one.batch_size.learn(counts.found, 1, counts.took);
-                if counts.found < u64::from(rows) || counts.gone == 0 {
-                    break;
-                }
-                self.pause().await?;
-            }
-        }
-        Ok(())
     }
 
     async fn extent(
@@ -308,9 +329,7 @@ impl<'a, 's> Walk<'a, 's> {
         range: &Range,
         rows: u32,
     ) -> Result<(u64, Option<String>), LiveError> {
-        let row = self.context.session.row(self.selection.extent(leaf, range, rows).as_str()).await?;
-        let row = row.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))?;
-        Ok((u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0), row.try_get(1)?))
+        extent(self.context, self.selection.extent(leaf, range, rows).as_str()).await
     }
 
     /// Between two batches: whether to go on, and when.
@@ -336,6 +355,13 @@ impl<'a, 's> Walk<'a, 's> {
         }
         self.lag.wait(self.context, over).await
     }
+}
+
+/// How many rows a query of [`Selection::extent`] finds, and where the last of them lies.
+pub(crate) async fn extent(context: &mut RunContext<'_>, sql: &str) -> Result<(u64, Option<String>), LiveError> {
+    let row = context.session.row(sql).await?;
+    let row = row.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))?;
+    Ok((u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0), row.try_get(1)?))
 }
 
 fn too_many_rows() -> RunError {

@@ -109,7 +109,7 @@ pub(crate) fn refusal(what: &str, path: &Path, error: &io::Error) -> Refused {
         io::ErrorKind::ResourceBusy => "wait for its end",
         _ => "rows that are not in a file stay in the table",
     };
-    Refused { message: format!("cannot {what} {}: {error}", path.display()), hint: hint.to_owned() }
+    Refused::new(format!("cannot {what} {}: {error}", path.display()), hint)
 }
 
 #[cfg(test)]

@@ -81,10 +81,10 @@ fn read(path: &Path) -> Result<Vec<Value>, Refused> {
     let mut manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
     match (manifest["format_version"] == VERSION, manifest["files"].take()) {
         (true, Value::Array(files)) => Ok(files),
-        _ => Err(Refused {
-            message: format!("{} is no manifest that this version knows", path.display()),
-            hint: "put a copy of it back, or move it away: each rule then writes what it knows of its files".to_owned(),
-        }),
+        _ => Err(Refused::new(
+            format!("{} is no manifest that this version knows", path.display()),
+            "put a copy of it back, or move it away: each rule then writes what it knows of its files".to_owned(),
+        )),
     }
 }
 

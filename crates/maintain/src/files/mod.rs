@@ -94,29 +94,23 @@ pub(crate) async fn open(
 pub(crate) fn way_back(root: &Path, folder: &str, table: &Table) -> Refused {
     let (name, path) = (&table.name, Folder::new(root, folder).path);
     let line = Ident::fitted("archived_", name.name.as_str());
-    Refused {
-        message: format!("the rows of {name} were archived to files in {}", path.display()),
-        hint: format!(
+    Refused::new(
+        format!("the rows of {name} were archived to files in {}", path.display()),
+        format!(
             "manifest.json there says which FILE holds which of them; in psql: CREATE TEMP TABLE {} (line json); \\copy {} \
              FROM PROGRAM 'zcat FILE' WITH (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02') and then {}",
             line.quoted(),
             line.quoted(),
             lines::read(table, &line)
         ),
-    }
+    )
 }
 
 impl Archive {
-    /// Runs a batch and writes its rows, unless they are more than `most`. Gives the row of its counts.
-    pub(crate) async fn take(
-        &mut self,
-        session: &mut Session,
-        registry: &Registry,
-        batch: &str,
-        most: u32,
-    ) -> Result<PgRow, BatchError> {
+    /// Runs a batch and writes its rows, unless they are more than `most`. Gives the row of its counts. A file must be
+    /// ready.
+    pub(crate) async fn take(&mut self, session: &mut Session, batch: &str, most: u32) -> Result<PgRow, BatchError> {
         self.on_disk = Duration::ZERO;
-        self.ready(session, registry).await?;
         let Some(current) = &mut self.current else { return Err(no_answer().into()) };
         let path = self.folder.path.join(&current.name);
         let refused = |error: std::io::Error| BatchError::Refused(refusal("write", &path, &error));
@@ -137,10 +131,10 @@ impl Archive {
         let began = Instant::now();
         let content = current.data.end().map_err(refused)?;
         if content.rows != current.data.kept().rows + gone {
-            return Err(BatchError::Refused(Refused {
-                message: format!("{gone} rows were to be archived, and others came; the batch is taken back"),
-                hint: String::new(),
-            }));
+            return Err(BatchError::Refused(Refused::new(
+                format!("{gone} rows were to be archived, and others came; the batch is taken back"),
+                String::new(),
+            )));
         }
         let bounds = current.bounds.with(&counts)?;
         let entry = current.entry(&content, &bounds, &self.table, &self.columns, self.run);
@@ -190,7 +184,7 @@ impl Archive {
     }
 
     /// Makes sure that there is a file with room, and that all rows in it count.
-    async fn ready(&mut self, session: &mut Session, registry: &Registry) -> Result<(), BatchError> {
+    pub(crate) async fn ready(&mut self, session: &mut Session, registry: &Registry) -> Result<(), BatchError> {
         if let Some(current) = self.current.as_mut().filter(|current| current.data.is_dirty()) {
             current.next = None;
             let kept = current.data.kept().clone();

@@ -152,17 +152,17 @@ pub(crate) fn sealed(registry: &Registry, id: i64, path: &Path) -> Result<String
 fn without_table(error: LiveError) -> BatchError {
     if sqlstate::is(&error, sqlstate::UNDEFINED_TABLE) {
         let hint = "apply once: it makes the tables of the records".to_owned();
-        return BatchError::Refused(Refused { message: error.to_string(), hint });
+        return BatchError::Refused(Refused::new(error.to_string(), hint));
     }
     error.into()
 }
 
 fn missing(path: &Path) -> Refused {
-    Refused {
-        message: format!("{} is not there, and archived rows were in it; nothing was deleted", path.display()),
-        hint: "put it back; if it has a place elsewhere for good, delete its row from the registry's `archive_file`"
+    Refused::new(
+        format!("{} is not there, and archived rows were in it; nothing was deleted", path.display()),
+        "put it back; if it has a place elsewhere for good, delete its row from the registry's `archive_file`"
             .to_owned(),
-    }
+    )
 }
 
 fn changed(path: &Path, bytes: u64, length: u64) -> Refused {
@@ -171,8 +171,8 @@ fn changed(path: &Path, bytes: u64, length: u64) -> Refused {
     } else {
         "is not what was written".to_owned()
     };
-    Refused {
-        message: format!("{} {what}, and archived rows were in it; nothing was deleted", path.display()),
-        hint: "put a copy of it back, or archive to another folder, and save what is in this one".to_owned(),
-    }
+    Refused::new(
+        format!("{} {what}, and archived rows were in it; nothing was deleted", path.display()),
+        "put a copy of it back, or archive to another folder, and save what is in this one".to_owned(),
+    )
 }

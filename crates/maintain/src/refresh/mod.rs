@@ -91,7 +91,7 @@ impl Run<'_> {
     }
 
     fn may_begin<'f>(&self, view: &Matview, found: Option<&'f Found>) -> Result<&'f Found, RunError> {
-        let refused = |message: String, hint: &str| RunError::Failed(Refused { message, hint: hint.to_owned() });
+        let refused = |message: String, hint: &str| RunError::Failed(Refused::new(message, hint));
         let Some(found) = found.filter(|found| found.is_matview()) else {
             let message = "there is no such materialized view any more".to_owned();
             return Err(refused(message, "apply makes it again, or strikes it from the registry"));
@@ -101,7 +101,7 @@ impl Run<'_> {
         }
         if let Some(old) = found.reads.iter().find(|read| self.old.contains(*read)) {
             let message = format!("not begun: {old}, which it reads, was not refreshed");
-            return Err(RunError::Overlap(Refused { message, hint: String::new() }));
+            return Err(RunError::Overlap(Refused::new(message, "")));
         }
         let concurrently = view.refresh.as_ref().is_some_and(|refresh| refresh.concurrently);
         if concurrently && found.populated && !found.tells_rows_apart {
@@ -156,5 +156,5 @@ impl Run<'_> {
 /// wait for each other").
 fn overlap(holder: &str) -> RunError {
     let message = format!("it is being refreshed or changed already, by {holder}");
-    RunError::Overlap(Refused { message, hint: "wait for its end".to_owned() })
+    RunError::Overlap(Refused::new(message, "wait for its end"))
 }

@@ -69,8 +69,8 @@ impl Run<'_> {
 }
 
 fn too_long(timeout: u64, error: &LiveError) -> RunError {
-    RunError::Failed(Refused {
-        message: format!("it took longer than its `timeout` of {timeout} ms: {error}"),
-        hint: "nothing has changed; raise `refresh.timeout` of the view, and apply it".to_owned(),
-    })
+    RunError::Failed(Refused::new(
+        format!("it took longer than its `timeout` of {timeout} ms: {error}"),
+        "nothing has changed; raise `refresh.timeout` of the view, and apply it".to_owned(),
+    ))
 }

@@ -39,6 +39,14 @@ SELECT jsonb_build_object(
       'has_more', EXISTS (
         SELECT FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT EXISTS (
           SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = a.attname)),
+      -- What somebody has run when rows go or come; a session of ours is no replica's.
+      'reactions', (
+        SELECT coalesce(jsonb_agg(r ORDER BY r.rule, r.name), '[]') FROM (
+          SELECT g.tgname AS name, false AS rule, g.tgtype & 8 <> 0 AS on_delete, g.tgtype & 4 <> 0 AS on_insert
+          FROM pg_trigger g WHERE g.tgrelid = p.oid AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 12 <> 0
+          UNION ALL
+          SELECT w.rulename, true, w.ev_type = '4', w.ev_type = '3'
+          FROM pg_rewrite w WHERE w.ev_class = p.oid AND w.ev_enabled IN ('O', 'A') AND w.ev_type IN ('3', '4')) r),
       -- The columns that lead an index, by its name.
       'indexes', (
         SELECT coalesce(jsonb_object_agg(x.relname, a.attname), '{}')

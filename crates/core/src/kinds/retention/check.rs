@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Child, Clock, Rule, View,
-    catalog::{OnDelete, Table},
+    catalog::{OnDelete, Reaction, Table},
 };
 use crate::{
     change::Note,
@@ -37,6 +37,7 @@ pub fn rule(declared: &Declared<Rule>, context: Context<'_>, view: View<'_>) -> 
         checker.child(table, child, &declared.at.key("children").item(position));
     }
     checker.references(table, &declared.at);
+    checker.reactions(table, &declared.at);
     checker.archive(table);
     checker.role(table);
     checker.views(context, view);
@@ -153,6 +154,33 @@ impl<'a> Checker<'a> {
             Some(_) => {}
         }
         self.references(table, at);
+        self.reactions(table, at);
+    }
+
+    /// What somebody has run when rows are deleted. A trigger can keep rows, which a run then finds; what a rule makes of
+    /// a DELETE cannot be told.
+    fn reactions(&mut self, table: &Table, at: &Source) {
+        if let Some((part, rule)) = table.delete_rules().next() {
+            let message =
+                format!("the rule `{}` of `{}` writes each DELETE anew: rows may not go", rule.name, part.name);
+            self.problem(
+                Problem::new(at, message).on_key().hint("drop it in a migration, or put a trigger in its place"),
+            );
+        }
+        self.triggers(table, "deleted", |trigger| trigger.on_delete);
+    }
+
+    /// One note for each name: a trigger of a partitioned table is on all of its partitions.
+    fn triggers(&mut self, table: &Table, what: &str, runs: impl Fn(&Reaction) -> bool) {
+        let reactions = table.parts.iter().flat_map(|part| &part.reactions);
+        let names: BTreeSet<_> = reactions.filter(|one| !one.rule && runs(one)).map(|trigger| &trigger.name).collect();
+        for name in names {
+            self.note(format!(
+                "the trigger `{name}` of `{}` runs when rows are {what}: a batch that does not do what it should is \
+                 taken back, and the run fails",
+                table.name
+            ));
+        }
     }
 
     /// Foreign keys that point at a table whose rows go, other than those of declared children.
@@ -211,6 +239,11 @@ impl<'a> Checker<'a> {
             return;
         }
         let Some(archive) = self.table(to, &at) else { return };
+        if let Some(rule) = archive.insert_rules().next() {
+            let message = format!("the rule `{}` of `{to}` writes each INSERT anew: rows may not arrive", rule.name);
+            self.problem(Problem::new(&at, message).hint("drop it in a migration, or put a trigger in its place"));
+        }
+        self.triggers(archive, "inserted", |trigger| trigger.on_insert);
         for column in &table.columns {
             let Some(kept) = archive.column(&column.name) else { continue };
             if kept.type_name != column.type_name {

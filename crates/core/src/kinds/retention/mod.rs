@@ -10,6 +10,7 @@ pub mod decide;
 pub mod lines;
 pub mod live;
 pub mod preflight;
+pub mod proof;
 pub mod range;
 pub mod read;
 pub mod routine;

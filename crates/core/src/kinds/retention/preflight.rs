@@ -19,10 +19,24 @@ pub struct Refused {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// What a run does could not be believed: nothing may be begun.
+    pub precondition: bool,
+}
+
+impl Refused {
+    /// A rule that cannot run, or a run that cannot go on.
+    #[must_use]
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), precondition: false }
+    }
 }
 
 fn refused<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { message: message.into(), hint: hint.into() })
+    Err(Refused::new(message, hint))
+}
+
+fn not_safe<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { precondition: true, ..Refused::new(message, hint) })
 }
 
 impl Rule {
@@ -171,6 +185,12 @@ pub fn keeps(from: &Table, to: &Table) -> Result<(), Refused> {
 /// It does not, or may not.
 pub fn deletable(table: &Table, locks: bool) -> Result<(), Refused> {
     visible(table)?;
+    if let Some((part, rule)) = table.delete_rules().next() {
+        return not_safe(
+            format!("the rule {} of {} writes each DELETE anew: what goes could not be told", rule.name, part.name),
+            format!("DROP RULE {} ON {}, or put a trigger in its place", rule.name.quoted(), part.name.quoted()),
+        );
+    }
     for part in table.leaves() {
         let missing = [("SELECT", part.may_select), ("DELETE", part.may_delete), ("UPDATE", part.may_update || !locks)];
         if let Some((privilege, _)) = missing.iter().find(|(_, may)| !may) {
@@ -182,6 +202,13 @@ pub fn deletable(table: &Table, locks: bool) -> Result<(), Refused> {
 
 fn writable(table: &Table) -> Result<(), Refused> {
     visible(table)?;
+    if let Some(rule) = table.insert_rules().next() {
+        let name = &table.name;
+        return not_safe(
+            format!("the rule {} of {name} writes each INSERT anew: what arrives could not be told", rule.name),
+            format!("DROP RULE {} ON {}, or put a trigger in its place", rule.name.quoted(), name.quoted()),
+        );
+    }
     // Rows come in by the table's own name, whatever partition they end in.
     match table.own().filter(|part| !part.may_insert) {
         Some(part) => may_not(part, "INSERT"),
@@ -196,7 +223,7 @@ fn visible(table: &Table) -> Result<(), Refused> {
             return refused(format!("{name} is no table that holds its rows itself"), "declare rules on plain tables");
         }
         if part.row_security {
-            return refused(
+            return not_safe(
                 format!("row-level security may hide rows of {name} from this role: a count of 0 would be no truth"),
                 "run as the table's owner, or as a role with BYPASSRLS",
             );
