@@ -240,3 +240,56 @@ fn without_the_extension_a_plan_says_what_to_do() {
         assert!(place.sql(PREVIEW).contains("public.log|DELETE (>30 days)|1681"));
     }
 }
+
+#[test]
+fn a_procedure_takes_back_what_triggers_make_of_it() {
+    const FUNCTIONS: &str = "CREATE FUNCTION keep_some() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN RETURN CASE WHEN OLD.id % 7 = 0 THEN NULL ELSE OLD END; END $$;
+        CREATE FUNCTION put_back() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN EXECUTE format('INSERT INTO %s SELECT ($1).*', TG_RELID::regclass) USING OLD; RETURN NULL; END $$;
+        CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN DELETE FROM public.price_archive WHERE id = NEW.id; RETURN NULL; END $$;";
+    let all = "SELECT (SELECT count(*) FROM log), (SELECT count(*) FROM price), (SELECT count(*) FROM price_archive), \
+        (SELECT count(*) FROM batch), (SELECT count(*) FROM record)";
+    for place in places() {
+        place.sql(FUNCTIONS);
+        place.apply();
+        for (rule, table, when, function, said) in [
+            ("log", "log", "BEFORE DELETE", "keep_some", "chosen rows did not go"),
+            ("log", "log", "AFTER DELETE", "put_back", "rows came back"),
+            ("price", "price", "BEFORE DELETE", "keep_some", "chosen rows did not go"),
+            ("price", "price_archive", "AFTER INSERT", "away", "went unseen"),
+            ("batch", "batch", "BEFORE DELETE", "keep_some", "chosen rows did not go"),
+            ("batch", "record", "BEFORE DELETE", "keep_some", "chosen rows of a child did not go"),
+        ] {
+            let before = place.sql(all);
+            place.sql(&format!("CREATE TRIGGER suspect {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"));
+            let error = place.server.psql(NAME, &format!("CALL reconcile.\"retain:public.{rule}\"()")).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(said) && error.contains("trigger suspect of"), "{table} {when}: {error}");
+            if rule == "batch" {
+                // Batches before this one are done: each row of those that stay has all that points at it.
+                assert_eq!(place.sql("SELECT count(*) = 30 * (SELECT count(*) FROM batch) FROM record"), "t");
+            } else {
+                assert_eq!(place.sql(all), before, "{table} {when}");
+                let last =
+                    place.sql("SELECT outcome, rows_affected FROM reconcile.retention_run ORDER BY id DESC LIMIT 1");
+                assert_eq!(last, "failed|0");
+            }
+            place.sql(&format!("DROP TRIGGER suspect ON {table}"));
+        }
+        place.sql("CREATE RULE suspect AS ON DELETE TO log DO INSTEAD NOTHING");
+        let error = place.server.psql(NAME, "CALL reconcile.\"retain:public.log\"()").unwrap_err().to_string();
+        assert!(error.contains("rule suspect of log"), "{error}");
+        place.sql("DROP RULE suspect ON log");
+        // One locked row is left for the next run.
+        std::thread::scope(|scope| {
+            let hold = "BEGIN; SELECT FROM log WHERE id = 2000 FOR UPDATE; SELECT pg_sleep(3); COMMIT";
+            scope.spawn(|| place.server.psql(NAME, hold));
+            sleep(Duration::from_millis(500));
+            place.sql("CALL reconcile.\"retain:public.log\"()");
+        });
+        let last = place.sql("SELECT outcome, rows_affected FROM reconcile.retention_run ORDER BY id DESC LIMIT 1");
+        assert!(last == "done|1681" || last == "stopped|1680", "{last}");
+    }
+}

@@ -11,6 +11,7 @@ mod files;
 mod files_kills;
 mod interrupted;
 mod kills;
+mod locked;
 mod plans;
 mod refusals;
 mod surroundings;

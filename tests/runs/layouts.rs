@@ -134,10 +134,10 @@ fn the_third_layout_gets_what_refreshes_views() {
         place.declare(&of_t("i: [a]"));
         place.run(&["plan", "--detailed-exitcode"]).expect(0);
         place.apply(&of_t("i: [a], j: [c]"));
-        assert_eq!(place.database.sql("SELECT version FROM reconcile.layout"), "4");
+        assert_eq!(place.database.sql("SELECT version FROM reconcile.layout"), "5");
         let shared = "SELECT proname, pronargs - pronargdefaults FROM pg_proc \
             WHERE pronamespace = 'reconcile'::regnamespace AND proname ~ '^(refresh_|retention_walk)' ORDER BY 1";
-        let expected = "refresh_reads|1\nrefresh_view|10\nrefresh_views|8\nretention_walk|20";
+        let expected = "refresh_reads|1\nrefresh_view|10\nrefresh_views|8\nretention_walk|23";
         assert_eq!(place.database.sql(shared), expected);
         place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);
         assert_eq!(place.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'reconcile'"), "0");

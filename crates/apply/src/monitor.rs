@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reconcile_core::{plan::Effect, postgres::sql::Sql};
+use reconcile_core::{
+    plan::Effect,
+    postgres::{name::QualifiedName, sql::Sql},
+};
 use reconcile_live::{LiveError, Session, Target, session::Rows};
 use sea_orm::sqlx::Row as _;
 
@@ -175,6 +178,24 @@ pub async fn backend_pid(session: &mut Session) -> Result<i32, LiveError> {
         Some(row) => Ok(row.try_get(0)?),
         None => Err(LiveError::Connection("the backend has no process".to_owned())),
     }
+}
+
+/// The oldest of the other transactions that hold more than a reader's lock on one of some tables. Row locks come with
+/// such a lock, and are themselves not shown.
+///
+/// # Errors
+/// The connection fails.
+pub async fn holder<'a>(
+    session: &mut Session,
+    tables: impl IntoIterator<Item = &'a QualifiedName>,
+) -> Result<Option<Blocker>, LiveError> {
+    let sql = Sql::new("SELECT ")
+        .raw(BLOCKER)
+        .raw(" FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid ")
+        .raw("AND l.granted AND l.mode <> 'AccessShareLock' AND l.relation IN (NULL")
+        .list(tables, "", |sql, table| sql.raw(", to_regclass(").literal(&table.quoted()).raw(")"))
+        .raw(")) ORDER BY a.xact_start NULLS LAST LIMIT 1");
+    session.row(sql.as_str()).await?.as_ref().map(read_blocker).transpose()
 }
 
 fn read_blocker(row: &sea_orm::sqlx::postgres::PgRow) -> Result<Blocker, LiveError> {

@@ -8,6 +8,9 @@ pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// `undefined_table`.
 pub const UNDEFINED_TABLE: &str = "42P01";
 
+/// `foreign_key_violation`.
+pub const FOREIGN_KEY_VIOLATION: &str = "23503";
+
 /// `unique_violation`.
 pub const UNIQUE_VIOLATION: &str = "23505";
 

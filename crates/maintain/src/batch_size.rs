@@ -58,6 +58,11 @@ impl BatchSize {
         }
     }
 
+    /// Notes that a batch could not take more rows than this.
+    pub(crate) fn shrink(&mut self, rows: u32) {
+        self.rows = rows.clamp(1, self.most);
+    }
+
     /// Whether the last stretch was about as full as a batch may be, and so the next one is likely to be.
     pub(crate) fn is_even(&self) -> bool {
         self.even

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use reconcile_apply::{retry::Retries, sqlstate::ErrorKind};
+use reconcile_apply::{monitor, retry::Retries, sqlstate::ErrorKind};
 use reconcile_core::{
     kinds::retention::{
         CutOff, Rule,
         preflight::Refused,
-        proof::{Counters, Proof},
+        proof::{Flow, Proof, Tally},
         read::facts_of,
-        scene::Scene,
+        rule_tables::RuleTables,
     },
-    postgres::{
-        batch::{Ask as _, Batch},
-        sql::Sql,
-    },
+    postgres::{name::QualifiedName, sql::Sql},
 };
 use reconcile_live::{LiveError, Session, settings};
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
@@ -30,12 +27,6 @@ use crate::{
     record::RecordedOperation,
     run_error::{BatchError, RunError},
 };
-
-/// Each statement sees what was committed before it.
-pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-
-/// How often a batch is tried again whose rows stay.
-const STAYS: u32 = 3;
 
 /// What a batch did.
 #[derive(Clone, Debug)]
@@ -58,6 +49,19 @@ pub(crate) struct RunContext<'a> {
     pub(crate) tell: &'a mut dyn FnMut(Event<'_>),
     /// The files that batches hand rows over to.
     pub(crate) files: Option<Archive>,
+    /// What is proven of each batch, where triggers of the user's run.
+    pub(crate) proof: Option<Proof>,
+}
+
+/// How a batch went.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// It is done.
+    Done(Counts),
+    /// It had more rows than it may, and is taken back.
+    TooMany,
+    /// It is taken back since somebody else was in the way, and may be tried again.
+    InTheWay,
 }
 
 impl RunContext<'_> {
@@ -76,42 +80,30 @@ impl RunContext<'_> {
         }
     }
 
-    /// Runs a batch of at most `most` rows and records it, both in one transaction. Where somebody's trigger has a hand
-    /// in it, `proof` shows that it did what it should. `None`: it had more rows, and is taken back.
+    /// Runs a batch of at most `most` rows and records it, both in one transaction, once.
     pub(crate) async fn batch(
         &mut self,
         sql: &Sql,
         most: u32,
-        proof: Option<&Proof>,
         recorded: &mut RecordedOperation,
-    ) -> Result<Option<Counts>, RunError> {
-        let done = self.retried(async |context| context.attempt(sql, most, proof, recorded).await).await?;
-        let Some((counts, counted)) = done else { return Ok(None) };
-        *recorded = counted;
-        Ok(Some(counts))
+    ) -> Result<Attempt, RunError> {
+        match self.attempt(sql, most, recorded).await {
+            Ok(Some(counts)) => Ok(Attempt::Done(counts)),
+            Ok(None) => Ok(Attempt::TooMany),
+            Err(error) => self.taken_back(error).await.map(|_| Attempt::InTheWay),
+        }
     }
 
-    /// Runs a transaction, and again where it did not get a lock, or where rows that were chosen stayed.
-    pub(crate) async fn retried<T>(
-        &mut self,
-        mut attempt: impl AsyncFnMut(&mut Self) -> Result<T, BatchError>,
-    ) -> Result<T, RunError> {
-        let mut retries = Retries::new(self.options.retries);
-        let mut stays = 0;
-        loop {
-            let error = match attempt(self).await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            // A broken connection rolls back by itself.
-            drop(self.session.batch("ROLLBACK").await);
-            match error {
-                BatchError::Live(error) if ErrorKind::of(&error) == ErrorKind::Lock => {
-                    self.pause_before_retry(&mut retries, &error).await?;
-                }
-                BatchError::Stayed(_) if stays < STAYS => stays += 1,
-                error => return Err(error.into()),
-            }
+    /// Takes a transaction back. Gives the error where somebody was in the way, so that it may be tried again.
+    pub(crate) async fn taken_back(&mut self, error: BatchError) -> Result<LiveError, RunError> {
+        // A broken connection rolls back by itself.
+        drop(self.session.batch("ROLLBACK").await);
+        match error {
+            BatchError::Refused(refused) => Err(refused.into()),
+            BatchError::Live(error) => match ErrorKind::of(&error) {
+                ErrorKind::Lock => Ok(error),
+                ErrorKind::ConnectionLost | ErrorKind::Timeout | ErrorKind::Other => Err(error.into()),
+            },
         }
     }
 
@@ -120,13 +112,23 @@ impl RunContext<'_> {
         &mut self,
         retries: &mut Retries,
         error: &LiveError,
+        tables: &[QualifiedName],
     ) -> Result<(), RunError> {
         let Some(retry) = retries.next_retry().filter(|_| !self.is_stopped()) else {
-            return Err(RunError::Blocked(error.to_string()));
+            let holder = self.holder(tables).await;
+            return Err(RunError::Blocked(format!("{error}{holder}")));
         };
         (self.tell)(Event::Waiting(format!("{error}; {retry}")));
         sleep(retry.pause).await;
         Ok(())
+    }
+
+    /// Names who is at work on some tables, as the end of a message; nothing, where nobody is any more.
+    pub(crate) async fn holder<'a>(&mut self, tables: impl IntoIterator<Item = &'a QualifiedName>) -> String {
+        match monitor::holder(self.session, tables).await {
+            Ok(Some(holder)) => format!("; at work on the table is {holder}"),
+            Ok(None) | Err(_) => String::new(),
+        }
     }
 
     /// Whether the user wants to stop.
@@ -134,49 +136,80 @@ impl RunContext<'_> {
         *self.stop.borrow()
     }
 
-    /// Gives what it did and how the record stands then; it is committed.
     async fn attempt(
         &mut self,
         sql: &Sql,
         most: u32,
-        proof: Option<&Proof>,
-        recorded: &RecordedOperation,
-    ) -> Result<Option<(Counts, RecordedOperation)>, BatchError> {
+        recorded: &mut RecordedOperation,
+    ) -> Result<Option<Counts>, BatchError> {
         let began = Instant::now();
-        if let Some(files) = &mut self.files {
-            files.ready(self.session, &self.options.registry).await?;
-        }
-        let (before, opening) = match proof {
-            Some(_) => {
-                self.session.batch(BEGIN).await?;
-                (self.counters(proof).await?, String::new())
-            }
-            None => (Counters::default(), format!("{BEGIN}; ")),
+        let (opening, before) = match self.proof {
+            // Nobody else's changes are seen then: a row that is chosen and does not go was kept.
+            Some(_) => ("", Some(self.begin_proven().await?)),
+            None => ("BEGIN ISOLATION LEVEL READ COMMITTED; ", None),
         };
-        let Some(mut counts) = self.execute(&format!("{opening}{sql}"), most).await? else {
+        let mut counts = self.execute(opening, sql, most).await?;
+        if counts.gone > u64::from(most) {
             self.session.batch("ROLLBACK").await?;
             return Ok(None);
-        };
-        self.prove(proof, before, counts.found, counts.gone).await?;
-        let counted = recorded.after(counts.gone, began.elapsed());
-        let archived = self.files.as_ref().and_then(|files| files.update(&self.options.registry));
-        let updates: Vec<_> = archived.into_iter().chain([counted.update(self.options)]).collect();
-        self.session.batch(&format!("{}; COMMIT", updates.join("; "))).await?;
-        if let Some(files) = &mut self.files {
-            files.committed();
         }
+        if let (Some(before), Some(proof)) = (before, &self.proof) {
+            if counts.gone < counts.found {
+                return Err(proof.stayed(counts.found, counts.gone, recorded.operation.subject.name()).into());
+            }
+            self.prove(before, counts.gone, 0).await?;
+        }
+        let counted = recorded.after(counts.gone, began.elapsed());
+        self.commit(&[&counted]).await?;
+        *recorded = counted;
         let on_disk = self.files.as_ref().map_or(Duration::ZERO, Archive::on_disk);
         counts.took = began.elapsed().saturating_sub(on_disk);
-        Ok(Some((counts, counted)))
+        Ok(Some(counts))
     }
 
-    /// Executes the statement of a batch, in a transaction that is open or that it begins. `None`: more than `most` rows
-    /// went.
-    pub(crate) async fn execute(&mut self, sql: &str, most: u32) -> Result<Option<Counts>, BatchError> {
-        let began = Instant::now();
+    /// Begins a transaction that sees what was there at its beginning, and notes what the server counts.
+    pub(crate) async fn begin_proven(&mut self) -> Result<Tally, BatchError> {
+        if let Some(files) = &mut self.files {
+            // A file begins in a transaction of its own.
+            files.ready(self.session, &self.options.registry).await?;
+        }
+        self.session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        self.tally().await
+    }
+
+    /// What this connection has done so far, where that is looked at.
+    async fn tally(&mut self) -> Result<Tally, BatchError> {
+        let Some(proof) = &self.proof else { return Ok(Tally::default()) };
+        let row = self.session.row(proof.query().as_str()).await?;
+        let row = row.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))?;
+        let flow = |at: usize| -> Result<Flow, LiveError> {
+            Ok(Flow { inserted: row.try_get(at)?, deleted: row.try_get(at + 1)? })
+        };
+        if !row.try_get::<bool, _>(6).map_err(LiveError::from)? {
+            return Err(proof.uncounted().into());
+        }
+        Ok(Tally { source: flow(0)?, children: flow(2)?, target: flow(4)? })
+    }
+
+    /// Proves that a transaction did to the tables what its statements say, with what waits for its end.
+    pub(crate) async fn prove(&mut self, before: Tally, gone: u64, children: u64) -> Result<(), BatchError> {
+        if self.proof.is_none() {
+            return Ok(());
+        }
+        self.session.batch("SET CONSTRAINTS ALL IMMEDIATE").await?;
+        let done = self.tally().await?.since(before);
+        match &self.proof {
+            Some(proof) => Ok(proof.check(done, gone, children)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a statement that takes rows away, behind `opening`, and reads what it counts.
+    pub(crate) async fn execute(&mut self, opening: &str, sql: &Sql, most: u32) -> Result<Counts, BatchError> {
+        let batch = format!("{opening}{sql}");
         let (row, taken) = match &mut self.files {
-            Some(files) => (Some(files.take(self.session, sql, most).await?), 0),
-            None => self.session.tally(sql).await?,
+            Some(files) => (Some(files.take(self.session, &self.options.registry, &batch, most).await?), 0),
+            None => self.session.tally(&batch).await?,
         };
         let count = |row: &PgRow, index: usize| -> Result<u64, LiveError> {
             let count: i64 = row.try_get(index)?;
@@ -187,58 +220,45 @@ impl RunContext<'_> {
             // A plain DELETE.
             None => (taken, None, taken, taken),
         };
-        if gone > u64::from(most) {
-            return Ok(None);
-        }
-        if gone != kept {
+        if gone != kept && gone <= u64::from(most) {
+            let suspects = self.proof.iter().flat_map(Proof::suspects).map(ToString::to_string).collect::<Vec<_>>();
             return Err(BatchError::Refused(Refused::new(
                 format!("{gone} rows were to move and {kept} arrived; the batch is taken back"),
-                "a trigger or rule of the table that they move to drops rows",
+                format!("a trigger of the table that they move to drops rows: {}", suspects.join(", ")),
             )));
         }
-        Ok(Some(Counts { found, last, gone, took: began.elapsed() }))
+        Ok(Counts { found, last, gone, took: Duration::ZERO })
     }
 
-    /// What the server has counted so far, where something is to be proved.
-    pub(crate) async fn counters(&mut self, proof: Option<&Proof>) -> Result<Counters, LiveError> {
-        let Some(proof) = proof else { return Ok(Counters::default()) };
-        let mut batch = Batch::default();
-        let asked = batch.ask(proof.counters());
-        let rows = self.session.send(&batch).await?.take(asked)?;
-        Ok(Counters::read(&rows.one()?)?)
-    }
-
-    /// Shows that what happened since `before` is what a batch says.
-    pub(crate) async fn prove(
-        &mut self,
-        proof: Option<&Proof>,
-        before: Counters,
-        found: u64,
-        gone: u64,
-    ) -> Result<(), BatchError> {
-        let Some(proof) = proof else { return Ok(()) };
-        let after = self.counters(Some(proof)).await?;
-        match proof.check(before, after, found, gone) {
-            Err(refused) if gone < found => Err(BatchError::Stayed(refused)),
-            checked => checked.map_err(BatchError::Refused),
+    /// Writes what was done into the records, and commits it with them.
+    pub(crate) async fn commit(&mut self, counted: &[&RecordedOperation]) -> Result<(), BatchError> {
+        let archived = self.files.as_ref().and_then(|files| files.update(&self.options.registry));
+        let counted = counted.iter().map(|counted| counted.update(self.options));
+        let updates: Vec<_> = archived.into_iter().chain(counted).collect();
+        self.session.batch(&format!("{}; COMMIT", updates.join("; "))).await?;
+        if let Some(files) = &mut self.files {
+            files.committed();
         }
+        Ok(())
     }
 }
 
 /// Reads what a rule touches.
-pub(crate) async fn read_scene(session: &mut Session, rule: &Rule) -> Result<Scene, RunError> {
-    Ok(rule.scene(&facts_of(session, &rule.tables()).await?)?)
+pub(crate) async fn read_tables(session: &mut Session, rule: &Rule) -> Result<RuleTables, RunError> {
+    let tables = rule.resolved_tables(&facts_of(session, &rule.tables()).await?)?;
+    rule.check(&tables)?;
+    Ok(tables)
 }
 
 /// The point in time that rows must lie before, for a run that began at `now`.
 pub(crate) async fn read_cut_off(
     session: &mut Session,
     rule: &Rule,
-    scene: &Scene,
+    tables: &RuleTables,
     now: &str,
 ) -> Result<CutOff, LiveError> {
-    let text = text(session, CutOff::query(rule, scene.clock, now).as_str()).await?;
-    Ok(CutOff::new(scene.clock, text))
+    let text = text(session, CutOff::query(rule, tables.clock, now).as_str()).await?;
+    Ok(CutOff::new(tables.clock, text))
 }
 
 /// The one value of a query.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     Options,
-    context::{number, read_cut_off, read_scene, text},
+    context::{number, read_cut_off, read_tables, text},
     event::{Operation, Report, RunOutcome},
     retain::over_limits,
     run_error::RunError,
@@ -58,11 +58,11 @@ async fn count_rules(session: &mut Session, rules: &[Rule]) -> Result<Report, Li
 }
 
 async fn count_rule(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec<Operation>, RunError> {
-    let scene = read_scene(session, rule).await?;
-    let cut_off = read_cut_off(session, rule, &scene, now).await?;
+    let tables = read_tables(session, rule).await?;
+    let cut_off = read_cut_off(session, rule, &tables, now).await?;
     let selection = Selection::expired(rule, &cut_off);
     let mut operations = Vec::new();
-    for (child, link) in &scene.children {
+    for (child, link) in &tables.children {
         let operation = Operation::on(&child.name, rule.child_label());
         operations.push(count(session, operation, selection.count_children(link)).await?);
     }
@@ -74,7 +74,7 @@ async fn count_rule(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec
     if let Some(message) = over_limits(rule, own.rows_affected, total) {
         return Err(RunError::OverLimits(Refused::new(
             message,
-            "if that is right, raise the rule's `limits`, and apply it".to_owned(),
+            "if that is right, raise the rule's `limits`, and apply it",
         )));
     }
     operations.push(own);

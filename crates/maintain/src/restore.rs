@@ -8,7 +8,7 @@ use reconcile_core::kinds::retention::{
     catalog::Table,
     preflight::{Refused, deletable, keeps},
     proof::Proof,
-    scene::Scene,
+    rule_tables::RuleTables,
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     Options,
-    context::{RunContext, read_scene},
+    context::{RunContext, read_tables},
     event::{Event, Operation, Report, RunOutcome},
     files,
     record::{RecordedOperation, RunKey, next_run},
@@ -49,7 +49,7 @@ pub async fn restore(
     stop: watch::Receiver<bool>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, LiveError> {
-    let mut context = RunContext { session, options, stop, tell, files: None };
+    let mut context = RunContext { session, options, stop, tell, files: None, proof: None };
     context.prepare().await?;
     let run = next_run(&mut context, RunTable::Rules).await?;
     let table = rule.table.to_string();
@@ -72,54 +72,59 @@ async fn alone(
     bounds: Bounds<'_>,
     key: RunKey<'_>,
 ) -> Result<(Operation, RunOutcome), RunError> {
-    let scene = read_scene(context.session, rule).await?;
+    let tables = read_tables(context.session, rule).await?;
     if let Some(folder) = rule.folder() {
-        return Err(files::way_back(&context.options.root, folder, &scene.table).into());
+        return Err(files::way_back(&context.options.root, folder, &tables.table).into());
     }
-    let Some(archive) = &scene.archive else {
+    let Some(archive) = &tables.archive else {
         return Err(RunError::Failed(Refused::new(
             format!("the rule of {} has no archive in a table", rule.table),
-            "only what was archived can be restored".to_owned(),
+            "only what was archived can be restored",
         )));
     };
     deletable(archive, false)?;
-    keeps(archive, &scene.table)?;
-    let from = bound(context, rule, &scene, bounds.from).await?;
-    let to = bound(context, rule, &scene, bounds.to).await?;
-    if let Err(holder) = run_lock::acquire(context.session, scene.table.oid).await? {
+    keeps(archive, &tables.table)?;
+    let from = bound(context, rule, &tables, bounds.from).await?;
+    let to = bound(context, rule, &tables, bounds.to).await?;
+    if let Err(holder) = run_lock::acquire(context.session, tables.table.oid).await? {
         return Err(RunError::overlap(&holder));
     }
-    let result = move_back(context, rule, &scene, archive, &Selection::between(rule, &from, &to), key).await;
-    run_lock::release(context.session, scene.table.oid).await;
+    let result = move_back(context, rule, &tables, archive, &Selection::between(rule, &from, &to), key).await;
+    run_lock::release(context.session, tables.table.oid).await;
     result
 }
 
 async fn move_back(
     context: &mut RunContext<'_>,
     rule: &Rule,
-    scene: &Scene,
+    tables: &RuleTables,
     archive: &Table,
     selection: &Selection<'_>,
     key: RunKey<'_>,
 ) -> Result<(Operation, RunOutcome), RunError> {
     context.session.batch(&context.options.registry.close_orphans(key.table, key.rule)).await?;
+    context.proof = Proof::of_restore(archive, &tables.table);
     let scans = plan_scans(context, rule, selection, archive).await?;
     let operation = Operation::on(&rule.table, ACTION.to_owned());
     let recorded = RecordedOperation::begin(context, key, operation).await?;
     let rows = scans.iter().map(|scan| scan.rows).sum();
     (context.tell)(Event::Started { operation: &recorded.operation, rows });
-    let columns = Scene::moved(archive, &scene.table);
-    let fate = Fate::Move { to: &scene.table.name, columns: &columns };
-    let walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, Vec::new(), recorded);
-    let mut walk = walk.proved(Proof::of(archive, Some(&scene.table)));
+    let columns = RuleTables::moved(archive, &tables.table);
+    let fate = Fate::Move { to: &tables.table.name, columns: &columns };
+    let mut walk = Walk::new(context, &rule.batch, selection, tables.clock, fate, Vec::new(), recorded);
     let error = walk.run(&scans).await.err();
     let operation = walk.recorded.close(context, error.as_ref()).await;
     Ok((operation, error.map_or(RunOutcome::Done, |error| error.run_outcome())))
 }
 
 /// What a text means for the rule's column, in a form that means the same everywhere.
-async fn bound(context: &mut RunContext<'_>, rule: &Rule, scene: &Scene, written: &str) -> Result<CutOff, RunError> {
-    let sql = format!("BEGIN; {}; COMMIT", CutOff::new(scene.clock, written).read(rule));
+async fn bound(
+    context: &mut RunContext<'_>,
+    rule: &Rule,
+    tables: &RuleTables,
+    written: &str,
+) -> Result<CutOff, RunError> {
+    let sql = format!("BEGIN; {}; COMMIT", CutOff::new(tables.clock, written).read(rule));
     let row = match context.session.row(&sql).await {
         Ok(row) => row,
         Err(error) => {
@@ -129,5 +134,5 @@ async fn bound(context: &mut RunContext<'_>, rule: &Rule, scene: &Scene, written
     };
     let row = row.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))?;
     let text: String = row.try_get(0).map_err(LiveError::from)?;
-    Ok(CutOff::new(scene.clock, text))
+    Ok(CutOff::new(tables.clock, text))
 }

@@ -7,7 +7,7 @@ use reconcile_core::kinds::retention::{
     catalog::Table,
     preflight::Refused,
     proof::Proof,
-    scene::Scene,
+    rule_tables::RuleTables,
 };
 use reconcile_live::{LiveError, Session};
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::{
     Options,
     after_refresh::refresh_views,
-    context::{RunContext, number, read_cut_off, read_scene, text},
+    context::{RunContext, number, read_cut_off, read_tables, text},
     event::{Event, Operation, Report, RunOutcome},
     files,
     record::{RecordedOperation, RunKey, next_run},
@@ -44,7 +44,7 @@ pub async fn retain(
     stop: watch::Receiver<bool>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, LiveError> {
-    let mut context = RunContext { session, options, stop, tell, files: None };
+    let mut context = RunContext { session, options, stop, tell, files: None, proof: None };
     context.prepare().await?;
     let now = text(context.session, "SELECT now()::text").await?;
     let number = next_run(&mut context, RunTable::Rules).await?;
@@ -87,13 +87,13 @@ impl Run<'_> {
         rule: &Rule,
         key: RunKey<'_>,
     ) -> Result<RunOutcome, RunError> {
-        let scene = read_scene(context.session, rule).await?;
-        if let Err(holder) = run_lock::acquire(context.session, scene.table.oid).await? {
+        let tables = read_tables(context.session, rule).await?;
+        if let Err(holder) = run_lock::acquire(context.session, tables.table.oid).await? {
             return Err(RunError::overlap(&holder));
         }
-        let result = self.locked(context, rule, &scene, key).await;
-        context.files = None;
-        run_lock::release(context.session, scene.table.oid).await;
+        let result = self.locked(context, rule, &tables, key).await;
+        (context.files, context.proof) = (None, None);
+        run_lock::release(context.session, tables.table.oid).await;
         result
     }
 
@@ -101,22 +101,23 @@ impl Run<'_> {
         &mut self,
         context: &mut RunContext<'_>,
         rule: &Rule,
-        scene: &Scene,
+        tables: &RuleTables,
         key: RunKey<'_>,
     ) -> Result<RunOutcome, RunError> {
         let (registry, root) = (&context.options.registry, &context.options.root);
         context.session.batch(&registry.close_orphans(key.table, key.rule)).await?;
-        context.files = files::open(context.session, registry, root, rule, &scene.table, key.run).await?;
-        let cut_off = read_cut_off(context.session, rule, scene, self.now).await?;
+        context.proof = Proof::of_run(tables);
+        context.files = files::open(context.session, registry, root, rule, &tables.table, key.run).await?;
+        let cut_off = read_cut_off(context.session, rule, tables, self.now).await?;
         let selection = Selection::expired(rule, &cut_off);
         let counted = within_limits(context, rule, &selection).await?;
         // The refreshes come after the cut-off was read, so the views have seen every row that goes.
         refresh_views(context, rule, &mut self.operations).await?;
-        let scans = plan_scans(context, rule, &selection, &scene.table).await?;
+        let scans = plan_scans(context, rule, &selection, &tables.table).await?;
         let rows = counted.unwrap_or_else(|| scans.iter().map(|scan| scan.rows).sum());
-        let (records, error) = walk(context, rule, scene, key, &selection, &scans, rows).await?;
+        let (records, error) = walk(context, rule, tables, key, &selection, &scans, rows).await?;
         let touched = self.close(context, records, error.as_ref()).await;
-        self.vacuum(context, rule, scene, key, &touched, error.as_ref()).await;
+        self.vacuum(context, rule, tables, key, &touched, error.as_ref()).await;
         let vacuumed = if rule.vacuum && context.is_stopped() { RunOutcome::Incomplete } else { RunOutcome::Done };
         Ok(error.map_or(vacuumed, |error| error.run_outcome()))
     }
@@ -142,7 +143,7 @@ impl Run<'_> {
         &mut self,
         context: &mut RunContext<'_>,
         rule: &Rule,
-        scene: &Scene,
+        tables: &RuleTables,
         key: RunKey<'_>,
         touched: &[bool],
         error: Option<&RunError>,
@@ -151,9 +152,9 @@ impl Run<'_> {
         if !rule.vacuum || hopeless {
             return;
         }
-        let tables = scene.children.iter().map(|(child, _)| child).chain([&scene.table]);
-        let touched_tables = tables.zip(touched).filter(|(_, touched)| **touched).map(|(table, _)| table);
-        let archive = scene.archive.as_ref().filter(|_| touched.last() == Some(&true));
+        let own_tables = tables.children.iter().map(|(child, _)| child).chain([&tables.table]);
+        let touched_tables = own_tables.zip(touched).filter(|(_, touched)| **touched).map(|(table, _)| table);
+        let archive = tables.archive.as_ref().filter(|_| touched.last() == Some(&true));
         for table in touched_tables.chain(archive) {
             if context.is_stopped() {
                 return;
@@ -171,14 +172,14 @@ impl Run<'_> {
 async fn walk(
     context: &mut RunContext<'_>,
     rule: &Rule,
-    scene: &Scene,
+    tables: &RuleTables,
     key: RunKey<'_>,
     selection: &Selection<'_>,
     scans: &[Scan],
     rows: u64,
 ) -> Result<(Vec<RecordedOperation>, Option<RunError>), RunError> {
     let mut children = Vec::new();
-    for (child, link) in &scene.children {
+    for (child, link) in &tables.children {
         let operation = Operation::on(&child.name, rule.child_label());
         let recorded = RecordedOperation::begin(context, key, operation).await?;
         children.push(ChildTable::new(child, link, recorded));
@@ -188,15 +189,17 @@ async fn walk(
     let operation = Operation::on(&rule.table, rule.label());
     let recorded = RecordedOperation::begin_after(context, "SET synchronous_commit = off; ", key, operation).await?;
     (context.tell)(Event::Started { operation: &recorded.operation, rows });
-    let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive)).unwrap_or_default();
-    let fate = match &scene.archive {
+    let columns = tables.archive.as_ref().map(|archive| RuleTables::moved(&tables.table, archive)).unwrap_or_default();
+    let fate = match &tables.archive {
         Some(archive) => Fate::Move { to: &archive.name, columns: &columns },
-        None if context.files.is_some() => Fate::HandOver { columns: &scene.table.columns },
+        None if context.files.is_some() => Fate::HandOver { columns: &tables.table.columns },
         None => Fate::Delete,
     };
-    let proof = Proof::of(&scene.table, scene.archive.as_ref());
-    let mut walk = Walk::new(context, &rule.batch, selection, scene.clock, fate, children, recorded).proved(proof);
-    let mut error = walk.run(scans).await.err();
+    let mut walk = Walk::new(context, &rule.batch, selection, tables.clock, fate, children, recorded);
+    let mut error = match walk.run(scans).await {
+        Ok(()) => walk.still_unwatched(rule).await.err(),
+        Err(error) => Some(error),
+    };
     if let Some(RunError::Interrupted(message)) = &mut error {
         let left = rows.saturating_sub(walk.recorded.operation.rows_affected);
         walk.recorded.leave(left);
@@ -241,7 +244,7 @@ async fn within_limits(
     match over_limits(rule, rows, total) {
         Some(message) => Err(RunError::OverLimits(Refused::new(
             message,
-            "nothing was deleted; if that is right, raise the rule's `limits`, and apply it".to_owned(),
+            "nothing was deleted; if that is right, raise the rule's `limits`, and apply it",
         ))),
         None => Ok(Some(rows)),
     }

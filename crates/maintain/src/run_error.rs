@@ -15,7 +15,7 @@ pub(crate) enum RunError {
     Blocked(String),
     /// The connection is gone.
     ConnectionLost(String),
-    /// What it did could not be believed.
+    /// What it did could not be believed, so nothing was begun.
     Unsafe(Refused),
     /// Limits forbid it.
     OverLimits(Refused),
@@ -34,8 +34,6 @@ pub(crate) enum BatchError {
     Live(LiveError),
     /// The rows that left the table are not those that were archived.
     Refused(Refused),
-    /// Rows that were chosen stay; if that is because somebody changes them at this moment, another try can do.
-    Stayed(Refused),
 }
 
 impl RunError {
@@ -49,11 +47,11 @@ impl RunError {
     pub(crate) fn run_outcome(&self) -> RunOutcome {
         match self {
             Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => RunOutcome::Incomplete,
-            Self::Unsafe(_) => RunOutcome::Unsafe,
             Self::OverLimits(_) => RunOutcome::OverLimits,
             Self::Overlap(_) => RunOutcome::Overlap,
             Self::ViewNotRefreshed(outcome, _) => *outcome,
             Self::Failed(_) => RunOutcome::Failed,
+            Self::Unsafe(_) => RunOutcome::Unsafe,
         }
     }
 
@@ -62,7 +60,7 @@ impl RunError {
         match self {
             Self::Interrupted(_) | Self::Blocked(_) | Self::ConnectionLost(_) => Outcome::Stopped,
             Self::OverLimits(_) | Self::Overlap(_) | Self::ViewNotRefreshed(..) => Outcome::Skipped,
-            Self::Unsafe(_) | Self::Failed(_) => Outcome::Failed,
+            Self::Failed(_) | Self::Unsafe(_) => Outcome::Failed,
         }
     }
 
@@ -73,8 +71,8 @@ impl RunError {
                 (message.clone(), "run it again to go on".to_owned())
             }
             Self::Overlap(refused)
-            | Self::Unsafe(refused)
             | Self::OverLimits(refused)
+            | Self::Unsafe(refused)
             | Self::ViewNotRefreshed(_, refused)
             | Self::Failed(refused) => (refused.message.clone(), refused.hint.clone()),
         }
@@ -98,7 +96,7 @@ impl From<LiveError> for RunError {
 
 impl From<Refused> for RunError {
     fn from(refused: Refused) -> Self {
-        if refused.precondition { Self::Unsafe(refused) } else { Self::Failed(refused) }
+        if refused.unsafe_precondition { Self::Unsafe(refused) } else { Self::Failed(refused) }
     }
 }
 
@@ -106,7 +104,7 @@ impl From<BatchError> for RunError {
     fn from(error: BatchError) -> Self {
         match error {
             BatchError::Live(error) => error.into(),
-            BatchError::Refused(refused) | BatchError::Stayed(refused) => refused.into(),
+            BatchError::Refused(refused) => refused.into(),
         }
     }
 }

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use reconcile_apply::retry::Retries;
 use reconcile_core::{
     kinds::retention::{
-        Batch, Clock, CutOff,
+        Batch, Clock, CutOff, Rule,
         batch::{self, Fate, INDEX_ADVANTAGE, Link, Selection},
         catalog::{Part, Table},
         proof::Proof,
@@ -16,13 +17,12 @@ use reconcile_core::{
 };
 use reconcile_live::LiveError;
 use sea_orm::sqlx::Row as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     batch_size::BatchSize,
-    context::{Counts, RunContext, number},
+    context::{Attempt, Counts, RunContext, number, read_tables},
     event::Event,
-    family::Family,
     lag::Lag,
     record::{RecordedOperation, RunKey},
     run_error::RunError,
@@ -30,9 +30,6 @@ use crate::{
 
 /// How often a table is walked, where rows stayed because somebody changed them at that moment.
 const PASSES: u32 = 3;
-
-/// Rows of the first batch that takes their children along.
-const FIRST_PARENTS: u32 = 100;
 
 /// How one table or partition is walked.
 #[derive(Clone, Debug)]
@@ -48,27 +45,26 @@ pub(crate) struct ChildTable {
     pub(crate) link: Link,
     pub(crate) leaves: Vec<QualifiedName>,
     pub(crate) recorded: RecordedOperation,
-    proof: Option<Proof>,
 }
 
 /// A walk through one table.
 pub(crate) struct Walk<'a, 's> {
-    context: &'a mut RunContext<'s>,
-    settings: &'a Batch,
-    selection: &'a Selection<'a>,
+    pub(crate) context: &'a mut RunContext<'s>,
+    pub(crate) settings: &'a Batch,
+    pub(crate) selection: &'a Selection<'a>,
     clock: Clock,
-    fate: Fate<'a>,
-    links: Vec<Link>,
+    pub(crate) fate: Fate<'a>,
+    pub(crate) links: Vec<Link>,
     /// The children, each with its record.
     pub(crate) children: Vec<ChildTable>,
     /// The record of the table itself.
     pub(crate) recorded: RecordedOperation,
-    /// Where somebody's trigger has a hand in it.
-    proof: Option<Proof>,
-    batch_size: BatchSize,
+    pub(crate) batch_size: BatchSize,
     lag: Lag,
     began: Instant,
     first: bool,
+    /// Rows that this pass went round, since somebody else had locked them.
+    pub(crate) locked: u64,
 }
 
 /// Asks the planner how it would read a part of a table: by an index, or all of it. In the order of the index, as
@@ -107,13 +103,7 @@ pub(crate) async fn plan_scan(
 impl ChildTable {
     pub(crate) fn new(child: &Table, link: &Link, begun: RecordedOperation) -> Self {
         let leaves = child.leaves().map(|part| part.name.clone()).collect();
-        Self { link: link.clone(), leaves, recorded: begun, proof: Proof::of(child, None) }
-    }
-}
-
-impl ChildTable {
-    pub(crate) fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        Self { link: link.clone(), leaves, recorded: begun }
     }
 }
 
@@ -128,11 +118,7 @@ impl<'a, 's> Walk<'a, 's> {
         recorded: RecordedOperation,
     ) -> Self {
         let links = children.iter().map(|child| child.link.clone()).collect();
-        let (mut batch_size, lag) = (BatchSize::new(settings), Lag::new(settings.max_lag_ms));
-        if !children.is_empty() {
-            // How many children a row has is not known yet.
-            batch_size.rows = batch_size.rows.min(FIRST_PARENTS);
-        }
+        let (batch_size, lag) = (BatchSize::new(settings), Lag::new(settings.max_lag_ms));
         let began = Instant::now();
         Self {
             context,
@@ -143,35 +129,61 @@ impl<'a, 's> Walk<'a, 's> {
             links,
             children,
             recorded,
-            proof: None,
             batch_size,
             lag,
             began,
             first: true,
+            locked: 0,
         }
-    }
-
-    /// The same, with each batch held against the server's own counters.
-    pub(crate) fn proved(self, proof: Option<Proof>) -> Self {
-        Self { proof, ..self }
     }
 
     /// Walks all parts of the table. Where it ends early, the records say how far it got.
     pub(crate) async fn run(&mut self, scans: &[Scan]) -> Result<(), RunError> {
         self.lag.check(self.context).await?;
+        let mut locked = 0;
         for scan in scans {
             let mut ordered = scan.ordered && self.links.is_empty();
-            for _ in 0..PASSES {
+            let mut retries = Retries::new(self.context.options.retries);
+            for pass in 1.. {
+                self.locked = 0;
                 let left =
                     if ordered { self.walk_in_order(&scan.leaf).await? } else { self.walk_heap(&scan.leaf).await? };
-                if left == 0 {
+                let more = if self.locked > 0 { self.wait_for_locked(&mut retries).await } else { pass < PASSES };
+                if left == 0 || !more {
                     break;
                 }
                 // Rows that stay keep the walk along an index from going on, but not that along the heap.
                 ordered = false;
             }
+            locked += self.locked;
         }
-        Ok(())
+        if locked == 0 {
+            return Ok(());
+        }
+        let holder = self.context.holder(scans.iter().map(|scan| &scan.leaf)).await;
+        Err(RunError::Blocked(format!(
+            "{locked} rows were locked by somebody else, and are left for the next run{holder}"
+        )))
+    }
+
+    /// A run that proves nothing relies on what it has read at its beginning.
+    pub(crate) async fn still_unwatched(&mut self, rule: &Rule) -> Result<(), RunError> {
+        if self.context.proof.is_some() {
+            return Ok(());
+        }
+        let tables = read_tables(self.context.session, rule).await?;
+        match Proof::of_run(&tables) {
+            None => Ok(()),
+            Some(proof) => Err(proof.came_late().into()),
+        }
+    }
+
+    /// Waits before rows are looked at again that somebody else has locked. Gives whether there is another time.
+    async fn wait_for_locked(&mut self, retries: &mut Retries) -> bool {
+        let Some(retry) = retries.next_retry().filter(|_| !self.context.is_stopped()) else { return false };
+        (self.context.tell)(Event::Waiting(format!("{} rows are locked by somebody else; {retry}", self.locked)));
+        sleep(retry.pause).await;
+        true
     }
 
     /// Says how many rows are left, and whether they become more from run to run.
@@ -199,8 +211,9 @@ impl<'a, 's> Walk<'a, 's> {
         while from.block < blocks {
             self.pause().await?;
             let to = Tid::start_of(from.block.saturating_add(self.batch_size.blocks).min(blocks));
-            let rows = self.batch_size.rows;
             let counts = self.next_of_heap(leaf, from, to).await?;
+            // It may have become smaller.
+            let rows = self.batch_size.rows;
             left += counts.found.saturating_sub(counts.gone);
             let next = if counts.found < u64::from(rows) { to } else { last_place(&counts)?.behind() };
             let used = next.block.saturating_sub(from.block).max(1);
@@ -217,7 +230,7 @@ impl<'a, 's> Walk<'a, 's> {
         }
         let range = Range::Heap { from, to };
         // One row less than it may be, so that nothing of the stretch can be left.
-        if self.may_stretch()
+        if self.batch_size.is_even()
             && let Some(counts) = self.range_batch(leaf, &range, self.batch_size.rows - 1).await?
         {
             return Ok(counts);
@@ -225,19 +238,25 @@ impl<'a, 's> Walk<'a, 's> {
         self.table_batch(leaf, &range).await
     }
 
-    /// Runs a batch on all rows of a range. `None`: they are more than `most`.
+    /// Runs a batch on all rows of a range. `None`: they are more than `most`, or somebody is in the way of one of them.
     async fn range_batch(
         &mut self,
         leaf: &QualifiedName,
         range: &Range,
         most: u32,
     ) -> Result<Option<Counts>, RunError> {
-        let sql = self.selection.stretch(leaf, range, self.fate);
-        let counts = self.context.batch(&sql, most, self.proof.as_ref(), &mut self.recorded).await?;
-        if counts.is_some() {
-            (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
+        if self.context.proof.is_some() {
+            // Such a batch does not tell which rows were to go.
+            return Ok(None);
         }
-        Ok(counts)
+        let sql = self.selection.stretch(leaf, range, self.fate);
+        match self.context.batch(&sql, most, &mut self.recorded).await? {
+            Attempt::Done(counts) => {
+                (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
+                Ok(Some(counts))
+            }
+            Attempt::TooMany | Attempt::InTheWay => Ok(None),
+        }
     }
 
     /// Walks in the order of the column. Gives how many rows were found and stayed.
@@ -263,7 +282,7 @@ impl<'a, 's> Walk<'a, 's> {
         from: Option<CutOff>,
     ) -> Result<(Counts, Option<CutOff>), RunError> {
         let rows = self.batch_size.rows;
-        if self.may_stretch() {
+        if self.batch_size.is_even() {
             let rest = Range::Order { from: from.clone(), to: None };
             let to = self.context.session.row(self.selection.behind(leaf, &rest, rows).as_str()).await?;
             let to = to.map(|row| row.try_get(0)).transpose().map_err(LiveError::from)?;
@@ -281,59 +300,27 @@ impl<'a, 's> Walk<'a, 's> {
         Ok((counts, next))
     }
 
-    /// Runs a batch on the table itself, row by row.
+    /// Runs a batch on the table itself, row by row. Where somebody is in the way, it goes round the rows that are locked.
     async fn table_batch(&mut self, leaf: &QualifiedName, range: &Range) -> Result<Counts, RunError> {
-        let sql = self.selection.batch(leaf, range, self.batch_size.rows, &self.links, self.fate);
-        let counts = self.context.batch(&sql, self.batch_size.rows, self.proof.as_ref(), &mut self.recorded).await?;
-        (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
-        counts.ok_or_else(too_many_rows)
+        let rows = self.batch_size.rows;
+        let sql = self.selection.batch(leaf, range, rows, &self.links, self.fate);
+        match self.context.batch(&sql, rows, &mut self.recorded).await? {
+            Attempt::Done(counts) => {
+                (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
+                Ok(counts)
+            }
+            Attempt::TooMany => Err(too_many_rows()),
+            Attempt::InTheWay => self.family(leaf, range, rows).await,
+        }
     }
 
-    /// Whether all rows of a stretch may go without having been chosen one by one, which a proof needs.
-    fn may_stretch(&self) -> bool {
-        self.batch_size.is_even() && self.proof.is_none()
-    }
-
-    /// The next rows of a stretch, with what points at them, in one transaction.
+    /// The next rows of a stretch, with what points at them.
     async fn with_children(&mut self, leaf: &QualifiedName, from: Tid, to: Tid) -> Result<Counts, RunError> {
-        let (began, rows) = (Instant::now(), self.batch_size.rows);
-        let (found, last) = self.extent(leaf, &Range::Heap { from, to }, rows).await?;
-        let mut counts = Counts { found, last, gone: 0, took: began.elapsed() };
-        if found == 0 {
-            return Ok(counts);
-        }
-        let to = if found < u64::from(rows) { to } else { last_place(&counts)?.behind() };
-        let family = Family {
-            leaf,
-            range: Range::Heap { from, to },
-            rows,
-            selection: self.selection,
-            fate: self.fate,
-            links: &self.links,
-            proof: self.proof.as_ref(),
-        };
-        let (children, recorded) = (&self.children, &self.recorded);
-        let done = self.context.retried(async |context| family.attempt(context, children, recorded).await).await?;
-        for (child, counted) in self.children.iter_mut().zip(done.children) {
-            child.recorded = counted;
-        }
-        self.recorded = done.own;
-        (self.context.tell)(Event::RowsDone(self.recorded.operation.rows_affected));
-        (counts.gone, counts.took) = (done.gone, done.took);
-        Ok(counts)
-    }
-
-    async fn extent(
-        &mut self,
-        leaf: &QualifiedName,
-        range: &Range,
-        rows: u32,
-    ) -> Result<(u64, Option<String>), LiveError> {
-        extent(self.context, self.selection.extent(leaf, range, rows).as_str()).await
+        self.family(leaf, &Range::Heap { from, to }, self.batch_size.rows).await
     }
 
     /// Between two batches: whether to go on, and when.
-    async fn pause(&mut self) -> Result<(), RunError> {
+    pub(crate) async fn pause(&mut self) -> Result<(), RunError> {
         let (began, most) = (self.began, self.settings.max_runtime_ms.map(Duration::from_millis));
         let over = |context: &RunContext<'_>| {
             if context.is_stopped() {
@@ -357,14 +344,7 @@ impl<'a, 's> Walk<'a, 's> {
     }
 }
 
-/// How many rows a query of [`Selection::extent`] finds, and where the last of them lies.
-pub(crate) async fn extent(context: &mut RunContext<'_>, sql: &str) -> Result<(u64, Option<String>), LiveError> {
-    let row = context.session.row(sql).await?;
-    let row = row.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))?;
-    Ok((u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0), row.try_get(1)?))
-}
-
-fn too_many_rows() -> RunError {
+pub(crate) fn too_many_rows() -> RunError {
     LiveError::Connection("a batch took more rows than it asked for".to_owned()).into()
 }
 

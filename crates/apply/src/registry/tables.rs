@@ -13,7 +13,7 @@ use sea_orm::{
 use super::{Registry, archive_file, refresh_run, resource, retention_run, run, step};
 
 /// The layout that this program writes.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// Why registry and history cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -183,9 +183,11 @@ impl Registry {
                 self.create_table(refresh_run::Entity, "refresh_run"),
             ]);
         } else {
-            // The new one has more arguments, so it would not replace the old one.
-            statements
-                .push(Sql::new("DROP PROCEDURE IF EXISTS ").ident(&self.schema).raw(".retention_walk").to_string());
+            // The new ones have other arguments, so they would not replace the old ones.
+            statements.extend(
+                [".retention_walk", ".retention_batch"]
+                    .map(|name| Sql::new("DROP PROCEDURE IF EXISTS ").ident(&self.schema).raw(name).to_string()),
+            );
         }
         statements.extend(self.shared());
         match version {

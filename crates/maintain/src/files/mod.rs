@@ -107,10 +107,16 @@ pub(crate) fn way_back(root: &Path, folder: &str, table: &Table) -> Refused {
 }
 
 impl Archive {
-    /// Runs a batch and writes its rows, unless they are more than `most`. Gives the row of its counts. A file must be
-    /// ready.
-    pub(crate) async fn take(&mut self, session: &mut Session, batch: &str, most: u32) -> Result<PgRow, BatchError> {
+    /// Runs a batch and writes its rows, unless they are more than `most`. Gives the row of its counts.
+    pub(crate) async fn take(
+        &mut self,
+        session: &mut Session,
+        registry: &Registry,
+        batch: &str,
+        most: u32,
+    ) -> Result<PgRow, BatchError> {
         self.on_disk = Duration::ZERO;
+        self.ready(session, registry).await?;
         let Some(current) = &mut self.current else { return Err(no_answer().into()) };
         let path = self.folder.path.join(&current.name);
         let refused = |error: std::io::Error| BatchError::Refused(refusal("write", &path, &error));
@@ -133,7 +139,7 @@ impl Archive {
         if content.rows != current.data.kept().rows + gone {
             return Err(BatchError::Refused(Refused::new(
                 format!("{gone} rows were to be archived, and others came; the batch is taken back"),
-                String::new(),
+                "",
             )));
         }
         let bounds = current.bounds.with(&counts)?;

@@ -43,7 +43,7 @@ pub async fn refresh(
     let reads: Vec<_> = views.iter().map(|view| (view.name.clone(), reads(view))).collect();
     // Plain views may make views read each other in a circle. No order is right then, and any is better than none.
     let order = order::sorted(&reads).unwrap_or_else(|_| reads.iter().map(|(name, _)| name.clone()).collect());
-    let mut context = RunContext { session, options, stop, tell, files: None };
+    let mut context = RunContext { session, options, stop, tell, files: None, proof: None };
     let number = next_run(&mut context, RunTable::Refresh).await?;
     let mut run = Run { context, number, old: BTreeSet::new(), operations: Vec::new() };
     let mut outcome = RunOutcome::Done;
@@ -91,7 +91,7 @@ impl Run<'_> {
     }
 
     fn may_begin<'f>(&self, view: &Matview, found: Option<&'f Found>) -> Result<&'f Found, RunError> {
-        let refused = |message: String, hint: &str| RunError::Failed(Refused::new(message, hint));
+        let refused = |message: String, hint: &str| RunError::Failed(Refused::new(message, hint.to_owned()));
         let Some(found) = found.filter(|found| found.is_matview()) else {
             let message = "there is no such materialized view any more".to_owned();
             return Err(refused(message, "apply makes it again, or strikes it from the registry"));

@@ -60,7 +60,7 @@ impl Run<'_> {
             };
             match ErrorKind::of(&error) {
                 _ if self.context.is_stopped() => return Err(RunError::Interrupted("it was interrupted".to_owned())),
-                ErrorKind::Lock => self.context.pause_before_retry(&mut retries, &error).await?,
+                ErrorKind::Lock => self.context.pause_before_retry(&mut retries, &error, &[]).await?,
                 ErrorKind::Timeout => return Err(too_long(timeout, &error)),
                 ErrorKind::ConnectionLost | ErrorKind::Other => return Err(error.into()),
             }

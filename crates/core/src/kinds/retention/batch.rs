@@ -199,18 +199,28 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// How far the next rows of `leaf` go that children may point at: their number, and the place of the last.
+    /// Locks the next rows of `leaf`, but for those that somebody else has locked. Gives: rows found, the place of the
+    /// last, rows locked, and the list of their places.
     #[must_use]
-    pub fn extent(&self, leaf: impl Into<Sql>, range: &Range, rows: impl Into<Sql>) -> Sql {
-        Sql::new("SELECT count(*), max(reconcile_key)::text FROM (")
-            .raw_sql(&self.found(&leaf.into(), range, &rows.into(), &Sql::default()))
-            .raw(") AS reconcile_batch")
+    pub fn lock(&self, leaf: impl Into<Sql>, range: &Range, rows: impl Into<Sql>) -> Sql {
+        let leaf = leaf.into();
+        Sql::new("WITH reconcile_batch AS MATERIALIZED (")
+            .raw_sql(&self.found(&leaf, range, &rows.into(), &Sql::default()))
+            .raw("), reconcile_locked AS MATERIALIZED (SELECT ")
+            .ident(self.alias())
+            .raw(".ctid AS reconcile_at FROM ONLY ")
+            .raw_sql(&self.aliased(&leaf))
+            .raw(" WHERE ")
+            .ident(self.alias())
+            .raw(".ctid = ANY (ARRAY(SELECT reconcile_at FROM reconcile_batch)) AND ")
+            .raw_sql(&self.condition)
+            .raw(" FOR UPDATE SKIP LOCKED) SELECT (SELECT count(*) FROM reconcile_batch), ")
+            .raw("(SELECT max(reconcile_key)::text FROM reconcile_batch), (SELECT count(*) FROM reconcile_locked), ")
+            .raw("(SELECT coalesce(array_agg(reconcile_at), '{}')::text FROM reconcile_locked)")
     }
 
-    /// Rows of a child, at most `rows`, that point at rows of `leaf` within `range`. Gives the
-    /// columns of [`Selection::batch`].
-    ///
-    /// The rows that they point at are locked first: nobody makes one of them young again while its children go.
+    /// Rows of a child, at most `rows`, that point at rows of `leaf` within `range`, which the transaction has locked:
+    /// nobody makes one of them young again while its children go. Gives the columns of [`Selection::batch`].
     #[must_use]
     pub fn children(
         &self,
@@ -229,7 +239,7 @@ impl<'a> Selection<'a> {
             .raw_sql(&self.aliased(&leaf.into()))
             .raw(" WHERE ")
             .raw_sql(&self.within(range))
-            .raw(" FOR UPDATE), reconcile_batch AS MATERIALIZED (SELECT reconcile_child.ctid AS reconcile_at FROM ONLY ")
+            .raw("), reconcile_batch AS MATERIALIZED (SELECT reconcile_child.ctid AS reconcile_at FROM ONLY ")
             .raw_sql(&child_leaf)
             .raw(" AS reconcile_child WHERE ")
             .raw_sql(&points)
@@ -306,9 +316,12 @@ impl<'a> Selection<'a> {
     fn within(&self, range: &Range) -> Sql {
         let condition = match range {
             Range::Order { from: Some(_), .. } => &self.rest,
-            Range::Order { from: None, .. } | Range::Heap { .. } | Range::GivenHeap | Range::GivenOrder { .. } => {
-                &self.condition
-            }
+            Range::Order { from: None, .. }
+            | Range::Heap { .. }
+            | Range::Places(_)
+            | Range::GivenPlaces
+            | Range::GivenHeap
+            | Range::GivenOrder { .. } => &self.condition,
         };
         condition.clone().raw_sql(&range.condition(self.rule))
     }

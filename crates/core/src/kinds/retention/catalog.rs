@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Deref};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Clock, Rule};
+use super::{Clock, Rule, hooks::Hook};
 use crate::postgres::{
     name::{Ident, QualifiedName},
     relation::{self, parts},
@@ -83,32 +83,10 @@ pub struct Part {
     pub may_vacuum: bool,
     /// Whether it has columns that the table has not.
     pub has_more: bool,
-    /// What somebody has run when rows of it go or come.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reactions: Vec<Reaction>,
     /// Valid btree indexes, each with the column that leads it.
     pub indexes: BTreeMap<String, Ident>,
-}
-
-/// A trigger or rule of a table, by somebody else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reaction {
-    /// Its name.
-    pub name: Ident,
-    /// It is a rule: the statement is written anew before it runs.
-    pub rule: bool,
-    /// It runs when rows are deleted.
-    pub on_delete: bool,
-    /// It runs when rows are inserted.
-    pub on_insert: bool,
-}
-
-impl Reaction {
-    /// What it is.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        if self.rule { "rule" } else { "trigger" }
-    }
+    /// What runs when rows go from it or come to it.
+    pub hooks: Vec<Hook>,
 }
 
 /// A foreign key that points at a table.
@@ -170,17 +148,6 @@ impl Table {
     #[must_use]
     pub fn is_above(&self, other: &QualifiedName) -> bool {
         self.name != *other && self.parts.iter().any(|part| part.name == *other)
-    }
-
-    /// The rules that would write a DELETE from one of its parts anew, each with the part.
-    pub fn delete_rules(&self) -> impl Iterator<Item = (&Part, &Reaction)> {
-        let rules = self.leaves().flat_map(|part| part.reactions.iter().map(move |reaction| (part, reaction)));
-        rules.filter(|(_, reaction)| reaction.rule && reaction.on_delete)
-    }
-
-    /// The rules that would write an INSERT into it anew.
-    pub fn insert_rules(&self) -> impl Iterator<Item = &Reaction> {
-        self.own().into_iter().flat_map(|part| &part.reactions).filter(|reaction| reaction.rule && reaction.on_insert)
     }
 
     /// The table as a part of itself.

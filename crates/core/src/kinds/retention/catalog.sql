@@ -39,20 +39,28 @@ SELECT jsonb_build_object(
       'has_more', EXISTS (
         SELECT FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT EXISTS (
           SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = a.attname)),
-      -- What somebody has run when rows go or come; a session of ours is no replica's.
-      'reactions', (
-        SELECT coalesce(jsonb_agg(r ORDER BY r.rule, r.name), '[]') FROM (
-          SELECT g.tgname AS name, false AS rule, g.tgtype & 8 <> 0 AS on_delete, g.tgtype & 4 <> 0 AS on_insert
-          FROM pg_trigger g WHERE g.tgrelid = p.oid AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 12 <> 0
-          UNION ALL
-          SELECT w.rulename, true, w.ev_type = '4', w.ev_type = '3'
-          FROM pg_rewrite w WHERE w.ev_class = p.oid AND w.ev_enabled IN ('O', 'A') AND w.ev_type IN ('3', '4')) r),
       -- The columns that lead an index, by its name.
       'indexes', (
         SELECT coalesce(jsonb_object_agg(x.relname, a.attname), '{}')
         FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree'
         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = p.oid AND i.indisvalid)) ORDER BY pn.nspname, p.relname)
+        WHERE i.indrelid = p.oid AND i.indisvalid),
+      -- Triggers and rules of the user's that run when rows go from it or come to it.
+      'hooks', (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('name', h.name, 'event', h.event, 'effect', h.effect)
+          ORDER BY h.name, h.event), '[]')
+        FROM (
+          SELECT g.tgname AS name, e.event, g.tgenabled AS enabled, CASE WHEN g.tgtype & 1 = 0 THEN 'statement'
+            WHEN g.tgtype & 2 = 0 THEN 'after' ELSE 'before' END AS effect
+          FROM pg_trigger g JOIN (VALUES ('delete', 8), ('insert', 4)) e (event, bit) ON g.tgtype & e.bit <> 0
+          WHERE g.tgrelid = p.oid AND (NOT g.tgisinternal OR g.tgparentid <> 0)
+          -- Those of foreign keys and deferred keys are the server's own. Up to PostgreSQL 14 a partition's copy is internal.
+          AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.oid = g.tgconstraint AND k.contype <> 't')
+          UNION ALL
+          SELECT r.rulename, CASE r.ev_type WHEN '4' THEN 'delete' ELSE 'insert' END, r.ev_enabled, 'rule'
+          FROM pg_rewrite r WHERE r.ev_class = p.oid AND r.ev_type IN ('3', '4')) h
+        WHERE h.enabled::text IN ('A', CASE current_setting('session_replication_role')
+          WHEN 'replica' THEN 'R' ELSE 'O' END))) ORDER BY pn.nspname, p.relname)
     FROM tree t JOIN pg_class p ON p.oid = t.oid JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE t.root = c.oid),
   -- The columns that lead a usable index over all rows.
   'leading', (

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Child, Clock, Rule, View,
-    catalog::{OnDelete, Reaction, Table},
+    catalog::{OnDelete, Table},
+    hooks::{Effect, Event},
 };
 use crate::{
     change::Note,
@@ -37,8 +38,8 @@ pub fn rule(declared: &Declared<Rule>, context: Context<'_>, view: View<'_>) -> 
         checker.child(table, child, &declared.at.key("children").item(position));
     }
     checker.references(table, &declared.at);
-    checker.reactions(table, &declared.at);
     checker.archive(table);
+    checker.hooks(table);
     checker.role(table);
     checker.views(context, view);
     checker.found
@@ -154,33 +155,6 @@ impl<'a> Checker<'a> {
             Some(_) => {}
         }
         self.references(table, at);
-        self.reactions(table, at);
-    }
-
-    /// What somebody has run when rows are deleted. A trigger can keep rows, which a run then finds; what a rule makes of
-    /// a DELETE cannot be told.
-    fn reactions(&mut self, table: &Table, at: &Source) {
-        if let Some((part, rule)) = table.delete_rules().next() {
-            let message =
-                format!("the rule `{}` of `{}` writes each DELETE anew: rows may not go", rule.name, part.name);
-            self.problem(
-                Problem::new(at, message).on_key().hint("drop it in a migration, or put a trigger in its place"),
-            );
-        }
-        self.triggers(table, "deleted", |trigger| trigger.on_delete);
-    }
-
-    /// One note for each name: a trigger of a partitioned table is on all of its partitions.
-    fn triggers(&mut self, table: &Table, what: &str, runs: impl Fn(&Reaction) -> bool) {
-        let reactions = table.parts.iter().flat_map(|part| &part.reactions);
-        let names: BTreeSet<_> = reactions.filter(|one| !one.rule && runs(one)).map(|trigger| &trigger.name).collect();
-        for name in names {
-            self.note(format!(
-                "the trigger `{name}` of `{}` runs when rows are {what}: a batch that does not do what it should is \
-                 taken back, and the run fails",
-                table.name
-            ));
-        }
     }
 
     /// Foreign keys that point at a table whose rows go, other than those of declared children.
@@ -239,11 +213,6 @@ impl<'a> Checker<'a> {
             return;
         }
         let Some(archive) = self.table(to, &at) else { return };
-        if let Some(rule) = archive.insert_rules().next() {
-            let message = format!("the rule `{}` of `{to}` writes each INSERT anew: rows may not arrive", rule.name);
-            self.problem(Problem::new(&at, message).hint("drop it in a migration, or put a trigger in its place"));
-        }
-        self.triggers(archive, "inserted", |trigger| trigger.on_insert);
         for column in &table.columns {
             let Some(kept) = archive.column(&column.name) else { continue };
             if kept.type_name != column.type_name {
@@ -285,6 +254,35 @@ impl<'a> Checker<'a> {
                 ));
             }
         }
+    }
+
+    /// What of the user's runs when rows go, or come to the archive.
+    fn hooks(&mut self, table: &Table) {
+        let children = self.rule.children.iter().filter_map(|child| self.tables.get(&child.table));
+        let leaving: Vec<_> = std::iter::once(table).chain(children).collect();
+        let archive = self.rule.archive().and_then(|archive| self.tables.get(archive));
+        let rules = leaving.iter().map(|table| table.without_rules(Event::Delete));
+        let rules = rules.chain(archive.map(|archive| archive.without_rules(Event::Insert)));
+        let problems = rules.filter_map(Result::err);
+        let at = &self.declared.at;
+        self.found.problems.extend(problems.map(|found| Problem::new(at, found.message).on_key().hint(found.hint)));
+        let triggers = leaving.iter().flat_map(|table| table.triggers(Event::Delete));
+        let triggers = triggers.chain(archive.into_iter().flat_map(|archive| archive.triggers(Event::Insert)));
+        let running = triggers.map(|trigger| {
+            format!(
+                "{trigger} {}: a run that finds such a row takes the batch back and fails",
+                match (trigger.hook.event, trigger.hook.effect) {
+                    (Event::Delete, Effect::Before) => "may keep rows from going",
+                    (Event::Delete, Effect::After | Effect::Statement | Effect::Rule) => "may put rows back",
+                    (Event::Insert, Effect::Before) => "may change rows, or keep them from being archived",
+                    (Event::Insert, Effect::After | Effect::Statement | Effect::Rule) =>
+                        "may take archived rows away, or double them",
+                }
+            )
+        });
+        let passed = leaving.iter().flat_map(|table| table.passed_by());
+        let passed = passed.map(|trigger| format!("{trigger} does not run: rows go from the partitions by name"));
+        running.chain(passed).collect::<Vec<_>>().into_iter().for_each(|text| self.note(text));
     }
 
     /// Another role may run the rule than the one that plans.

@@ -170,14 +170,14 @@ fn lets_more_go(before: &Rule, after: &Rule) -> bool {
 /// What stands for a rule in the database: what counts its rows, and where `pg_cron` runs it, what moves them.
 fn routine_steps(rule: &Rule, table: &Table, context: Context<'_>, view: View<'_>) -> Result<Vec<Step>, Refused> {
     let own = rule.tables().into_iter().filter_map(|name| view.live.tables.get_key_value(name));
-    let mut tables: BTreeMap<_, _> = own.map(|(name, table)| (name.clone(), table.clone())).collect();
+    let mut found: BTreeMap<_, _> = own.map(|(name, table)| (name.clone(), table.clone())).collect();
     if let Some(to) = rule.archive() {
-        tables.insert(to.clone(), table.archived(to, tables.get(to)));
+        found.insert(to.clone(), table.archived(to, found.get(to)));
     }
-    let scene = rule.assembled(&tables)?;
-    let mut wanted = vec![preview(rule, &scene, context.session)];
+    let tables = rule.resolved_tables(&found)?;
+    let mut wanted = vec![preview(rule, &tables, context.session)];
     if context.scheduler == Some(Runner::PgCron) && rule.schedule.is_some() {
-        wanted.extend(procedure(rule, &scene, context.session, context.limits));
+        wanted.extend(procedure(rule, &tables, context.session, context.limits));
     }
     let routines = &context.registry.routines;
     let missing = wanted.iter().filter(|routine| !routine.is(routines.get(&routine.name().name)));

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod check;
 pub mod clock;
 pub mod decide;
+pub mod hooks;
 pub mod lines;
 pub mod live;
 pub mod preflight;
@@ -14,7 +15,7 @@ pub mod proof;
 pub mod range;
 pub mod read;
 pub mod routine;
-pub mod scene;
+pub mod rule_tables;
 pub mod spec;
 
 use crate::{

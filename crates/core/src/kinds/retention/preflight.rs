@@ -7,7 +7,8 @@ use super::{
     Action, Clock, Rule,
     batch::Link,
     catalog::{Column, OnDelete, Part, Reference, Table},
-    scene::Scene,
+    hooks::Event,
+    rule_tables::RuleTables,
 };
 use crate::postgres::name::{Ident, QualifiedName};
 
@@ -19,42 +20,34 @@ pub struct Refused {
     pub message: String,
     /// What to do about it.
     pub hint: String,
-    /// What a run does could not be believed: nothing may be begun.
-    pub precondition: bool,
+    /// What a run counts could not be believed, so that none may begin.
+    pub unsafe_precondition: bool,
 }
 
 impl Refused {
     /// A rule that cannot run, or a run that cannot go on.
     #[must_use]
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), precondition: false }
+        Self { message: message.into(), hint: hint.into(), unsafe_precondition: false }
+    }
+
+    /// A rule that could run, and whose run could not be believed.
+    #[must_use]
+    pub fn precondition(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { unsafe_precondition: true, ..Self::new(message, hint) }
     }
 }
 
 fn refused<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused::new(message, hint))
-}
-
-fn not_safe<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { precondition: true, ..Refused::new(message, hint) })
+    Err(Refused::new(message.into(), hint.into()))
 }
 
 impl Rule {
-    /// Puts what was found together, for a run.
-    ///
-    /// # Errors
-    /// A table is missing, or something of it forbids the rule to delete.
-    pub fn scene(&self, found: &BTreeMap<QualifiedName, Table>) -> Result<Scene, Refused> {
-        let scene = self.assembled(found)?;
-        self.check(&scene)?;
-        Ok(scene)
-    }
-
     /// Puts what was found together. Whether the rule may run on it is left open.
     ///
     /// # Errors
     /// Something is missing.
-    pub fn assembled(&self, found: &BTreeMap<QualifiedName, Table>) -> Result<Scene, Refused> {
+    pub fn resolved_tables(&self, found: &BTreeMap<QualifiedName, Table>) -> Result<RuleTables, Refused> {
         let get = |name: &QualifiedName| match found.get(name) {
             Some(table) => Ok(table.clone()),
             None => {
@@ -78,7 +71,7 @@ impl Rule {
             }
             Action::Delete | Action::ArchiveFiles(_) => None,
         };
-        Ok(Scene { table, clock, children, archive })
+        Ok(RuleTables { table, clock, children, archive })
     }
 
     fn clock(&self, table: &Table) -> Result<Clock, Refused> {
@@ -111,20 +104,25 @@ impl Rule {
         }
     }
 
-    fn check(&self, scene: &Scene) -> Result<(), Refused> {
-        let locks = !scene.children.is_empty();
-        deletable(&scene.table, locks)?;
-        for (child, _) in &scene.children {
+    /// Whether the rule may run on its tables: what forbids it would make a run lose rows, or tell what is not so.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn check(&self, tables: &RuleTables) -> Result<(), Refused> {
+        let locks = !tables.children.is_empty();
+        deletable(&tables.table, locks)?;
+        for (child, _) in &tables.children {
             deletable(child, false)?;
         }
-        for table in std::iter::once(&scene.table).chain(scene.children.iter().map(|(child, _)| child)) {
+        for table in std::iter::once(&tables.table).chain(tables.children.iter().map(|(child, _)| child)) {
             self.check_references(table)?;
+            table.without_rules(Event::Delete)?;
         }
         if self.action != Action::Delete {
-            archivable(&scene.table)?;
+            archivable(&tables.table)?;
         }
-        match &scene.archive {
-            Some(archive) => keeps(&scene.table, archive),
+        match &tables.archive {
+            Some(archive) => keeps(&tables.table, archive),
             None => Ok(()),
         }
     }
@@ -163,6 +161,7 @@ fn archivable(table: &Table) -> Result<(), Refused> {
 /// A column of `from` has no place in `to`, or the role may not write there.
 pub fn keeps(from: &Table, to: &Table) -> Result<(), Refused> {
     writable(to)?;
+    to.without_rules(Event::Insert)?;
     let lost = |column: &&Column| match to.column(&column.name) {
         Some(kept) => kept.type_name != column.type_name,
         // What the table computes, it computes again; what was computed once may not come out the same.
@@ -185,12 +184,6 @@ pub fn keeps(from: &Table, to: &Table) -> Result<(), Refused> {
 /// It does not, or may not.
 pub fn deletable(table: &Table, locks: bool) -> Result<(), Refused> {
     visible(table)?;
-    if let Some((part, rule)) = table.delete_rules().next() {
-        return not_safe(
-            format!("the rule {} of {} writes each DELETE anew: what goes could not be told", rule.name, part.name),
-            format!("DROP RULE {} ON {}, or put a trigger in its place", rule.name.quoted(), part.name.quoted()),
-        );
-    }
     for part in table.leaves() {
         let missing = [("SELECT", part.may_select), ("DELETE", part.may_delete), ("UPDATE", part.may_update || !locks)];
         if let Some((privilege, _)) = missing.iter().find(|(_, may)| !may) {
@@ -202,13 +195,6 @@ pub fn deletable(table: &Table, locks: bool) -> Result<(), Refused> {
 
 fn writable(table: &Table) -> Result<(), Refused> {
     visible(table)?;
-    if let Some(rule) = table.insert_rules().next() {
-        let name = &table.name;
-        return not_safe(
-            format!("the rule {} of {name} writes each INSERT anew: what arrives could not be told", rule.name),
-            format!("DROP RULE {} ON {}, or put a trigger in its place", rule.name.quoted(), name.quoted()),
-        );
-    }
     // Rows come in by the table's own name, whatever partition they end in.
     match table.own().filter(|part| !part.may_insert) {
         Some(part) => may_not(part, "INSERT"),
@@ -223,10 +209,10 @@ fn visible(table: &Table) -> Result<(), Refused> {
             return refused(format!("{name} is no table that holds its rows itself"), "declare rules on plain tables");
         }
         if part.row_security {
-            return not_safe(
+            return Err(Refused::precondition(
                 format!("row-level security may hide rows of {name} from this role: a count of 0 would be no truth"),
                 "run as the table's owner, or as a role with BYPASSRLS",
-            );
+            ));
         }
     }
     Ok(())

@@ -1,125 +1,179 @@
-//! What shows that a batch did what it was asked to, where somebody's trigger has a hand in it: the rows that were chosen
-//! have gone, no other rows have, and each came to its archive once. What the statements return is not enough: a trigger
-//! may write rows that no statement of ours returns. The server counts what a transaction does to a table
-//! (manual, "Cumulative Statistics System"), whoever does it.
+//! The proof that a transaction did what it says: exactly the chosen rows have gone, and each is in one place. It is
+//! made where triggers of the user's run, by the server's own counts of what the transaction did to each table
+//! (docs/pitfalls.md, "A trigger may keep, move or double a row"). Without them, a statement's counts are the truth.
+
+use std::collections::BTreeSet;
 
 use super::{
-    catalog::{Part, Reaction, Table},
+    catalog::Table,
+    hooks::{Event, Located},
     preflight::Refused,
+    rule_tables::RuleTables,
 };
-use crate::postgres::{
-    name::QualifiedName,
-    rows::{DecodeError, Row},
-    sql::Sql,
-};
+use crate::postgres::{name::QualifiedName, sql::Sql};
 
-/// What is looked at around the batches on one table.
+/// What is looked at in each transaction of a run.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    table: QualifiedName,
-    /// Where rows go from.
-    sources: Vec<QualifiedName>,
-    /// Where they are moved to.
-    targets: Vec<QualifiedName>,
-    /// `the trigger x of y`, for each that may have a hand in it.
-    suspects: Vec<String>,
+    source: Vec<QualifiedName>,
+    children: Vec<QualifiedName>,
+    target: Vec<QualifiedName>,
+    suspects: BTreeSet<Located>,
 }
 
-/// What the present transaction, and what the session has not reported yet, did to the tables.
+/// Rows, counted for the tables that rows go from, for those of children, and for those that rows come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Rows deleted from the source.
+pub struct Tally {
+    /// From the rule's table.
+    pub source: Flow,
+    /// From its children.
+    pub children: Flow,
+    /// To the archive.
+    pub target: Flow,
+}
+
+/// Rows that came to tables and rows that went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Inserted.
+    pub inserted: i64,
+    /// Deleted.
     pub deleted: i64,
-    /// Rows that came to the source.
-    pub returned: i64,
-    /// Rows that came to the archive.
-    pub arrived: i64,
-    /// Rows of the archive that were deleted or updated.
-    pub disturbed: i64,
+}
+
+impl Tally {
+    /// What came after an earlier one.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            source: self.source.since(before.source),
+            children: self.children.since(before.children),
+            target: self.target.since(before.target),
+        }
+    }
+}
+
+impl Flow {
+    fn since(self, before: Self) -> Self {
+        Self { inserted: self.inserted - before.inserted, deleted: self.deleted - before.deleted }
+    }
 }
 
 impl Proof {
-    /// `None`: no trigger has a hand in it, so that the statements tell the truth.
+    /// The proof of a run; `None`: nothing of the user's runs when its rows go.
     #[must_use]
-    pub fn of(table: &Table, archive: Option<&Table>) -> Option<Self> {
-        let leaving =
-            table.leaves().flat_map(|part| suspects(part, |reaction| reaction.on_delete || reaction.on_insert));
-        let parts = archive.into_iter().flat_map(|archive| &archive.parts);
-        let arriving = parts.flat_map(|part| suspects(part, |reaction| reaction.on_insert));
-        let suspects: Vec<_> = leaving.chain(arriving).collect();
-        let names = |table: &Table| table.leaves().map(|part| part.name.clone()).collect();
+    pub fn of_run(tables: &RuleTables) -> Option<Self> {
+        let children: Vec<_> = tables.children.iter().map(|(child, _)| child).collect();
+        Self::new(&tables.table, &children, tables.archive.as_ref())
+    }
+
+    /// The proof of a restore; `None`: nothing of the user's runs when rows come back.
+    #[must_use]
+    pub fn of_restore(archive: &Table, table: &Table) -> Option<Self> {
+        Self::new(archive, &[], Some(table))
+    }
+
+    fn new(source: &Table, children: &[&Table], target: Option<&Table>) -> Option<Self> {
+        let going = std::iter::once(source).chain(children.iter().copied()).map(|table| table.triggers(Event::Delete));
+        let coming = target.into_iter().map(|table| table.triggers(Event::Insert));
+        let suspects: BTreeSet<_> = going.chain(coming).flatten().collect();
+        let leaves = |table: &Table| table.leaves().map(|part| part.name.clone()).collect::<Vec<_>>();
         (!suspects.is_empty()).then(|| Self {
-            table: table.name.clone(),
-            sources: names(table),
-            targets: archive.map(names).unwrap_or_default(),
+            source: leaves(source),
+            children: children.iter().flat_map(|child| leaves(child)).collect(),
+            target: target.map(leaves).unwrap_or_default(),
             suspects,
         })
     }
 
-    /// The query for the counters, a row of four.
+    /// The triggers that run.
     #[must_use]
-    pub fn counters(&self) -> Sql {
-        let sum = |sql: Sql, counter: &'static str, tables: &[QualifiedName]| {
-            sql.raw("(SELECT coalesce(sum(")
-                .raw(counter)
-                .raw("(t::regclass)), 0)::int8 FROM unnest(ARRAY[")
-                .list(tables, ", ", |sql, name| sql.literal(&name.quoted()))
-                .raw("]::text[]) t)")
-        };
-        let sql = sum(Sql::new("SELECT "), "pg_stat_get_xact_tuples_deleted", &self.sources).raw(", ");
-        let sql = sum(sql, "pg_stat_get_xact_tuples_inserted", &self.sources).raw(", ");
-        let sql = sum(sql, "pg_stat_get_xact_tuples_inserted", &self.targets).raw(", ");
-        let sql = sum(sql, "pg_stat_get_xact_tuples_deleted", &self.targets).raw(" + ");
-        sum(sql, "pg_stat_get_xact_tuples_updated", &self.targets)
+    pub fn suspects(&self) -> &BTreeSet<Located> {
+        &self.suspects
     }
 
-    /// Holds what happened between two looks at the counters against what a batch says: `found` rows chosen, and `gone`.
+    /// Asks what the connection has done to the tables so far; the difference of two answers is a [`Tally`]. Gives
+    /// inserted and deleted rows of source, children and target, and whether the server counts at all.
+    #[must_use]
+    pub fn query(&self) -> Sql {
+        let regclass = |sql: Sql, name: &QualifiedName| sql.literal(&name.quoted()).raw("::regclass");
+        let group = |sql: Sql, tables: &Vec<QualifiedName>| {
+            let tables = Sql::new("ARRAY[").list(tables, ", ", regclass).raw("]::oid[]");
+            sql.raw_sql(&flow(&tables))
+        };
+        Sql::new("SELECT ")
+            .list([&self.source, &self.children, &self.target], ", ", group)
+            .raw(", current_setting('track_counts')::bool")
+    }
+
+    /// Holds what a transaction did to the tables against what its statements say: rows gone, and those of children.
     ///
     /// # Errors
-    /// Something else happened.
-    pub fn check(&self, before: Counters, after: Counters, found: u64, gone: u64) -> Result<(), Refused> {
-        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let moved = if self.targets.is_empty() { 0 } else { count(gone) };
-        let deleted = after.deleted - before.deleted;
-        let table = &self.table;
-        let message = if gone < found {
-            format!("{found} rows of {table} were chosen and {gone} of them went")
-        } else if deleted != count(gone) {
-            format!("{gone} rows of {table} were chosen, and the server counts {deleted} deleted ones")
-        } else if after.returned != before.returned {
-            format!("{} rows came to {table} while {gone} of it were deleted", after.returned - before.returned)
-        } else if after.arrived - before.arrived != moved {
-            format!("{gone} rows of {table} were moved, and {} came to its archive", after.arrived - before.arrived)
-        } else if after.disturbed != before.disturbed {
-            format!("rows that its archive had were changed or deleted while rows of {table} were moved there")
-        } else {
-            return Ok(());
-        };
-        Err(self.taken_back(&message))
+    /// They differ, so that a row is kept, is in two places, or went unseen.
+    pub fn check(&self, done: Tally, gone: u64, children: u64) -> Result<(), Refused> {
+        let [gone, children] = [gone, children].map(|rows| i64::try_from(rows).unwrap_or(i64::MAX));
+        let kept = if self.target.is_empty() { 0 } else { gone };
+        let what = [
+            (done.source.deleted - gone, "rows went from the table that the run did not choose", "rows did not go"),
+            (done.children.deleted - children, "rows of children went unseen", "rows of children did not go"),
+            (done.source.inserted, "rows came back to the table", ""),
+            (done.children.inserted, "rows came back to children", ""),
+            (
+                done.target.inserted - kept,
+                "rows came to the archive twice or from elsewhere",
+                "rows did not come to the archive",
+            ),
+            (done.target.deleted, "rows went from where they had come to", ""),
+        ];
+        match what.into_iter().find(|(difference, ..)| *difference != 0) {
+            None => Ok(()),
+            Some((more, above, _)) if more > 0 => Err(self.refused(&format!("{more} {above}"))),
+            Some((fewer, _, below)) => Err(self.refused(&format!("{} {below}", fewer.unsigned_abs()))),
+        }
     }
 
-    /// Why a batch is taken back, with who may have had a hand in it.
+    /// Why a batch is taken back of which fewer rows went than were chosen.
     #[must_use]
-    pub fn taken_back(&self, message: &str) -> Refused {
-        let hint = format!(
-            "what runs with it: {}; let the rule's `where` leave out the rows that are to stay, or change that",
-            self.suspects.join(", ")
-        );
-        Refused::new(format!("{message}; the batch is taken back"), hint)
+    pub fn stayed(&self, chosen: u64, gone: u64, table: &str) -> Refused {
+        self.refused(&format!("{} of {chosen} chosen rows of {table} did not go", chosen.saturating_sub(gone)))
+    }
+
+    /// Why a batch is taken back whose server does not count.
+    #[must_use]
+    pub fn uncounted(&self) -> Refused {
+        Refused::new(
+            format!("`track_counts` is off, and {} runs: what becomes of rows cannot be proven", self.names()),
+            "switch `track_counts` on for the role of the run",
+        )
+    }
+
+    /// Why a run is not believed during which a trigger was made.
+    #[must_use]
+    pub fn came_late(&self) -> Refused {
+        Refused::new(
+            format!("{} was made during the run: what it kept or put back is not counted", self.names()),
+            "run it again: it then proves each batch",
+        )
+    }
+
+    fn refused(&self, what: &str) -> Refused {
+        Refused::new(
+            format!("{what}; the batch is taken back. Suspected: {}", self.names()),
+            "let the trigger pass these rows, or leave them out by the rule's `where`",
+        )
+    }
+
+    fn names(&self) -> String {
+        self.suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
-impl Counters {
-    /// Reads the row of [`Proof::counters`].
-    ///
-    /// # Errors
-    /// It is not such a row.
-    pub fn read(row: &Row<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { deleted: row.get(0)?, returned: row.get(1)?, arrived: row.get(2)?, disturbed: row.get(3)? })
-    }
-}
-
-fn suspects(part: &Part, counts: impl Fn(&Reaction) -> bool) -> impl Iterator<Item = String> {
-    let named = move |reaction: &Reaction| format!("the {} {} of {}", reaction.word(), reaction.name, part.name);
-    part.reactions.iter().filter(move |reaction| counts(reaction)).map(named).collect::<Vec<_>>().into_iter()
+/// Rows inserted into tables and deleted from them by this connection, as two numbers of a SELECT list.
+#[must_use]
+pub(super) fn flow(tables: &Sql) -> Sql {
+    let sum = |function: &'static str| {
+        let sql = Sql::new("(SELECT coalesce(sum(").raw(function).raw("(t)), 0)::int8 FROM unnest(");
+        sql.raw_sql(tables).raw(") t)")
+    };
+    sum("pg_stat_get_xact_tuples_inserted").raw(", ").raw_sql(&sum("pg_stat_get_xact_tuples_deleted"))
 }

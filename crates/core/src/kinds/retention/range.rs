@@ -1,4 +1,5 @@
-//! Where in a table a batch looks: a stretch of its heap, or from a place in the order of its column.
+//! Where in a table a batch looks: a stretch of its heap, from a place in the order of its column, or rows by their
+//! places.
 
 use std::{fmt, str::FromStr};
 
@@ -31,6 +32,10 @@ pub enum Range {
         /// `None`: to the end.
         to: Option<CutOff>,
     },
+    /// Rows by their places, as the server wrote their list: those that a transaction has locked.
+    Places(String),
+    /// As [`Range::Places`], from parameter 1.
+    GivenPlaces,
     /// As [`Range::Heap`], from parameter 1 to parameter 2.
     GivenHeap,
     /// As [`Range::Order`], from parameter 1.
@@ -84,7 +89,10 @@ impl Range {
         let order = |sql: Sql, operator: &'static str, bound: &Sql| {
             sql.raw(" AND ").ident(alias).raw(".").ident(&rule.column).raw(operator).raw_sql(bound)
         };
+        let places = |list: &Sql| Sql::new(" AND ").ident(alias).raw(".ctid = ANY (").raw_sql(list).raw("::tid[])");
         match self {
+            Self::Places(list) => places(&Sql::default().literal(list)),
+            Self::GivenPlaces => places(&Sql::default().parameter(1)),
             Self::Heap { from, to } => heap(&from.literal(), &to.literal()),
             Self::GivenHeap => heap(&Sql::default().parameter(1), &Sql::default().parameter(2)),
             Self::Order { from, to } => {
@@ -99,7 +107,7 @@ impl Range {
     pub(super) fn key(&self, rule: &Rule) -> Sql {
         let alias = Sql::default().ident(&rule.table.name).raw(".");
         match self {
-            Self::Heap { .. } | Self::GivenHeap => alias.raw("ctid"),
+            Self::Heap { .. } | Self::GivenHeap | Self::Places(_) | Self::GivenPlaces => alias.raw("ctid"),
             Self::Order { .. } | Self::GivenOrder { .. } => alias.ident(&rule.column),
         }
     }

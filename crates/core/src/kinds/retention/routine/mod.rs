@@ -5,8 +5,9 @@
 use super::{
     Rule,
     batch::{Fate, INDEX_ADVANTAGE, Link, Selection},
+    proof,
     range::Range,
-    scene::Scene,
+    rule_tables::RuleTables,
 };
 use crate::{
     change::{SessionSettings, TimeLimits},
@@ -23,12 +24,13 @@ use crate::{
 const COUNTS: &str = "RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric)";
 
 /// What rules share, by name and kind, in the order in which they can be dropped.
-pub const SHARED: [SharedRoutine; 5] = [
+pub const SHARED: [SharedRoutine; 6] = [
     ("retention_preview", Kind::Function),
     ("retention_counts", Kind::Function),
     ("retention_walk", Kind::Procedure),
     ("retention_batch", Kind::Procedure),
     ("retention_parts", Kind::Function),
+    ("retention_triggers", Kind::Function),
 ];
 
 /// The name of the routine that counts what a rule would do.
@@ -45,20 +47,21 @@ pub fn procedure_name(table: &QualifiedName, registry: &Ident) -> QualifiedName 
 
 /// The function that counts what a rule would do now.
 #[must_use]
-pub fn preview(rule: &Rule, scene: &Scene, session: &SessionSettings) -> Routine {
-    let selection = Selection::before(rule, scene.clock, &scene.clock.parameter(4));
+pub fn preview(rule: &Rule, tables: &RuleTables, session: &SessionSettings) -> Routine {
+    let selection = Selection::before(rule, tables.clock, &tables.clock.parameter(4));
     let count = |sql: Sql, (table, label, count): (&QualifiedName, String, Sql)| {
         let sql = sql.raw("\n    [").literal(&table.to_string()).raw(", ").literal(&label).raw(", ");
         sql.literal(count.as_str()).raw("]")
     };
     let children =
-        scene.children.iter().map(|(_, link)| (&link.child, rule.child_label(), selection.count_children(link)));
+        tables.children.iter().map(|(_, link)| (&link.child, rule.child_label(), selection.count_children(link)));
     let own = (&rule.table, rule.label(), selection.count(&rule.table));
     let body =
         Sql::new("SELECT * FROM ").ident(&session.registry_schema).raw(".retention_counts(\n    rule_address => ");
     let body = body.literal(&rule.address().to_string()).raw(",\n    rule_definition => ");
     let body = body.literal(Digest::of(rule).as_str()).raw(",\n    path => ").raw_sql(&path(&session.search_path));
-    let body = body.raw(",\n    cut_off_query => ").raw_sql(&cut_off_query(rule, scene)).raw(",\n    counts => ARRAY[");
+    let body =
+        body.raw(",\n    cut_off_query => ").raw_sql(&cut_off_query(rule, tables)).raw(",\n    counts => ARRAY[");
     Routine {
         name: preview_name(&rule.table, &session.registry_schema),
         kind: Kind::Function,
@@ -67,19 +70,19 @@ pub fn preview(rule: &Rule, scene: &Scene, session: &SessionSettings) -> Routine
     }
 }
 
-fn cut_off_query(rule: &Rule, scene: &Scene) -> Sql {
-    let query = Sql::new("SELECT ").raw_sql(&scene.clock.cut_off(rule)).raw("::text");
+fn cut_off_query(rule: &Rule, tables: &RuleTables) -> Sql {
+    let query = Sql::new("SELECT ").raw_sql(&tables.clock.cut_off(rule)).raw("::text");
     Sql::default().literal(query.as_str())
 }
 
 /// The procedure that runs a rule; `None`: its rows go to files, which a server does not write.
 #[must_use]
-pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: TimeLimits) -> Option<Routine> {
+pub fn procedure(rule: &Rule, tables: &RuleTables, session: &SessionSettings, limits: TimeLimits) -> Option<Routine> {
     if matches!(rule.action, super::Action::ArchiveFiles(_)) {
         return None;
     }
-    let names = texts(scene.children.iter().map(|(child, _)| child.name.to_string()));
-    let quoted = texts(scene.children.iter().map(|(child, _)| child.name.quoted()));
+    let names = texts(tables.children.iter().map(|(child, _)| child.name.to_string()));
+    let quoted = texts(tables.children.iter().map(|(child, _)| child.name.quoted()));
     let keys = texts(rule.children.iter().map(|child| child.foreign_key.as_str().to_owned()));
     let text = |text: &str| Sql::default().literal(text);
     let arguments = [
@@ -102,7 +105,7 @@ pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: 
         let targets = rule.after_refresh.iter().map(QualifiedName::quoted);
         [("refreshed", texts(names)), ("refreshed_targets", texts(targets))]
     });
-    let arguments = arguments.into_iter().chain(statements(rule, scene)).chain(refreshed.into_iter().flatten());
+    let arguments = arguments.into_iter().chain(statements(rule, tables)).chain(refreshed.into_iter().flatten());
     let body = Sql::new("BEGIN\n").raw_sql(&call("retention_walk", &session.registry_schema, arguments));
     Some(Routine {
         name: procedure_name(&rule.table, &session.registry_schema),
@@ -113,24 +116,24 @@ pub fn procedure(rule: &Rule, scene: &Scene, session: &SessionSettings, limits: 
 }
 
 /// The statements of a rule, as the shared walk wants them.
-fn statements(rule: &Rule, scene: &Scene) -> Vec<(&'static str, Sql)> {
+fn statements(rule: &Rule, tables: &RuleTables) -> Vec<(&'static str, Sql)> {
     let (leaf, rows) = (Sql::default().hole(1), Sql::default().parameter(3));
-    let selection = Selection::before(rule, scene.clock, &scene.clock.parameter(4));
-    let links: Vec<Link> = scene.children.iter().map(|(_, link)| link.clone()).collect();
-    let columns = scene.archive.as_ref().map(|archive| Scene::moved(&scene.table, archive));
-    let fate = match (&scene.archive, &columns) {
+    let selection = Selection::before(rule, tables.clock, &tables.clock.parameter(4));
+    let links: Vec<Link> = tables.children.iter().map(|(_, link)| link.clone()).collect();
+    let columns = tables.archive.as_ref().map(|archive| RuleTables::moved(&tables.table, archive));
+    let fate = match (&tables.archive, &columns) {
         (Some(archive), Some(columns)) => Fate::Move { to: &archive.name, columns },
         _ => Fate::Delete,
     };
     let batch = |range: &Range| selection.batch(leaf.clone(), range, rows.clone(), &links, fate);
     let child = |sql: Sql, link: &Link| {
         let child = Sql::default().hole(2);
-        let statement = selection.children(leaf.clone(), &Range::GivenHeap, link, child, rows.clone());
+        let statement = selection.children(leaf.clone(), &Range::GivenPlaces, link, child, rows.clone());
         sql.raw("\n      ").template(&statement)
     };
     let template = |sql: &Sql| Sql::default().template(sql);
     // Columns that the table computes are in the archive, or computed there as well: none of them may come unseen.
-    let known = columns.as_ref().map(|_| &scene.table.columns);
+    let known = columns.as_ref().map(|_| &tables.table.columns);
     let moved = match known {
         Some(known) => {
             Sql::new("ARRAY[").list(known, ", ", |sql, column| sql.literal(column.name.as_str())).raw("]::text[]")
@@ -138,13 +141,19 @@ fn statements(rule: &Rule, scene: &Scene) -> Vec<(&'static str, Sql)> {
         None => Sql::new("NULL"),
     };
     vec![
+        ("archive", rule.archive().map_or(Sql::new("NULL"), |archive| Sql::default().literal(&archive.quoted()))),
         ("moved", moved),
-        ("cut_off_query", cut_off_query(rule, scene)),
+        ("cut_off_query", cut_off_query(rule, tables)),
         ("count_query", template(&selection.count(leaf.clone()))),
         ("explain_query", template(&selection.explain(leaf.clone()))),
-        ("extent_query", template(&selection.extent(leaf.clone(), &Range::GivenHeap, rows.clone()))),
+        ("lock_heap", template(&selection.lock(leaf.clone(), &Range::GivenHeap, rows.clone()))),
+        (
+            "lock_order",
+            template(&selection.lock(leaf.clone(), &Range::GivenOrder { clock: tables.clock }, rows.clone())),
+        ),
+        ("at_places", template(&batch(&Range::GivenPlaces))),
         ("by_heap", template(&batch(&Range::GivenHeap))),
-        ("by_order", template(&batch(&Range::GivenOrder { clock: scene.clock }))),
+        ("by_order", template(&batch(&Range::GivenOrder { clock: tables.clock }))),
         ("by_child", Sql::new("ARRAY[").list(&links, ",", child).raw("]::text[]")),
     ]
 }
@@ -152,15 +161,24 @@ fn statements(rule: &Rule, scene: &Scene) -> Vec<(&'static str, Sql)> {
 /// The statements that make what all rules share.
 #[must_use]
 pub fn shared(registry: &Ident) -> Vec<Sql> {
+    let counted = |tables: &'static str| proof::flow(&Sql::new(tables));
     let values = [
         ("SCHEMA", Sql::default().ident(registry)),
         ("SCHEMA_NAME", Sql::default().literal(registry.as_str())),
         ("LOCK", Sql::default().number(i64::from(RUN_LOCK))),
         ("ADVANTAGE", u32::from(INDEX_ADVANTAGE).into()),
+        ("SOURCE", counted("sources::regclass[]::oid[]")),
+        ("CHILDREN", counted("child_parts::regclass[]::oid[]")),
+        ("TARGET", counted("targets::regclass[]::oid[]")),
     ];
     let create = |routine, head: Sql, body: &'static str| create(routine, registry, &head, &Sql::filled(body, &values));
-    let [preview, counts, walk, batch, parts] = SHARED;
+    let [preview, counts, walk, batch, parts, triggers] = SHARED;
     vec![
+        create(
+            triggers,
+            Sql::new("(leaves text[], child_parts text[], targets text[]) RETURNS text LANGUAGE sql STABLE"),
+            include_str!("triggers.sql"),
+        ),
         create(
             parts,
             Sql::new("(target text, kinds text) RETURNS text[] LANGUAGE sql STABLE"),
@@ -169,8 +187,10 @@ pub fn shared(registry: &Ident) -> Vec<Sql> {
         create(
             batch,
             Sql::new(
-                "(path text, patience text, retries int, line int8, statement text, lower_end text, upper_end text, \
-                 size int, cut_off text, INOUT seen int8, INOUT last text, INOUT gone int8, INOUT took float8, \
+                "(path text, patience text, retries int, lines int8[], statement text, lock_statement text, \
+                 at_places text, by_child text[], child_lines int[], watched text, sources text[], child_parts text[], \
+                 targets text[], lower_end text, upper_end text, most int, cut_off text, INOUT size int, \
+                 INOUT seen int8, INOUT passed int8, INOUT last text, INOUT gone int8, INOUT took float8, \
                  INOUT outcome text, INOUT failure text) LANGUAGE plpgsql",
             ),
             include_str!("batch.sql"),
@@ -180,8 +200,8 @@ pub fn shared(registry: &Ident) -> Vec<Sql> {
             Sql::new(
                 "(rule_name text, rule_address text, rule_definition text, target text, label text, path text, \
                  patience text, retries int, children text[], child_names text[], foreign_keys text[], \
-                 child_label text, moved text[], cut_off_query text, count_query text, explain_query text, \
-                 extent_query text, by_heap text, by_order text, by_child text[], \
+                 child_label text, archive text, moved text[], cut_off_query text, count_query text, explain_query text, \
+                 lock_heap text, lock_order text, at_places text, by_heap text, by_order text, by_child text[], \
                  refreshed text[] DEFAULT '{}', refreshed_targets text[] DEFAULT '{}') LANGUAGE plpgsql",
             ),
             include_str!("walk.sql"),

@@ -1,5 +1,5 @@
 -- A run of a rule inside the database: what `reconcile retain` does, with the statements that a rule's own procedure
--- brings. They take: $1 and $2 the ends of a range, $3 the most rows, $4 the cut-off; %1$s the table or partition, and
+-- brings. They take: $1 and $2 the ends of a range, or $1 places of rows, $3 the most rows, $4 the cut-off; %1$s the table or partition, and
 -- %2$s that of a child. What the rule allows stands in the registry.
 #variable_conflict use_variable
 DECLARE
@@ -18,7 +18,6 @@ DECLARE
   allowed float8;
   leaves text[];
   leaf text;
-  child_leaf text;
   cheaper json;
   whole json;
   ordered bool;
@@ -28,12 +27,20 @@ DECLARE
   stretch_end text;
   most int;
   size int;
-  child_size int;
+  statement text;
+  statements text[];
+  child_lines int[];
+  statement_lines int[];
+  child_parts text[];
+  targets text[];
+  watched text;
+  passed bigint;
+  passed_by bigint;
+  all_passed_by bigint := 0;
   width bigint;
   used bigint;
   factor float8;
   seen bigint;
-  extent_seen bigint;
   last text;
   gone bigint;
   took float8;
@@ -67,6 +74,23 @@ BEGIN
     set_config('DateStyle', 'ISO, YMD', true), set_config('statement_timeout', '0', true);
   BEGIN
     leaves := @SCHEMA@.retention_parts(target, 'r');
+    targets := CASE WHEN archive IS NULL THEN '{}' ELSE @SCHEMA@.retention_parts(archive, 'r') END;
+    SELECT coalesce(array_agg(part ORDER BY n, part), '{}'), coalesce(array_agg(n::int ORDER BY n, part), '{}'),
+      (SELECT coalesce(array_agg(n), '{}') FROM generate_series(1, cardinality(children)) n)
+    INTO child_parts, statement_lines, child_lines
+    FROM unnest(children) WITH ORDINALITY u (child, n), unnest(@SCHEMA@.retention_parts(u.child, 'r')) part;
+    watched := @SCHEMA@.retention_triggers(leaves, child_parts, targets);
+    SELECT format('rule %s of %s makes something else of the statement, and rows would not go as the plan says',
+      r.rulename, r.ev_class::regclass) INTO failure
+    FROM pg_rewrite r WHERE r.ev_enabled IN ('A', 'O') AND (
+      r.ev_type = '4' AND r.ev_class = ANY (
+        SELECT unnest(@SCHEMA@.retention_parts(t, 'rp'))::regclass FROM unnest(children || target) t)
+      OR r.ev_type = '3' AND r.ev_class = ANY (@SCHEMA@.retention_parts(archive, 'rp')::regclass[]))
+    LIMIT 1;
+    IF failure IS NULL AND watched IS NOT NULL AND NOT current_setting('track_counts')::bool THEN
+      failure := format('`track_counts` is off, and %s runs: what becomes of rows cannot be proven', watched);
+    END IF;
+    IF failure IS NULL THEN
     SELECT format('foreign key %s of %s points at %s, and is not among the rule''s children', k.conname, k.conrelid::regclass,
       k.confrelid::regclass) INTO failure
     FROM pg_constraint k
@@ -78,6 +102,7 @@ BEGIN
       JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attname = c.attribute AND a.attnum = ANY (k.conkey)
       WHERE k.conrelid = ANY (@SCHEMA@.retention_parts(c.name, 'rp')::regclass[]))
     LIMIT 1;
+    END IF;
     IF failure IS NULL AND moved IS NOT NULL THEN
       SELECT format('%s has a column %s that its archive does not get; plan and apply first', target, a.attname) INTO failure
       FROM pg_attribute a
@@ -129,7 +154,6 @@ BEGIN
 
   began := clock_timestamp();
   size := least(most, 1000);
-  child_size := size;
   width := 64;
   <<work>>
   BEGIN
@@ -147,8 +171,9 @@ BEGIN
           JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
           WHERE i.indrelid = leaf::regclass AND x.relname = cheaper#>>'{0,Plan,Index Name}' AND a.attname = rule->>'column');
       COMMIT;
-      FOR pass IN 1 .. 3 LOOP
+      FOR pass IN 1 .. greatest(3, retries) LOOP
         stayed := 0;
+        passed_by := 0;
         lower_end := CASE WHEN ordered THEN '-infinity' ELSE '(0,0)' END;
         blocks := pg_relation_size(leaf::regclass) / current_setting('block_size')::int;
         LOOP
@@ -170,39 +195,26 @@ BEGIN
             PERFORM pg_sleep(0.2);
           END LOOP;
 
+          statements := '{}';
           IF ordered THEN
-            CALL @SCHEMA@.retention_batch(path, patience, retries, lines[cardinality(lines)], format(by_order, leaf),
-              lower_end, NULL, size, cut_off, seen, last, gone, took, outcome, failure);
-            used := 1;
+            upper_end := NULL;
+            statement := format(by_order, leaf);
           ELSE
             EXIT WHEN (lower_end::point)[0] >= blocks;
             stretch_end := format('(%s,0)', least((lower_end::point)[0]::int8 + width, blocks));
             upper_end := stretch_end;
-            extent_seen := NULL;
-            IF cardinality(children) > 0 THEN
-              -- How far the next rows go; what points at them goes first.
-              PERFORM set_config('search_path', path, true), set_config('row_security', 'off', true);
-              EXECUTE format(extent_query, leaf) INTO extent_seen, last USING lower_end, upper_end, size, cut_off;
-              IF extent_seen >= size THEN
-                upper_end := format('(%s,%s)', (last::point)[0], (last::point)[1] + 1);
-              END IF;
-              FOR child IN 1 .. cardinality(children) LOOP
-                EXIT WHEN extent_seen = 0;
-                FOREACH child_leaf IN ARRAY @SCHEMA@.retention_parts(children[child], 'r') LOOP
-                  LOOP
-                    CALL @SCHEMA@.retention_batch(path, patience, retries, lines[child],
-                      format(by_child[child], leaf, child_leaf), lower_end, upper_end, child_size, cut_off,
-                      seen, last, gone, took, outcome, failure);
-                    EXIT work WHEN failure IS NOT NULL;
-                    EXIT WHEN seen < child_size OR gone = 0;
-                    child_size := greatest(1, least(most, child_size * least(2, (batch->>'target_ms')::float8 / greatest(took, 1))));
-                  END LOOP;
-                END LOOP;
-              END LOOP;
-            END IF;
-            CALL @SCHEMA@.retention_batch(path, patience, retries, lines[cardinality(lines)], format(by_heap, leaf),
-              lower_end, upper_end, size, cut_off, seen, last, gone, took, outcome, failure);
-            seen := coalesce(extent_seen, seen);
+            statement := format(by_heap, leaf);
+            -- Of each child, and of each of its partitions.
+            SELECT coalesce(array_agg(format(by_child[n], leaf, part) ORDER BY n, part), '{}') INTO statements
+            FROM unnest(children, child_lines) u (child, n), unnest(@SCHEMA@.retention_parts(u.child, 'r')) part;
+          END IF;
+          CALL @SCHEMA@.retention_batch(path, patience, retries, lines, statement,
+            format(CASE WHEN ordered THEN lock_order ELSE lock_heap END, leaf), format(at_places, leaf), statements,
+            statement_lines, watched, leaves, child_parts, targets, lower_end, upper_end, most, cut_off,
+            size, seen, passed, last, gone, took, outcome, failure);
+          IF ordered THEN
+            used := 1;
+          ELSE
             IF seen >= size AND upper_end = stretch_end THEN
               upper_end := format('(%s,%s)', (last::point)[0], (last::point)[1] + 1);
             END IF;
@@ -210,6 +222,7 @@ BEGIN
           END IF;
           EXIT work WHEN failure IS NOT NULL;
           stayed := stayed + seen - gone;
+          passed_by := passed_by + passed;
           EXIT WHEN ordered AND (seen < size OR gone = 0);
           lower_end := CASE WHEN ordered THEN last ELSE upper_end END;
 
@@ -225,11 +238,23 @@ BEGIN
             width := greatest(1, width * factor);
           END IF;
         END LOOP;
-        EXIT WHEN stayed = 0;
+        EXIT WHEN stayed = 0 OR pass >= 3 AND passed_by = 0;
+        IF passed_by > 0 THEN
+          PERFORM pg_sleep(least(5, 0.1 * 2 ^ pass) * (0.5 + random() / 2));
+        END IF;
         -- What an index cannot get past, the heap can.
         ordered := false;
       END LOOP;
+      all_passed_by := all_passed_by + passed_by;
     END LOOP;
+    IF all_passed_by > 0 THEN
+      outcome := 'stopped';
+      failure := format('%s rows were locked by somebody else, and are left for the next run', all_passed_by);
+    ELSIF watched IS NULL AND @SCHEMA@.retention_triggers(leaves, child_parts, targets) IS NOT NULL THEN
+      outcome := 'failed';
+      failure := format('%s was made during the run: what it kept or put back is not counted; run it again',
+        @SCHEMA@.retention_triggers(leaves, child_parts, targets));
+    END IF;
   END;
 
   -- Children before their parent, as they were begun.

@@ -1,5 +1,5 @@
-//! What a rule moves between: its table, the children, the archive, put together from the facts. Whether the rule may
-//! run on them is in `refuse`.
+//! The tables of one rule: its own, the children, the archive, put together from the facts. Whether the rule may run on
+//! them is in `preflight`.
 
 use super::{
     Clock,
@@ -10,7 +10,7 @@ use crate::postgres::name::{Ident, QualifiedName};
 
 /// Everything that a run of a rule touches.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct RuleTables {
     /// The rule's table.
     pub table: Table,
     /// What its column tells.
@@ -35,7 +35,7 @@ impl Table {
     }
 }
 
-impl Scene {
+impl RuleTables {
     /// The columns that move between the table and its archive: all of the one that they leave, but for those that the
     /// other computes by itself.
     #[must_use]

@@ -1,0 +1,11 @@
+CREATE TABLE log (id integer PRIMARY KEY, at timestamptz, gone timestamptz);
+CREATE TABLE item (log integer REFERENCES log);
+CREATE INDEX ON item (log);
+CREATE RULE soft AS ON DELETE TO log DO INSTEAD UPDATE log SET gone = now() WHERE id = OLD.id;
+CREATE RULE elsewhere AS ON DELETE TO item DO INSTEAD NOTHING;
+CREATE TABLE price (at timestamptz);
+CREATE TABLE price_archive (at timestamptz);
+CREATE RULE nothing AS ON INSERT TO price_archive DO INSTEAD NOTHING;
+CREATE TABLE part (at timestamptz) PARTITION BY RANGE (at);
+CREATE TABLE part_1 PARTITION OF part DEFAULT;
+CREATE RULE above AS ON DELETE TO part DO INSTEAD NOTHING;

@@ -1,7 +1,0 @@
-CREATE TABLE t (id int PRIMARY KEY, at timestamptz); CREATE INDEX ON t (at);
-CREATE TABLE c (id int, t int REFERENCES t); CREATE INDEX ON c (t);
-CREATE TABLE s (id int, at timestamptz); CREATE INDEX ON s (at);
-CREATE TABLE old (id int, at timestamptz);
-CREATE RULE keep AS ON DELETE TO t DO INSTEAD NOTHING;
-CREATE RULE also AS ON DELETE TO c DO ALSO NOTHING;
-CREATE RULE "Gone" AS ON INSERT TO old DO INSTEAD NOTHING;
