@@ -96,7 +96,7 @@ impl Reading<'_> {
     async fn read_names<S: Ask>(self, server: &mut S, live: &mut Live) -> Result<(), S::Error> {
         let mut batch = Batch::default();
         if let Some(asked) = live.ask_names(self.desired, &self.session.search_path, &mut batch) {
-            live.read_names(asked, &mut server.send(&batch).await?)?;
+            live.read_names(asked, &mut server.send(&batch).await?, self.desired)?;
         }
         Ok(())
     }

@@ -95,13 +95,20 @@ impl Live {
     /// registry knows all of it.
     pub(crate) fn ask_names(&mut self, desired: &Desired, path: &[Ident], batch: &mut Batch) -> Option<batch::Asked> {
         self.index.recorded = index::canonical::recorded(Sides { desired, live: self }.indexes(), &self.registry);
+        self.index.unsettled = index::canonical::find_unsettled(Sides { desired, live: self }.indexes());
         let names = index::canonical::looked_up(Sides { desired, live: self }.indexes());
         (!names.is_empty()).then(|| batch.ask(lookup::taken(&names, path)))
     }
 
-    /// Reads the answer.
-    pub(crate) fn read_names(&mut self, asked: batch::Asked, answers: &mut Answers) -> Result<(), DecodeError> {
+    /// Reads the answer, which settles some of what is declared.
+    pub(crate) fn read_names(
+        &mut self,
+        asked: batch::Asked,
+        answers: &mut Answers,
+        desired: &Desired,
+    ) -> Result<(), DecodeError> {
         self.index.shadowed = Some(answers.take(asked)?.column(0)?.into_iter().collect());
+        self.index.unsettled = index::canonical::find_unsettled(Sides { desired, live: self }.indexes());
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Which declared indexes the server has to judge, what it is asked, and what its answers mean.
 
 use super::{
-    Carrier, Definition, DesiredRelation, FragmentPlace, Index, View, canonical,
+    Carrier, Definition, DesiredRelation, FragmentPlace, Index, View,
     catalog::Names,
     check,
     compare::same_shape,
@@ -47,7 +47,7 @@ pub async fn resolve<S: Ask>(
 ) -> Result<Resolved, S::Error> {
     let mut judged = Judged::default();
     let mut sound = Vec::new();
-    for (declared, carrier) in canonical::unsettled(view) {
+    for (declared, carrier) in view.unsettled() {
         // Those of a relation that will be otherwise are judged by what it will be.
         if ahead.relation(&carrier.name).is_some_and(|projected| projected.columns.is_some()) {
             continue;

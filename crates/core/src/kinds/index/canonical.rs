@@ -1,9 +1,17 @@
 //! Which declared indexes are known to equal a live one without asking the server what their SQL means.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Carrier, Definition, Index, Live, LiveIndex, View};
-use crate::{declared::Declared, digest::Digest, postgres::lookup, registry::Registry};
+use crate::{
+    declared::Declared,
+    digest::Digest,
+    postgres::{
+        lookup,
+        name::{Ident, QualifiedName},
+    },
+    registry::Registry,
+};
 
 /// The live definition that the declared one is known to equal.
 ///
@@ -44,7 +52,7 @@ pub fn looked_up(view: View<'_>) -> BTreeSet<String> {
         let definition = &declared.object.definition;
         definition.has_fragments() && carrier.indexes.values().any(|live| live.index.definition == *definition)
     };
-    let candidates = unsettled(view).into_iter().filter(printed);
+    let candidates = view.unsettled().filter(printed);
     candidates.filter_map(|(declared, _)| names(&declared.object)).flatten().collect()
 }
 
@@ -65,13 +73,17 @@ fn is_recorded(declared: &Declared<Index>, own: &LiveIndex, registry: &Registry)
     })
 }
 
-/// The declared indexes that only the server can judge, with what carries them.
+/// The names of the declared indexes that only the server can judge, by relation.
 #[must_use]
-pub fn unsettled(view: View<'_>) -> Vec<(&Declared<Index>, &Carrier)> {
-    view.desired
-        .iter()
-        .filter_map(|relation| Some((relation, view.live.relations.get(&relation.name)?)))
-        .flat_map(|(desired, carrier)| desired.indexes.iter().map(move |declared| (declared, carrier)))
-        .filter(|(declared, carrier)| settled(declared, carrier, view.live).is_none())
-        .collect()
+pub fn find_unsettled(view: View<'_>) -> BTreeMap<QualifiedName, BTreeSet<Ident>> {
+    let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    let carriers = view.desired.iter().filter_map(|desired| Some((desired, view.live.relations.get(&desired.name)?)));
+    for (desired, carrier) in carriers {
+        for declared in &desired.indexes {
+            if settled(declared, carrier, view.live).is_none() {
+                found.entry(desired.name.clone()).or_default().insert(declared.object.name.clone());
+            }
+        }
+    }
+    found
 }

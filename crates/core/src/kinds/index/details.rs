@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sea_schema::postgres::{def::ColumnInfo, parser::parse_column_query_result, query::ColumnQueryResult};
 
 use super::{
-    Carrier, Live, View, canonical,
+    Carrier, Live, View,
     live::Taken,
     names::part_names,
     read::{add_up_partitions, names},
@@ -30,7 +30,7 @@ pub struct Details {
 /// Asks for what the declared indexes that are not settled need. `comes_with` tells the relations that will be there only
 /// once the plan has run.
 pub fn ask(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool, batch: &mut Batch) -> Details {
-    let unsettled = canonical::unsettled(view);
+    let unsettled: Vec<_> = view.unsettled().collect();
     let absent = view.desired.iter().filter(|relation| !view.live.relations.contains_key(&relation.name));
     let to_come = absent.filter(|relation| comes_with(&relation.name));
     let to_come = to_come.flat_map(|relation| relation.indexes.iter().map(|declared| declared.object.relation()));

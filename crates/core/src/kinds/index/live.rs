@@ -30,6 +30,10 @@ pub struct Live {
     /// Names in the SQL of indexes that something outside `pg_catalog` has too, along the project's search path; `None`:
     /// nothing was looked up.
     pub shadowed: Option<BTreeSet<String>>,
+    /// The names of the declared indexes that only the server can judge, by relation. What the server said is below; no
+    /// plan needs to know who was asked about.
+    #[serde(skip)]
+    pub unsettled: BTreeMap<QualifiedName, BTreeSet<Ident>>,
     /// The canonical definitions of declared indexes, as the server sees them, where only the server can tell.
     pub canonical: BTreeMap<Address, Definition>,
     /// What is wrong with the names of those that the server was not asked about.

@@ -34,6 +34,7 @@ pub use write::BuildMode;
 use crate::{
     address::{Address, KindName, Shape},
     change::Change,
+    declared::Declared,
     kind::{Context, Kind, Part, Projection, Undoing},
     postgres::{
         fragment::Fragment,
@@ -68,6 +69,20 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn desired(self, name: &QualifiedName) -> Option<&'a DesiredRelation> {
         desired::relation(self.desired, name)
+    }
+
+    /// The declared indexes that only the server can judge, with what carries them.
+    pub fn unsettled(self) -> impl Iterator<Item = (&'a Declared<Index>, &'a Carrier)> {
+        let live = self.live;
+        self.desired
+            .iter()
+            .filter_map(|desired| {
+                let names = live.unsettled.get(&desired.name)?;
+                let carrier = live.relations.get(&desired.name)?;
+                let open = desired.indexes.iter().filter(|declared| names.contains(&declared.object.name));
+                Some(open.map(move |declared| (declared, carrier)))
+            })
+            .flatten()
     }
 }
 
