@@ -16,6 +16,7 @@ use reconcile_core::{
 use reconcile_live::{LiveError, Session, settings};
 use tokio::{sync::watch, time::Instant};
 
+use self::statement::is_concurrent;
 use crate::{
     Options,
     context::RunContext,
@@ -69,13 +70,13 @@ struct Run<'a> {
 impl Run<'_> {
     /// Refreshes one view. Gives why it is not up to date, unless it is.
     async fn view(&mut self, view: &Matview, found: Option<&Found>) -> Option<RunError> {
-        let concurrently = found.is_some_and(|found| statement::is_concurrent(view, found));
+        let concurrently = found.is_some_and(|found| is_concurrent(view, found));
         let action = if concurrently { "REFRESH CONCURRENTLY" } else { "REFRESH" };
         let name = view.name.to_string();
         let key = RunKey { table: RunTable::Refresh, run: self.number, rule: &name };
         let operation = Operation::new(Subject::View(name.clone()), action.to_owned());
         let begun = match self.may_begin(view, found) {
-            Ok(found) => self.alone(view, found, concurrently, key, operation.clone()).await,
+            Ok(found) => alone(&mut self.context, view, found, key, operation.clone()).await,
             Err(error) => Err(error),
         };
         let (operation, error) = match begun {
@@ -110,46 +111,42 @@ impl Run<'_> {
         }
         Ok(found)
     }
+}
 
-    /// Refreshes a view under its lock. An error: nothing was begun.
-    async fn alone(
-        &mut self,
-        view: &Matview,
-        found: &Found,
-        concurrently: bool,
-        key: RunKey<'_>,
-        operation: Operation,
-    ) -> Result<(Operation, Option<RunError>), RunError> {
-        if let Err(holder) = run_lock::acquire(self.context.session, found.oid).await? {
-            return Err(overlap(&holder));
+/// Refreshes a view under its lock. An error: nothing was begun.
+async fn alone(
+    context: &mut RunContext<'_>,
+    view: &Matview,
+    found: &Found,
+    key: RunKey<'_>,
+    operation: Operation,
+) -> Result<(Operation, Option<RunError>), RunError> {
+    run_lock::alone(context, found.oid, overlap, async |context| {
+        match statement::other(context.session, found.oid).await? {
+            None => recorded(context, view, is_concurrent(view, found), key, operation).await,
+            Some(other) => Err(overlap(&other)),
         }
-        let result = match statement::other(self.context.session, found.oid).await {
-            Ok(None) => self.recorded(view, concurrently, key, operation).await,
-            Ok(Some(other)) => Err(overlap(&other)),
-            Err(error) => Err(error.into()),
-        };
-        run_lock::release(self.context.session, found.oid).await;
-        result
-    }
+    })
+    .await
+}
 
-    async fn recorded(
-        &mut self,
-        view: &Matview,
-        concurrently: bool,
-        key: RunKey<'_>,
-        operation: Operation,
-    ) -> Result<(Operation, Option<RunError>), RunError> {
-        let orphans = format!("{}; ", self.context.options.registry.close_orphans(key.table, key.rule));
-        let recorded = RecordedOperation::begin_after(&mut self.context, &orphans, key, operation).await?;
-        (self.context.tell)(Event::RefreshStarted(&recorded.operation));
-        let start = Instant::now();
-        let result = self.execute(view, concurrently).await;
-        // A refresh took some time, however short.
-        let took = start.elapsed().max(Duration::from_millis(1));
-        let recorded = recorded.after(*result.as_ref().unwrap_or(&0), took);
-        let error = result.err();
-        Ok((recorded.close(&mut self.context, error.as_ref()).await, error))
-    }
+async fn recorded(
+    context: &mut RunContext<'_>,
+    view: &Matview,
+    concurrently: bool,
+    key: RunKey<'_>,
+    operation: Operation,
+) -> Result<(Operation, Option<RunError>), RunError> {
+    let orphans = format!("{}; ", context.options.registry.close_orphans(key.table, key.rule));
+    let recorded = RecordedOperation::begin_after(context, &orphans, key, operation).await?;
+    (context.tell)(Event::RefreshStarted(&recorded.operation));
+    let start = Instant::now();
+    let result = statement::execute(context, view, concurrently).await;
+    // A refresh took some time, however short.
+    let took = start.elapsed().max(Duration::from_millis(1));
+    let recorded = recorded.after(*result.as_ref().unwrap_or(&0), took);
+    let error = result.err();
+    Ok((recorded.close(context, error.as_ref()).await, error))
 }
 
 /// Somebody else refreshes it already. Waiting would do the work twice (docs/pitfalls.md, "Two refreshes of one view

@@ -12,8 +12,11 @@ use reconcile_core::{
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 
-use super::Run;
-use crate::{cancellable::run_cancellable, context::number, run_error::RunError};
+use crate::{
+    cancellable::run_cancellable,
+    context::{RunContext, number},
+    run_error::RunError,
+};
 
 /// Whether others can read the view meanwhile. A view that was never filled cannot be refreshed so (docs/pitfalls.md,
 /// "A concurrent refresh needs a filled view and a unique index").
@@ -33,21 +36,20 @@ pub(super) async fn other(session: &mut Session, view: u32) -> Result<Option<Str
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-impl Run<'_> {
-    /// Refreshes the view, and counts its rows.
-    pub(super) async fn execute(&mut self, view: &Matview, concurrently: bool) -> Result<u64, RunError> {
-        // A plain refresh makes readers queue as long as it waits; nobody waits behind a concurrent one but others of
-        // its kind.
-        let lock = self.context.options.lock_timeout.as_millis().max(1);
-        let timeout = view.refresh.as_ref().and_then(|refresh| refresh.timeout_ms).unwrap_or(0);
-        let limits = format!("SET lock_timeout = {lock}; SET statement_timeout = {timeout}");
-        self.context.session.batch(&limits).await?;
-        let result = self.with_retries(view, concurrently, timeout).await;
-        drop(self.context.session.batch("SET lock_timeout = 0; SET statement_timeout = 0").await);
-        result?;
-        let count = Sql::new("SELECT count(*) FROM ").name(&view.name);
-        Ok(number(self.context.session, count.as_str()).await?)
-    }
+/// Refreshes the view, and counts its rows.
+pub(super) async fn execute(context: &mut RunContext<'_>, view: &Matview, concurrently: bool) -> Result<u64, RunError> {
+    // A plain refresh makes readers queue as long as it waits; nobody waits behind a concurrent one but others of
+    // its kind.
+    let lock = context.options.lock_timeout.as_millis().max(1);
+    let timeout = view.refresh.as_ref().and_then(|refresh| refresh.timeout_ms).unwrap_or(0);
+    let limits = format!("SET lock_timeout = {lock}; SET statement_timeout = {timeout}");
+    context.session.batch(&limits).await?;
+    let result = with_retries(context, view, concurrently, timeout).await;
+    drop(context.session.batch("SET lock_timeout = 0; SET statement_timeout = 0").await);
+    result?;
+    let count = Sql::new("SELECT count(*) FROM ").name(&view.name);
+    Ok(number(context.session, count.as_str()).await?)
+}
 
     async fn with_retries(&mut self, view: &Matview, concurrently: bool, timeout: u64) -> Result<(), RunError> {
         let refresh = Sql::new("REFRESH MATERIALIZED VIEW ").raw(if concurrently { "CONCURRENTLY " } else { "" });
