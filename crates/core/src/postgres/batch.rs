@@ -1,10 +1,12 @@
 //! Statements that go to a server in one round trip, by the simple query protocol: all of them, or none after the first
 //! that is refused. Who sends them is left to whoever has a connection.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
+
+use serde::de::DeserializeOwned;
 
 use super::{
-    name::Ident,
+    name::{Ident, Named, QualifiedName},
     rows::{DecodeError, Rows},
     sql::Sql,
 };
@@ -161,6 +163,18 @@ impl Answers {
     pub fn take(&mut self, asked: Asked) -> Result<Rows, DecodeError> {
         self.results.get_mut(asked.0).and_then(Option::take).ok_or(DecodeError::Statement(asked.0 + 1))
     }
+
+    /// What a query tells, a JSON text in each row, by the name of what that is about.
+    ///
+    /// # Errors
+    /// As [`Answers::take`]; or a row is something else.
+    pub fn by_name<T: DeserializeOwned + Named>(
+        &mut self,
+        asked: Asked,
+    ) -> Result<BTreeMap<QualifiedName, T>, DecodeError> {
+        let objects = self.take(asked)?.objects()?.into_iter();
+        Ok(objects.map(|object: T| (object.name().clone(), object)).collect())
+    }
 }
 
 impl ServerError {
@@ -224,6 +238,23 @@ pub async fn ask_alone<S: Ask>(
     let asked = batch.ask(query);
     batch.run("COMMIT");
     Ok(server.send(&batch).await?.take(asked)?)
+}
+
+/// Asks what a query tells about some names, as [`Answers::by_name`]; nothing, where there are none.
+///
+/// # Errors
+/// The server refused it, or the connection broke.
+pub async fn ask_about<S: Ask, T: DeserializeOwned + Named>(
+    server: &mut S,
+    names: &[&QualifiedName],
+    query: impl FnOnce(&[&QualifiedName]) -> Sql,
+) -> Result<BTreeMap<QualifiedName, T>, S::Error> {
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut batch = Batch::default();
+    let asked = batch.ask(query(names));
+    Ok(server.send(&batch).await?.by_name(asked)?)
 }
 
 #[cfg(test)]

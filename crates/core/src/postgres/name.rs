@@ -15,6 +15,12 @@ pub const MAX_NAME_BYTES: usize = 63;
 #[serde(try_from = "String", into = "String")]
 pub struct Ident(Box<str>);
 
+/// What a catalog query tells about, each under its own name.
+pub trait Named {
+    /// Its name.
+    fn name(&self) -> &QualifiedName;
+}
+
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {

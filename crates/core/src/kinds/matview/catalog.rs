@@ -10,7 +10,7 @@ use crate::{
     digest::Digest,
     kinds::index::Carrier,
     postgres::{
-        name::{Ident, QualifiedName},
+        name::{Ident, Named, QualifiedName},
         parameters::Parameters,
         relation::{many_parts, parts},
         sql::Sql,
@@ -184,6 +184,12 @@ impl Statistics {
     #[must_use]
     pub fn fits(&self, columns: &[Ident]) -> bool {
         self.uses.iter().all(|column| columns.contains(column))
+    }
+}
+
+impl Named for Found {
+    fn name(&self) -> &QualifiedName {
+        &self.name
     }
 }
 

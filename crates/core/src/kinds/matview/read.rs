@@ -11,7 +11,7 @@ use crate::{
     declared::Declared,
     kind::Kind as _,
     postgres::{
-        batch::{Answers, Ask, Asked, Batch},
+        batch::{Answers, Ask, Asked, Batch, ask_about},
         name::QualifiedName,
         rows::DecodeError,
         sql::Sql,
@@ -44,19 +44,10 @@ impl Live {
     /// # Errors
     /// The rows are not what the queries promise.
     pub fn read(asked: Views, answers: &mut Answers) -> Result<Self, DecodeError> {
-        let found = asked.found.map(|found| decode(found, answers)).transpose()?;
+        let found = asked.found.map(|found| answers.by_name(found)).transpose()?;
         let roles = asked.roles.map(|roles| answers.take(roles)?.one()?.json(0)).transpose()?;
         Ok(Self { found: found.unwrap_or_default(), roles: roles.unwrap_or_default(), ..Self::default() })
     }
-}
-
-/// Reads what stands under the names that were asked for.
-///
-/// # Errors
-/// The rows are not what the query promises.
-pub fn decode(asked: Asked, answers: &mut Answers) -> Result<BTreeMap<QualifiedName, Found>, DecodeError> {
-    let found = answers.take(asked)?.objects()?.into_iter();
-    Ok(found.map(|found: Found| (found.name.clone(), found)).collect())
 }
 
 /// Reads what stands under some names, but for queries and sizes; waits for nobody.
@@ -85,11 +76,9 @@ async fn under<S: Ask>(
     names: &[&QualifiedName],
     opened: bool,
 ) -> Result<BTreeMap<QualifiedName, Found>, S::Error> {
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let asked = Sql::new("VALUES ").list(names, ", ", |sql, name| sql.name_literals(name));
-    let mut batch = Batch::default();
-    let found = batch.ask(catalog::query(asked, opened));
-    Ok(decode(found, &mut server.send(&batch).await?)?)
+    let query = |names: &[&QualifiedName]| {
+        let asked = Sql::new("VALUES ").list(names, ", ", |sql, name| sql.name_literals(name));
+        catalog::query(asked, opened)
+    };
+    ask_about(server, names, query).await
 }

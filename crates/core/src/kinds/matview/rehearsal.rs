@@ -12,7 +12,6 @@ use super::{
     group::{self, Group, Member},
     names::building_name,
     print::{ask_shape, create, described, offset_in, prints, temporary},
-    read,
     rename_references::Redirected,
 };
 use crate::{
@@ -66,7 +65,7 @@ pub(super) async fn around<S: Ask>(
     let relations = index::read::ask(&mut batch, &asked, server.server_version());
     batch.run("COMMIT");
     let mut answers = server.send(&batch).await?;
-    let found = read::decode(found, &mut answers)?;
+    let found = answers.by_name(found)?;
     Ok(Around { dependents, found, carriers: index::read::decode(relations, &mut answers, names)? })
 }
 

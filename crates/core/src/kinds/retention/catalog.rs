@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Clock, Rule, hooks::Hook};
 use crate::postgres::{
-    name::{Ident, QualifiedName},
+    name::{Ident, Named, QualifiedName},
     relation::{self, parts},
     sql::Sql,
 };
@@ -130,6 +130,12 @@ pub enum OnDelete {
 pub fn query(tables: &[&QualifiedName]) -> Sql {
     let asked = Sql::default().list(tables, ", ", |sql, table| sql.name_literals(table));
     Sql::query(CATALOG_SQL, &[("ASKED", asked)])
+}
+
+impl Named for Table {
+    fn name(&self) -> &QualifiedName {
+        &self.name
+    }
 }
 
 impl Table {

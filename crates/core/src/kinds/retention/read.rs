@@ -13,7 +13,7 @@ use crate::{
     declared::Declared,
     kind::Context,
     postgres::{
-        batch::{Answers, Ask, Asked, Batch, ServerError, ask_alone, roll_back},
+        batch::{Answers, Ask, Asked, Batch, ServerError, ask_about, ask_alone, roll_back},
         name::QualifiedName,
         rows::DecodeError,
         sql::Sql,
@@ -47,7 +47,7 @@ pub fn ask(view: View<'_>, batch: &mut Batch) -> Option<Asked> {
 /// The rows are not what the query promises.
 pub fn complete(asked: Option<Asked>, answers: &mut Answers, live: &mut Live) -> Result<(), DecodeError> {
     if let Some(asked) = asked {
-        live.tables = decode(asked, answers)?;
+        live.tables = answers.by_name(asked)?;
     }
     Ok(())
 }
@@ -60,17 +60,7 @@ pub async fn facts_of<S: Ask>(
     server: &mut S,
     names: &[&QualifiedName],
 ) -> Result<BTreeMap<QualifiedName, Table>, S::Error> {
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut batch = Batch::default();
-    let asked = batch.ask(catalog::query(names));
-    Ok(decode(asked, &mut server.send(&batch).await?)?)
-}
-
-fn decode(asked: Asked, answers: &mut Answers) -> Result<BTreeMap<QualifiedName, Table>, DecodeError> {
-    let tables = answers.take(asked)?.objects()?.into_iter();
-    Ok(tables.map(|table: Table| (table.name.clone(), table)).collect())
+    ask_about(server, names, catalog::query).await
 }
 
 /// Asks the planner how much each rule would let go that is not in force as declared. Returns what the server does not
