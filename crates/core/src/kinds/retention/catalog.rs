@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, ops::Deref};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::{Clock, Rule, hooks::Hook};
 use crate::postgres::{
@@ -41,7 +41,7 @@ pub struct Table {
 }
 
 /// A column of a table whose rows go, or are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Column {
     /// What any column has.
     #[serde(flatten)]
@@ -50,6 +50,20 @@ pub struct Column {
     pub base: String,
     /// Whether it is computed from others.
     pub generated: bool,
+}
+
+/// Saved plans hold a digest of columns with their fields in this order, and are stale where it is another.
+impl Serialize for Column {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { column: relation::Column { name, type_name, not_null, collation: _ }, base, generated } = self;
+        let mut fields = to.serialize_struct("Column", 5)?;
+        fields.serialize_field("name", name)?;
+        fields.serialize_field("type", type_name)?;
+        fields.serialize_field("base", base)?;
+        fields.serialize_field("not_null", not_null)?;
+        fields.serialize_field("generated", generated)?;
+        fields.end()
+    }
 }
 
 impl Deref for Column {
@@ -191,5 +205,17 @@ impl Reference {
             OnDelete::SetNull | OnDelete::SetDefault => true,
             OnDelete::NoAction | OnDelete::Restrict | OnDelete::Cascade => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_written_as_the_digests_of_saved_plans_have_it() {
+        let written = r#"{"name":"at","type":"timestamp with time zone","base":"timestamp with time zone","not_null":true,"generated":false}"#;
+        let column: Column = serde_json::from_str(written).unwrap();
+        assert_eq!(serde_json::to_string(&column).unwrap(), written);
     }
 }
