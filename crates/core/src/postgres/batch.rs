@@ -1,5 +1,5 @@
-//! Statements that go to a server in one round trip, by the simple query protocol: all of them, or none after the first
-//! that is refused. Who sends them is left to whoever has a connection.
+//! Statements that go to a server in one round trip, by the simple query protocol. The server executes all of them, or
+//! those before the first one that it refuses. This module does not send them: the caller has the connection.
 
 use std::{collections::BTreeMap, future::Future};
 
@@ -11,15 +11,15 @@ use super::{
     sql::Sql,
 };
 
-/// Statements in their order.
+/// Statements in the order of execution.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     text: String,
-    /// Where each statement begins, in bytes.
+    /// The byte offset at which each statement begins.
     starts: Vec<usize>,
 }
 
-/// A statement of a batch, to take its answer by.
+/// Identifies a statement of a batch, to read its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked(usize);
 
@@ -29,24 +29,24 @@ pub struct Answers {
     results: Vec<Option<Rows>>,
 }
 
-/// What a server reports of a statement that it refuses.
+/// The error that a server reports for a statement that it refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
     /// SQLSTATE, such as `42703`.
     pub code: String,
     /// The primary message.
     pub message: String,
-    /// More of it.
+    /// The detail of the message.
     pub detail: Option<String>,
-    /// What the server advises.
+    /// The server's hint.
     pub hint: Option<String>,
-    /// Characters into the statements that were sent, from 1.
+    /// Where the error is: a position in the text that was sent, in characters from 1.
     pub position: Option<usize>,
 }
 
-/// Somebody who carries batches to a server.
+/// Sends batches to a server.
 pub trait Ask {
-    /// What can go wrong on the way, or with an answer.
+    /// The connection fails, the server refuses a statement, or an answer cannot be read.
     type Error: From<DecodeError>;
 
     /// Sends a batch in one round trip.
@@ -55,21 +55,20 @@ pub trait Ask {
     /// The server refused a statement, or the connection broke.
     fn send(&mut self, batch: &Batch) -> impl Future<Output = Result<Answers, Self::Error>>;
 
-    /// What the server said, where it was the server that refused a statement.
+    /// The server's report, if the error is a refused statement.
     ///
     /// # Errors
-    /// It was something else.
+    /// The error has another cause; it is returned unchanged.
     fn refusal(error: Self::Error) -> Result<Box<ServerError>, Self::Error>;
 
-    /// The error that a refused statement is.
+    /// Makes the error for a refused statement.
     fn refused(error: Box<ServerError>) -> Self::Error;
 
     /// `server_version_num`.
     fn server_version(&self) -> u32;
 }
 
-/// What a session of ours assumes: settings that decide how the server reads and prints, or how long we may stand in
-/// others' way.
+/// The settings of each session: they decide how the server reads and prints, and how long it may block others.
 pub const SETTINGS: [&str; 14] = [
     "search_path = ''",
     "TimeZone = 'UTC'",
@@ -84,13 +83,13 @@ pub const SETTINGS: [&str; 14] = [
     "jit = off",
     "work_mem = '64MB'",
     "max_parallel_workers_per_gather = 0",
-    // A reader that a server setting would end in the midst of its snapshot.
+    // A setting of the server could otherwise end the session while it still reads its snapshot.
     "idle_in_transaction_session_timeout = '5min'",
 ];
 
 impl Batch {
-    /// A transaction that brings its own settings. A transaction pooler hands the connection to somebody else afterwards,
-    /// who must find nothing of ours on it.
+    /// Begins a transaction with its own settings. A transaction pooler gives the connection to another client
+    /// afterwards, so no setting may outlive the transaction.
     #[must_use]
     pub fn begin(begin: &'static str) -> Self {
         let mut batch = Self::default();
@@ -101,13 +100,13 @@ impl Batch {
         batch
     }
 
-    /// The same, which writes nothing.
+    /// Begins a read-only transaction with the same settings.
     #[must_use]
     pub fn begin_reading() -> Self {
         Self::begin("BEGIN READ ONLY")
     }
 
-    /// Adds a statement whose answer says nothing. The text is a constant, or comes from the writer of SQL.
+    /// Adds a statement whose answer nobody reads. The text is a constant, or the SQL writer made it.
     pub fn run(&mut self, statement: impl AsRef<str>) {
         self.ask(statement);
     }
@@ -122,24 +121,24 @@ impl Batch {
         Asked(self.starts.len() - 1)
     }
 
-    /// Names are looked up here from now on, to the end of the transaction.
+    /// Sets where names are looked up for the rest of the transaction.
     pub fn look_up_in(&mut self, search_path: &[Ident]) {
         self.run(Sql::new("SET LOCAL search_path = ").search_path(search_path));
     }
 
-    /// What is sent.
+    /// The text that is sent.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether there is nothing to send.
+    /// Whether the batch has no statements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
 
-    /// The statement that a server points into, and how many bytes from its beginning.
+    /// The statement that an error points into, and the offset in that statement in bytes.
     #[must_use]
     pub fn pointed_at(&self, error: &ServerError) -> Option<(Asked, usize)> {
         let characters = error.position?.checked_sub(1)?;
@@ -156,10 +155,11 @@ impl Answers {
         self.results.push(Some(rows));
     }
 
-    /// The rows of a statement, which are taken once.
+    /// Takes the rows of a statement; each statement has its rows taken only once. A query without rows has an empty
+    /// result.
     ///
     /// # Errors
-    /// There is no result: whoever asked or sent has made a mistake. A query without rows has an empty one.
+    /// The statement has no result: the caller has asked for it twice, or the sender has lost it.
     pub fn take(&mut self, asked: Asked) -> Result<Rows, DecodeError> {
         self.results.get_mut(asked.0).and_then(Option::take).ok_or(DecodeError::Statement(asked.0 + 1))
     }
@@ -178,20 +178,20 @@ impl Answers {
 }
 
 impl ServerError {
-    /// Whether it says nothing about what was asked, but about who asks: insufficient privilege for temporary objects, a
-    /// read-only transaction, a lock that was not to be had, no memory.
+    /// Whether the error says nothing about the statement, but about this session: it may not create temporary objects,
+    /// its transaction is read-only, it did not get a lock, or the memory is exhausted.
     #[must_use]
     pub fn is_about_us(&self) -> bool {
         let about_our_rights = ["temporary", "schema", "table", "relation"];
         match self.code.as_str() {
             "25006" | "55P03" | "57014" | "53200" => true,
-            // What a role may not do with a function or type is a matter of the definition.
+            // Insufficient privilege for a function or a type depends on the definition.
             "42501" => about_our_rights.iter().any(|what| self.message.contains(what)),
             _ => false,
         }
     }
 
-    /// The message, with its detail in brackets.
+    /// The message, followed by its detail in parentheses.
     #[must_use]
     pub fn with_detail(&self) -> String {
         let detail = self.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -199,8 +199,8 @@ impl ServerError {
     }
 }
 
-/// Ends a transaction that a refused statement has broken. Where the server did not even parse the batch, there is no
-/// transaction; it says so and that is all.
+/// Ends a transaction that a refused statement has aborted. If the server did not even parse the batch, there is no
+/// transaction, and the server only warns about that.
 ///
 /// # Errors
 /// The connection broke.
@@ -210,11 +210,11 @@ pub async fn roll_back<S: Ask>(server: &mut S) -> Result<(), S::Error> {
     server.send(&batch).await.map(drop)
 }
 
-/// Sends a batch; inside, what the server refused about it, which leaves a broken transaction behind. A refusal that says
-/// nothing about the batch is an error.
+/// Sends a batch. The inner error is the server's objection to the batch; the transaction is aborted then.
 ///
 /// # Errors
-/// The connection broke, or the server refused for a reason that lies with who asks.
+/// The connection broke, or the server refused for a reason that has nothing to do with the batch
+/// ([`ServerError::is_about_us`]).
 pub async fn judged<S: Ask>(server: &mut S, batch: &Batch) -> Result<Result<Answers, Box<ServerError>>, S::Error> {
     let error = match server.send(batch).await {
         Ok(answers) => return Ok(Ok(answers)),
@@ -224,7 +224,7 @@ pub async fn judged<S: Ask>(server: &mut S, batch: &Batch) -> Result<Result<Answ
     if refused.is_about_us() { Err(S::refused(refused)) } else { Ok(Err(refused)) }
 }
 
-/// Asks one query in a transaction of its own, which writes nothing, with names looked up along `search_path`.
+/// Sends one query in a read-only transaction of its own, with names looked up along `search_path`.
 ///
 /// # Errors
 /// The server refused it, or the connection broke.

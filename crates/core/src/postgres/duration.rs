@@ -1,4 +1,4 @@
-//! Durations as people write them, for every setting that has one.
+//! Reads durations as people write them, for every setting that is a duration.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use jiff::{SpanRelativeTo, fmt::friendly::SpanParser};
 /// PostgreSQL's timeouts are 32-bit numbers of milliseconds.
 const MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// How a duration is written, for a hint.
+/// The form of a duration, for a hint.
 pub const FORM: &str = "write a number and a unit: `500ms`, `2s`, `1 min`, `6h`";
 
-/// Why a text is not a duration that PostgreSQL keeps.
+/// Why a text is not a duration that PostgreSQL can store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DurationError {
     /// It is not a number with a unit.
     Unreadable,
-    /// It is less than nothing.
+    /// It is negative.
     Negative,
-    /// It has parts of milliseconds.
+    /// It has fractions of a millisecond.
     TooFine,
-    /// It is longer than PostgreSQL's timeouts can be, some 24 days.
+    /// It is longer than the longest timeout of PostgreSQL (about 24 days).
     TooLong,
 }
 
-/// Reads `2s`, `20 ms`, `1h 30m`; a day is 24 hours. Nothing at all (`0s`) is a duration.
+/// Reads `2s`, `20 ms`, `1h 30m`; a day has 24 hours. `0s` is a duration too.
 ///
 /// # Errors
-/// The text is none, or one that PostgreSQL does not keep.
+/// The text is not a duration, or PostgreSQL cannot store it.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let unreadable = |_| DurationError::Unreadable;
     let span = SpanParser::new().parse_span(text.trim()).map_err(unreadable)?;
@@ -39,13 +39,13 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
-/// Reads a duration in milliseconds, with a message that says what is wrong.
+/// Reads a duration in milliseconds; the error is a complete message.
 ///
 /// # Errors
-/// As [`parse`].
+/// The same as [`parse`].
 pub fn milliseconds(text: &str) -> Result<u64, String> {
-    let duration = parse(text).map_err(|_| format!("`{text}` is no duration; {FORM}"))?;
-    // Within 32 bits, as was checked.
+    let duration = parse(text).map_err(|_| format!("`{text}` is not a duration; {FORM}"))?;
+    // `parse` has checked that the number fits into 32 bits.
     Ok(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 

@@ -1,10 +1,11 @@
-//! When two texts mean the same to a server. What it prints is not always what it would print of its own print
-//! (docs/pitfalls.md, "A deparsed expression is not always a fixed point"), so both are printed again until they meet.
+//! Decides whether two texts mean the same to a server. The server may print a text differently when it has read its
+//! own print (docs/pitfalls.md, "A deparsed expression is not always a fixed point"), so both texts are printed again
+//! until they are equal or change no more.
 
-/// Printing and parsing again settles after this many trips, or it never does.
+/// A text changes no more after this many prints, or it never stops changing.
 pub const TRIPS: usize = 3;
 
-/// The prints of a declared form, and those of the live ones that it may be the same as.
+/// The successive prints of a declared form, and of the live forms that it may equal.
 #[derive(Clone, Debug)]
 pub struct Trails<T> {
     ours: Vec<T>,
@@ -12,30 +13,30 @@ pub struct Trails<T> {
 }
 
 impl<T: PartialEq> Trails<T> {
-    /// Begins with the first print of each.
+    /// Begins with the first print of each form.
     pub fn new(ours: T, candidates: impl IntoIterator<Item = T>) -> Self {
         Self { ours: vec![ours], candidates: candidates.into_iter().map(|first| vec![first]).collect() }
     }
 
-    /// The position of the first live form that the declared one has met.
+    /// The position of the first live form that equals the declared one in any print.
     #[must_use]
     pub fn met(&self) -> Option<usize> {
         self.candidates.iter().position(|trail| trail.iter().any(|form| self.ours.contains(form)))
     }
 
-    /// What to have printed next: the last print of each, the declared one first.
+    /// The texts to print next: the last print of each form, the declared one first.
     pub fn latest(&self) -> impl Iterator<Item = &T> {
         self.all().filter_map(|trail| trail.last())
     }
 
-    /// Nothing moves any more: these are different forms.
+    /// Whether no form changes any more. Forms that have not met by then are different.
     #[must_use]
     pub fn has_settled(&self) -> bool {
         self.all().all(|trail| matches!(trail.as_slice(), [.., before, last] if before == last))
     }
 
-    /// Adds the next print of each, in the order of [`Trails::latest`]. `None`: the server refuses its own print, as it
-    /// does where a name is shadowed; then that trail ends here.
+    /// Adds the next print of each form, in the order of [`Trails::latest`]. `None` means that the server refuses its
+    /// own print, for example because another object shadows a name; that trail then ends.
     pub fn walk(&mut self, prints: &mut impl Iterator<Item = Option<T>>) {
         for trail in std::iter::once(&mut self.ours).chain(&mut self.candidates) {
             trail.extend(prints.next().flatten());

@@ -1,20 +1,20 @@
-//! Pieces of SQL from YAML that can stand inside one pair of parentheses and nowhere else.
-//! Whether such a piece means anything is left to the server, or to [`Fragment::syntax_error`].
+//! Pieces of SQL from YAML that are complete inside one pair of parentheses. The server, or [`Fragment::syntax_error`],
+//! checks whether the piece is a valid expression.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use squawk_lexer::{LiteralKind, TokenKind};
 
-/// Deeper nesting is refused: a parser's stack is finite, and no index needs it.
+/// Deeper nesting is refused: a parser's stack is finite, and no index needs more.
 const MAX_DEPTH: usize = 200;
 
-/// An expression or predicate whose quotes, comments and brackets close, and that ends no statement.
+/// An expression or predicate that closes all its quotes, comments and brackets, and cannot end the statement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fragment(Box<str>);
 
-/// Why a text cannot stand inside parentheses.
+/// Why a text is not a fragment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct FragmentError {
@@ -36,7 +36,7 @@ impl Fragment {
         Ok(Self(text.into()))
     }
 
-    /// An expression as the server printed it; the server prints no half statements.
+    /// Wraps an expression that the server printed. It needs no check: the server prints complete expressions.
     #[must_use]
     pub fn from_server(text: &str) -> Self {
         Self(text.into())
@@ -48,8 +48,8 @@ impl Fragment {
         &self.0
     }
 
-    /// The first syntax error of the text read as one expression, as byte offset and message.
-    /// Knows no server: names, types and functions are not looked up.
+    /// The first syntax error of the text, read as one expression: byte offset and message. It needs no server, so it
+    /// does not look up names, types and functions.
     #[must_use]
     pub fn syntax_error(&self) -> Option<(usize, String)> {
         const BEFORE: &str = "SELECT (\n";
@@ -75,7 +75,8 @@ fn check(text: &str) -> Result<(), FragmentError> {
     }
     for token in squawk_lexer::tokenize(text) {
         if word_before && quotes(token.kind) {
-            // `a$b$` is a name and `1e'` differs by server version: apart, both have one reading everywhere.
+            // `a$b$` is a name, and the meaning of `1e'` depends on the server's version. With a space, both have one
+            // meaning.
             return fail(offset, "a quote directly behind a word; put a space between them");
         }
         match token.kind {

@@ -175,7 +175,7 @@ pub fn needs_quotes(name: &str) -> bool {
     WORDS.binary_search(&name).is_ok()
 }
 
-/// All of them, for the test that holds the list against each server version.
+/// All of the words, for the test that compares the list with each server version.
 #[must_use]
 pub fn words() -> &'static [&'static str] {
     WORDS

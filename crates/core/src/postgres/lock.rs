@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 /// The strongest table lock that a statement takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Lock {
-    /// Blocks other maintenance of the table, neither reads nor writes.
+    /// It blocks other maintenance of the table, but neither reads nor writes.
     ShareUpdateExclusiveLock,
-    /// Blocks writes.
+    /// It blocks writes.
     ShareLock,
-    /// Blocks reads and writes.
+    /// It blocks reads and writes.
     AccessExclusiveLock,
 }
 
 impl Lock {
-    /// What it means to those who use the table.
+    /// What the lock blocks, for users of the table.
     #[must_use]
     pub fn effect(self) -> &'static str {
         match self {
@@ -34,6 +34,7 @@ impl Lock {
     }
 }
 
-/// The first of the two numbers of the advisory lock that a run of a rule, or a refresh of a view, holds; the second is the table's object identifier.
-/// "retn" in ASCII. Locks of two numbers do not meet those of one (manual, section 13.3.5).
+/// The first of the two numbers of the advisory lock that a run of a retention rule or a refresh of a view holds
+/// ("retn" in ASCII). The second number is the object identifier of the table. Locks with two numbers never conflict
+/// with locks with one (manual, section 13.3.5).
 pub const RUN_LOCK: i32 = 0x7265_746e;

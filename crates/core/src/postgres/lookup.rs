@@ -1,6 +1,6 @@
-//! Which names of a printed expression the server looks up along the search path. It prints a name without a schema where
-//! that is in `pg_catalog`; read along another path, the same text can mean something else (manual, sections 5.10.3, 10.2
-//! and 10.3: an operator or function whose types fit better wins, whatever its schema).
+//! Finds which names of a printed expression the server looks up along the search path. The server prints names in
+//! `pg_catalog` without a schema; with another search path the same text can mean something else (manual, sections
+//! 5.10.3, 10.2 and 10.3: an operator or function whose types fit better wins, whatever its schema is).
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use super::{
     tokens::{Token, tokens},
 };
 
-/// What operators are made of (manual, section 4.1.3).
+/// The characters of operators (manual, section 4.1.3).
 const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
 
-/// Words that stand for the operator `=`, without showing it.
+/// Words that use the operator `=` without showing it.
 const EQUALS: [&str; 3] = ["distinct", "nullif", "case"];
 
 /// Types whose literals are names, which are looked up as well (manual, section 8.19).
@@ -31,8 +31,8 @@ const NAMING: [&str; 9] = [
     "regtype",
 ];
 
-/// The functions, operators, types and collations that a printed expression may name without a schema. Column names are
-/// among them, since only the server tells them apart. `None`: literals may name something as well.
+/// The functions, operators, types and collations that a printed expression may name without a schema. The result
+/// includes column names, since only the server can tell them apart. `None`: literals may name objects as well.
 #[must_use]
 pub fn names(text: &str) -> Option<BTreeSet<String>> {
     let mut names = BTreeSet::new();
@@ -71,7 +71,7 @@ fn word(token: &Token<'_>) -> Option<String> {
     }
 }
 
-/// The query for those of `names` that something outside `pg_catalog` has along the search path: a row each.
+/// The query for the `names` that an object outside `pg_catalog` has along the search path; one row for each.
 #[must_use]
 pub fn taken<'a>(names: impl IntoIterator<Item = &'a String>, search_path: &[Ident]) -> Sql {
     let found = |sql: Sql, (catalog, prefix): &(&'static str, &'static str)| {

@@ -1,4 +1,5 @@
-//! What is PostgreSQL's own and no kind's: names, SQL, fragments, locks, parameters, periods, cron expressions, routines.
+//! What belongs to PostgreSQL and not to one kind of object: names, SQL, fragments, locks, parameters, periods, cron
+//! expressions, routines.
 
 pub mod batch;
 pub mod cron;

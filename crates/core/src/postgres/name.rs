@@ -1,5 +1,5 @@
-//! Names of database objects: checked once, compared exactly, quoted in one place.
-//! How a name is looked up on a server is left to the `live` crate.
+//! Names of database objects: checked once, compared exactly, quoted in one place. The `live` crate looks names up on a
+//! server.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::postgres::keywords;
 /// Bytes PostgreSQL keeps of a name (`NAMEDATALEN - 1`); it cuts longer ones silently.
 pub const MAX_NAME_BYTES: usize = 63;
 
-/// A name that PostgreSQL stores as it stands: 1 to 63 bytes, no NUL.
+/// A name that PostgreSQL stores unchanged: 1 to 63 bytes, without NUL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Ident(Box<str>);
@@ -24,10 +24,10 @@ pub trait Named {
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing between the dots or quotes.
+    /// There is nothing between the dots or quotes.
     #[error("a name is empty")]
     Empty,
-    /// PostgreSQL would cut the name and so mean another object.
+    /// PostgreSQL would cut the name and so refer to another object.
     #[error("the name `{}…` has {bytes} bytes; PostgreSQL keeps {MAX_NAME_BYTES}", .name.chars().take(MAX_NAME_BYTES).collect::<String>())]
     TooLong {
         /// The name as written.
@@ -38,16 +38,16 @@ pub enum NameError {
     /// A NUL byte cannot be part of a name.
     #[error("the name holds a NUL byte")]
     Nul,
-    /// More parts than `schema.table`.
+    /// The name has more parts than `schema.table`.
     #[error("`{0}` has more parts than `schema.table`")]
     TooManyParts(String),
-    /// A quoted part without its closing quote, or with text behind it.
+    /// A quoted part has no closing quote, or text behind that quote.
     #[error("`{0}` has a quote that does not close its part")]
     Quote(String),
 }
 
 impl Ident {
-    /// Checks length and content. Nothing is folded: `Stock` and `stock` are two names.
+    /// Checks length and content. The case is kept: `Stock` and `stock` are two names.
     ///
     /// # Errors
     /// The name is empty, longer than 63 bytes, or holds a NUL byte.
@@ -66,7 +66,7 @@ impl Ident {
         Ok(Self(name.into()))
     }
 
-    /// A name that the server itself reported, which it therefore holds already.
+    /// Wraps a name that the server reported, and which is therefore valid.
     ///
     /// # Panics
     /// The text is not a name: the server broke its own rule.
@@ -108,7 +108,7 @@ impl Ident {
             && !keywords::needs_quotes(&self.0)
     }
 
-    /// The name as a part of an address: bare unless that could be misread.
+    /// The name as a part of an address: quoted only if it could be misread.
     fn address_part(&self) -> String {
         let misread = |c: char| matches!(c, '.' | '"' | '/') || c.is_whitespace() || c.is_control();
         if self.0.contains(misread) { format!("\"{}\"", self.0.replace('"', "\"\"")) } else { self.0.to_string() }
@@ -145,7 +145,7 @@ pub struct QualifiedName {
 }
 
 impl QualifiedName {
-    /// Puts two checked parts together.
+    /// Combines two checked parts.
     #[must_use]
     pub fn new(schema: Ident, name: Ident) -> Self {
         Self { schema, name }
@@ -154,7 +154,7 @@ impl QualifiedName {
     /// Reads `schema.name`, `name` (in schema `public`) or parts in double quotes.
     ///
     /// # Errors
-    /// A part is no name, or there are more than two of them.
+    /// A part is not a name, or there are more than two parts.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let mut parts = split_parts(text)?;
         match parts.len() {
@@ -173,7 +173,7 @@ impl QualifiedName {
         Self::new(self.schema.clone(), name)
     }
 
-    /// As SQL reads it, both parts quoted where needed.
+    /// The name as SQL reads it, both parts quoted where needed.
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("{}.{}", self.schema.quoted(), self.name.quoted())
@@ -202,7 +202,7 @@ impl From<QualifiedName> for String {
 /// Splits `a."b.c".d` at the dots outside quotes.
 ///
 /// # Errors
-/// A part is no name, or a quote stands where none can.
+/// A part is not a name, or a quote is misplaced.
 pub fn split_parts(text: &str) -> Result<Vec<Ident>, NameError> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -221,7 +221,7 @@ pub fn split_parts(text: &str) -> Result<Vec<Ident>, NameError> {
     }
 }
 
-/// What stands before the closing quote (doubled quotes undone), and what follows it.
+/// The text before the closing quote, with doubled quotes undone, and the text after it.
 fn take_quoted(text: &str) -> Option<(String, &str)> {
     let mut part = String::new();
     let mut rest = text;

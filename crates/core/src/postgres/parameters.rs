@@ -1,4 +1,4 @@
-//! Parameters as YAML has them, of storage and of operator classes: whatever carries some writes and reads them alike.
+//! Storage and operator class parameters in YAML. Every kind that has parameters reads and writes them in the same way.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -17,25 +17,26 @@ pub type Parameters = BTreeMap<Ident, String>;
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(untagged)]
 pub enum ParameterSpec {
-    /// `on`, `auto` and the like.
+    /// Such as `on` or `auto`.
     Text(String),
-    /// `90`
+    /// Such as `90`.
     Integer(i64),
-    /// `0.5`
+    /// Such as `0.5`.
     Number(Float),
-    /// `true`
+    /// Such as `true`.
     Boolean(bool),
 }
 
-/// A number as YAML gave it, kept as text so that it can be compared.
+/// A number, kept as the text of the YAML file so that it can be compared.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "f64")]
 pub struct Float(String);
 
-/// A place that is put together only for a problem: a large project has a hundred thousand of them.
+/// Makes a source location on demand: a large project has a hundred thousand parameters, and only a problem needs the
+/// location.
 pub(crate) type At<'a> = &'a dyn Fn() -> Source;
 
-/// Reads parameters, each mistake at its place below `at`.
+/// Reads parameters, and reports each mistake at its place below `at`.
 pub(crate) fn lower_parameters(
     specs: &BTreeMap<String, ParameterSpec>,
     at: At<'_>,
@@ -50,7 +51,7 @@ pub(crate) fn lower_parameters(
     parameters
 }
 
-/// The value, or the mistake at its place, marked in some way.
+/// Returns the value, or reports the mistake at its place.
 pub(crate) fn checked<T, E: fmt::Display>(
     result: Result<T, E>,
     at: impl FnOnce() -> Source,
@@ -61,7 +62,7 @@ pub(crate) fn checked<T, E: fmt::Display>(
 }
 
 impl ParameterSpec {
-    /// The value as PostgreSQL stores it; booleans as `on` and `off`.
+    /// The value as PostgreSQL stores it; booleans are `on` and `off`.
     #[must_use]
     pub fn text(&self) -> String {
         match self {

@@ -1,10 +1,10 @@
-//! How long rows are kept: a calendar period, in the one unit that it was written in. Twelve months are not 365 days.
+//! How long rows are kept: a calendar period in the one unit that it was written in. Twelve months are not 365 days.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A period of the calendar, longer than nothing.
+/// A calendar period, longer than zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Period {
@@ -15,15 +15,15 @@ pub struct Period {
 /// The units of [`Period`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
-    /// Of sixty minutes.
+    /// Sixty minutes.
     Hour,
-    /// From midnight to midnight of the rule's time zone.
+    /// A day from midnight to midnight in the rule's time zone.
     Day,
     /// Seven days.
     Week,
-    /// Of the calendar.
+    /// A calendar month.
     Month,
-    /// Of the calendar.
+    /// A calendar year.
     Year,
 }
 
@@ -41,7 +41,7 @@ impl Unit {
         }
     }
 
-    /// About how many hours it has, to tell longer from shorter.
+    /// The approximate length in hours, to compare units.
     fn hours(self) -> u64 {
         match self {
             Self::Hour => 1,
@@ -54,16 +54,16 @@ impl Unit {
 }
 
 impl Period {
-    /// Years that a period may have, far from where PostgreSQL's timestamps end.
+    /// The limit of a period, in hours: 1000 years, far from where PostgreSQL's timestamps end.
     const MAX_HOURS: u64 = 1000 * 8766;
 
-    /// Whether it is about shorter than another; months and days are compared by their average length.
+    /// Whether the period is shorter than another one, approximately: months and years have their average length.
     #[must_use]
     pub fn is_shorter_than(self, other: Self) -> bool {
         self.hours() < other.hours()
     }
 
-    /// Whether it has parts of days, which a `date` does not know.
+    /// Whether the period has hours, which a `date` cannot express.
     #[must_use]
     pub fn has_hours(self) -> bool {
         self.unit == Unit::Hour
@@ -80,9 +80,9 @@ impl fmt::Display for Period {
     }
 }
 
-/// Why a text is no period.
+/// Why a text is not a period.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no period; write a number and one unit, as in `30 days`, `12 months` or `36 hours`")]
+#[error("`{0}` is not a period; write a number and one unit, as in `30 days`, `12 months` or `36 hours`")]
 pub struct PeriodError(String);
 
 impl FromStr for Period {

@@ -1,5 +1,5 @@
-//! Relations and their columns, as far as they matter to whatever kind: tables, partitioned tables, partitions and
-//! materialized views.
+//! Relations and their columns, as far as all kinds need them: tables, partitioned tables, partitions and materialized
+//! views.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::name::{Ident, QualifiedName};
 
-/// A relation that can carry indexes.
+/// A relation that can have indexes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relation {
     /// Its name.
@@ -20,28 +20,28 @@ pub struct Relation {
     pub parent: Option<QualifiedName>,
     /// Its direct partitions.
     pub partitions: Vec<QualifiedName>,
-    /// Its partition key, `None` for an expression; empty where it is not partitioned.
+    /// Its partition key, with `None` for an expression; empty for a relation that is not partitioned.
     pub partition_key: Vec<Option<Ident>>,
-    /// Its columns, in order; read only where a declaration has to be checked against them.
+    /// Its columns, in order. They are read only if a declaration has to be checked against them.
     pub columns: Vec<Column>,
-    /// Bytes of its main fork, with its partitions. Measured where something is not settled, elsewhere the planner's
-    /// figure as of the last VACUUM or ANALYZE.
+    /// The size of its main fork in bytes, including its partitions. It is measured if something about the relation may
+    /// change; otherwise it is the estimate of the last VACUUM or ANALYZE.
     pub bytes: u64,
-    /// Rows, with its partitions; an estimate of the same age. `None`: never analysed.
+    /// The number of rows, including its partitions; an estimate of the last VACUUM or ANALYZE. `None`: never analysed.
     pub rows: Option<u64>,
 }
 
-/// What a relation is.
+/// The type of a relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RelationKind {
     /// A table or a partition with rows of its own.
     Table,
-    /// A partitioned table, which has none.
+    /// A partitioned table, which has no rows of its own.
     Partitioned,
     /// A materialized view.
     MaterializedView,
-    /// A foreign table: it takes no index.
+    /// A foreign table, which cannot have indexes.
     Foreign,
 }
 
@@ -50,13 +50,13 @@ pub enum RelationKind {
 pub struct Column {
     /// Its name.
     pub name: Ident,
-    /// Its type, as the server writes it.
+    /// Its type, as the server prints it.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// Its collation; `None`: its type has none, or nobody asked.
+    /// Its collation; `None`: the type has none, or it was not read.
     #[serde(default, deserialize_with = "maybe_parts", skip_serializing_if = "Option::is_none")]
     pub collation: Option<QualifiedName>,
-    /// Whether it refuses NULL.
+    /// Whether it is declared NOT NULL.
     #[serde(default)]
     pub not_null: bool,
 }
@@ -75,7 +75,8 @@ impl Relation {
     }
 }
 
-/// Names by their parts, which are exact whatever they hold: `{"schema": …, "name": …}`, as the catalogs' queries give them.
+/// A name by its parts, as the catalog queries return it: `{"schema": …, "name": …}`. Parts need no quotes, whatever
+/// they contain.
 #[derive(Deserialize)]
 struct Parts {
     schema: Ident,
@@ -88,7 +89,7 @@ impl From<Parts> for QualifiedName {
     }
 }
 
-/// A name as it is written, or by its parts.
+/// A name as text, or by its parts.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Name {
@@ -105,10 +106,10 @@ impl From<Name> for QualifiedName {
     }
 }
 
-/// Reads a name by its parts, or as it is written.
+/// Reads a name by its parts, or as text.
 ///
 /// # Errors
-/// It is neither.
+/// The value is neither.
 pub fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Error> {
     Ok(Name::deserialize(from)?.into())
 }
@@ -116,26 +117,26 @@ pub fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Err
 /// Reads names like [`parts`].
 ///
 /// # Errors
-/// One of them is neither.
+/// One of the values is neither.
 pub fn many_parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<QualifiedName>, D::Error> {
     Ok(Vec::<Name>::deserialize(from)?.into_iter().map(QualifiedName::from).collect())
 }
 
-/// Reads a name like [`parts`], if there is one.
+/// Reads a name like [`parts`], or null.
 ///
 /// # Errors
-/// There is something that is neither.
+/// The value is none of these.
 pub fn maybe_parts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<QualifiedName>, D::Error> {
     Ok(Option::<Name>::deserialize(from)?.map(QualifiedName::from))
 }
 
-/// Something that is known by its relation, to follow partition trees.
+/// Something that belongs to a relation, to follow partition trees.
 pub trait OfRelation {
     /// The relation.
     fn relation(&self) -> &Relation;
 }
 
-/// The top of the partition tree that a relation is part of, as far as it is known.
+/// The root of the partition tree that a relation belongs to, as far as the tree was read.
 #[must_use]
 pub fn top<'a, T: OfRelation>(relation: &'a Relation, all: &'a BTreeMap<QualifiedName, T>) -> &'a QualifiedName {
     match &relation.parent {
@@ -144,7 +145,7 @@ pub fn top<'a, T: OfRelation>(relation: &'a Relation, all: &'a BTreeMap<Qualifie
     }
 }
 
-/// Every partition below a relation, at all levels, each before those below it.
+/// Every partition below a relation, at all levels, each one before its own partitions.
 #[must_use]
 pub fn below<'a, T: OfRelation>(relation: &'a Relation, all: &'a BTreeMap<QualifiedName, T>) -> Vec<&'a T> {
     let direct = relation.partitions.iter().filter_map(|name| all.get(name));

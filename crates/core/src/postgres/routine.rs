@@ -1,5 +1,5 @@
-//! Routines in reconcile's own schema: those of one object, and those that all objects of a kind share, which are made with
-//! the registry's tables. What they do is left to the kinds.
+//! Routines in reconcile's own schema: those of one object, and those that all objects of a kind share. The shared ones
+//! are created together with the registry's tables. The kinds say what their routines do.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use super::{
     sql::Sql,
 };
 
-/// How often something is tried again that got no lock, where no client says so.
+/// How often a statement that did not get its lock is tried again, unless the client says otherwise.
 pub(crate) const RETRIES: u32 = 10;
 
-/// What kind of routine it is.
+/// The type of a routine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
-    /// It answers.
+    /// It returns a result.
     #[serde(rename = "f")]
     Function,
-    /// It works.
+    /// It does work and may commit.
     #[serde(rename = "p")]
     Procedure,
 }
 
-/// A routine that all objects of a kind share, by name and kind of routine.
+/// A routine that all objects of a kind share: its name and type.
 pub type SharedRoutine = (&'static str, Kind);
 
-/// A routine as it should be.
+/// A routine as declared.
 #[derive(Clone, Debug)]
 pub struct Routine {
     pub(crate) name: QualifiedName,
@@ -36,14 +36,14 @@ pub struct Routine {
     pub(crate) body: Sql,
 }
 
-/// A routine that is there.
+/// A routine that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
-    /// `pg_proc.prosrc`: as it was written.
+    /// Its body (`pg_proc.prosrc`), unchanged.
     pub body: String,
-    /// It is this role's.
+    /// Whether this role owns it.
     pub own: bool,
 }
 
@@ -56,24 +56,24 @@ impl Kind {
     }
 }
 
-/// The statement that makes a shared routine of some arguments.
+/// The statement that creates a shared routine. `head` holds its arguments and attributes.
 pub(crate) fn create((name, kind): SharedRoutine, registry: &Ident, head: &Sql, body: &Sql) -> Sql {
     let sql = Sql::new("CREATE OR REPLACE ").raw(kind.word()).ident(registry).raw(".").raw(name).raw_sql(head);
     sql.raw(" AS ").body(body)
 }
 
-/// The statement that takes a routine away.
+/// The statement that drops a routine.
 #[must_use]
 pub fn drop(name: &QualifiedName, kind: Kind) -> Sql {
     Sql::new("DROP ").raw(kind.word()).name(name)
 }
 
-/// Where names are looked up, as an argument.
+/// The search path, as an argument.
 pub(crate) fn path(search_path: &[Ident]) -> Sql {
     Sql::default().literal(Sql::default().search_path(search_path).as_str())
 }
 
-/// How long a lock is waited for, as an argument.
+/// The lock timeout, as an argument.
 pub(crate) fn patience(lock_timeout: Duration) -> Sql {
     Sql::default().literal(&format!("{}ms", lock_timeout.as_millis()))
 }
@@ -84,7 +84,7 @@ pub(crate) fn texts(items: impl IntoIterator<Item = String>) -> Sql {
     list.raw("]::text[]")
 }
 
-/// A call by the names of the arguments, one on each line.
+/// A call with named arguments, one on each line.
 pub(crate) fn call(
     routine: &'static str,
     registry: &Ident,
@@ -102,21 +102,21 @@ impl Routine {
         &self.name
     }
 
-    /// Whether it is there, as it should be.
+    /// Whether the routine exists as declared.
     #[must_use]
     pub fn is(&self, found: Option<&Found>) -> bool {
-        // The server keeps the line break after the opening quotes.
+        // The server keeps the line break after the opening quote.
         found.is_some_and(|found| found.kind == self.kind && found.body.trim_start_matches('\n') == self.body.as_str())
     }
 
-    /// The statement that makes it so.
+    /// The statement that creates or replaces it.
     #[must_use]
     pub fn create(&self) -> Sql {
         let sql = Sql::new("CREATE OR REPLACE ").raw(self.kind.word()).name(&self.name).raw_sql(&self.head);
         sql.raw(" AS ").body(&self.body)
     }
 
-    /// The statement that takes it away.
+    /// The statement that drops it.
     #[must_use]
     pub fn drop(&self) -> Sql {
         drop(&self.name, self.kind)

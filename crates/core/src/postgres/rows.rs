@@ -1,5 +1,5 @@
-//! The rows that a statement answers with, as text, and what their cells say. Kept in one piece: a catalog has tens of
-//! thousands of rows.
+//! The rows of a statement's answer, as text, and how to read their cells. All cells share one string, since a catalog
+//! has tens of thousands of rows.
 
 use serde::de::DeserializeOwned;
 
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
     text: String,
-    /// Where each cell ends in the text; `None`: it is NULL.
+    /// Where each cell ends in the text; `None` for NULL.
     cells: Vec<Option<u32>>,
     /// Where the cells of each row end.
     ends: Vec<u32>,
@@ -21,33 +21,33 @@ pub struct Row<'a> {
     end: usize,
 }
 
-/// Why an answer is not what a query of ours should have given: an error of ours, or of a server that is not PostgreSQL.
+/// Why an answer differs from what the query should return: a bug of this program, or a server that is not PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// A statement has no result.
     #[error("the server gave no result for statement {0} of a batch")]
     Statement(usize),
-    /// A query that gives one row gave none.
+    /// A query that must return a row has returned none.
     #[error("the server answered without a row")]
     Row,
-    /// A cell is not what it should be.
+    /// A cell has an unexpected value.
     #[error("column {column} of a catalog query is not {expected}, but {found}")]
     Cell {
-        /// From 0.
+        /// The column, from 0.
         column: usize,
-        /// What it should be.
+        /// The expected value.
         expected: &'static str,
-        /// What it is.
+        /// The value found.
         found: String,
     },
 }
 
-/// What a cell can be read as.
+/// A type that a cell can be read as.
 pub trait Cell<'a>: Sized {
-    /// For the error.
+    /// The name of the type, for the error.
     const EXPECTED: &'static str;
 
-    /// Reads the text of a cell; `None` is NULL. `None` comes of what is not such a value.
+    /// Reads the text of a cell, `None` for NULL. Returns `None` if the text is not such a value.
     fn read(text: Option<&'a str>) -> Option<Self>;
 }
 
@@ -64,19 +64,19 @@ impl Rows {
         self.ends.push(position(self.cells.len()));
     }
 
-    /// How many there are.
+    /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Each in its order, with where its text begins.
+    /// The rows in order.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
         let mut first = 0;
         self.ends.iter().map(move |end| {
@@ -89,7 +89,7 @@ impl Rows {
     /// The first row.
     ///
     /// # Errors
-    /// There is none.
+    /// There are no rows.
     pub fn one(&self) -> Result<Row<'_>, DecodeError> {
         self.iter().next().ok_or(DecodeError::Row)
     }
@@ -97,7 +97,7 @@ impl Rows {
     /// A column of all rows.
     ///
     /// # Errors
-    /// A cell is not such a value.
+    /// A cell does not hold such a value.
     pub fn column<'a, T: Cell<'a>>(&'a self, column: usize) -> Result<Vec<T>, DecodeError> {
         self.iter().map(|row| row.get(column)).collect()
     }
@@ -105,19 +105,19 @@ impl Rows {
     /// The JSON texts in the first column of all rows.
     ///
     /// # Errors
-    /// One of them is not such a value.
+    /// A cell does not hold such a value.
     pub fn objects<T: DeserializeOwned>(&self) -> Result<Vec<T>, DecodeError> {
         self.iter().map(|row| row.json(0)).collect()
     }
 }
 
-/// Answers are far shorter than four gigabytes: the server would not send a longer one.
+/// An answer is far shorter than four gigabytes: the server cannot send a longer one.
 fn position(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 impl<'a> Row<'a> {
-    /// The text of a cell; `None`: it is NULL, or the row is shorter.
+    /// The text of a cell; `None` if it is NULL or the row has fewer cells.
     #[must_use]
     pub fn text(&self, column: usize) -> Option<&'a str> {
         let cell = self.first + column;
@@ -129,7 +129,7 @@ impl<'a> Row<'a> {
     /// The value of a cell.
     ///
     /// # Errors
-    /// It is not such a value.
+    /// The cell does not hold such a value.
     pub fn get<T: Cell<'a>>(&self, column: usize) -> Result<T, DecodeError> {
         let text = self.text(column);
         T::read(text).ok_or_else(|| wrong(column, T::EXPECTED, text))
@@ -138,17 +138,17 @@ impl<'a> Row<'a> {
     /// The value of a cell that holds JSON.
     ///
     /// # Errors
-    /// It is not such a value.
+    /// The cell does not hold such a value.
     pub fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T, DecodeError> {
         let text = self.get(column)?;
         serde_json::from_str(text)
             .map_err(|error| wrong(column, "the JSON that was asked for", Some(&error.to_string())))
     }
 
-    /// The value of a cell that holds JSON, or the default of what it would be, where it is NULL.
+    /// The value of a cell that holds JSON; the default if the cell is NULL.
     ///
     /// # Errors
-    /// It is not such a value.
+    /// The cell does not hold such a value.
     pub fn json_or_default<T: DeserializeOwned + Default>(&self, column: usize) -> Result<T, DecodeError> {
         if self.text(column).is_some() { self.json(column) } else { Ok(T::default()) }
     }

@@ -1,5 +1,5 @@
-//! The one writer of SQL text. What goes in is a word of ours, or a type that says how it is quoted;
-//! a bare `String` has no way in. DML and ALTER TABLE that sea-query can express are left to sea-query.
+//! The one writer of SQL text. It accepts constants, and types that say how they are quoted; it does not accept a bare
+//! `String`. sea-query writes the DML and ALTER TABLE that it can express.
 
 use std::fmt;
 
@@ -10,22 +10,22 @@ use crate::postgres::{
     name::{Ident, QualifiedName},
 };
 
-/// Marks a gap. No text that PostgreSQL reads can hold it, so nothing else writes it.
+/// Marks a gap. PostgreSQL accepts no text with this character, so no other text contains it.
 const HOLE: char = '\0';
 
-/// One SQL statement, complete and without a closing semicolon.
+/// One complete SQL statement, without a closing semicolon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sql(String);
 
 impl Sql {
-    /// Starts a statement with words of ours.
+    /// Starts a statement with constant text.
     #[must_use]
     pub fn new(words: &'static str) -> Self {
         Self(words.to_owned())
     }
 
-    /// Adds words of ours, as they stand.
+    /// Adds constant text, unchanged.
     #[must_use]
     pub fn raw(mut self, words: &'static str) -> Self {
         self.0.push_str(words);
@@ -39,7 +39,7 @@ impl Sql {
         self
     }
 
-    /// Adds what the server printed for being read again: the name of a type, the columns of a statistics object.
+    /// Adds text that the server printed to be read again: the name of a type, the columns of a statistics object.
     #[must_use]
     pub fn server_text(mut self, text: &str) -> Self {
         self.0.push_str(text);
@@ -60,8 +60,8 @@ impl Sql {
         self
     }
 
-    /// Adds a string literal. Backslashes get the `E''` form, which means the same whatever
-    /// `standard_conforming_strings` is (manual, section 4.1.2.2).
+    /// Adds a string literal. Text with backslashes gets the `E''` form, which does not depend on
+    /// `standard_conforming_strings` (manual, section 4.1.2.2).
     #[must_use]
     pub fn literal(mut self, text: &str) -> Self {
         if text.contains('\\') {
@@ -82,7 +82,7 @@ impl Sql {
         if schemas.is_empty() { self.raw("''") } else { self.list(schemas, ", ", Self::ident) }
     }
 
-    /// Adds `('schema', 'name')`, to compare with rows of the catalogs.
+    /// Adds `('schema', 'name')`, to compare with catalog rows.
     #[must_use]
     pub fn name_literals(self, name: &QualifiedName) -> Self {
         self.raw("(").literal(name.schema.as_str()).raw(", ").literal(name.name.as_str()).raw(")")
@@ -96,7 +96,7 @@ impl Sql {
         self
     }
 
-    /// Adds a gap for a name that only the server will know. A piece with gaps is written by [`Sql::template`] alone.
+    /// Adds a gap for a name that only the server knows. Only [`Sql::template`] writes a piece with gaps.
     #[must_use]
     pub fn hole(mut self, number: u8) -> Self {
         self.0.push(HOLE);
@@ -104,21 +104,21 @@ impl Sql {
         self
     }
 
-    /// Adds a piece as a string literal for the server's `format()`: its gaps as `%1$s`.
+    /// Adds a piece as a string literal for the server's `format()`; its gaps become `%1$s`.
     #[must_use]
     pub fn template(self, piece: &Self) -> Self {
         let escaped = piece.0.replace('%', "%%");
         let mut parts = escaped.split(HOLE);
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            // One digit tells which gap it is.
+            // The number of a gap has one digit.
             let (number, rest) = part.split_at(1);
             text.extend(["%", number, "$s", rest]);
         }
         self.literal(&text)
     }
 
-    /// Adds the body of a function, between dollar quotes that it does not hold.
+    /// Adds the body of a function, in dollar quotes that the body does not contain.
     #[must_use]
     pub fn body(mut self, body: &Self) -> Self {
         let mut quote = "$reconcile".to_owned();
@@ -129,20 +129,20 @@ impl Sql {
         self
     }
 
-    /// A query of ours with its gaps filled, without the comments for its readers, which stand on lines of their own.
+    /// A constant query with its gaps filled and its comments removed. Each comment is on a line of its own.
     ///
     /// # Panics
-    /// As [`Sql::filled`].
+    /// The same as [`Sql::filled`].
     #[must_use]
     pub fn query(text: &'static str, values: &[(&str, Self)]) -> Self {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
         fill(&lines.collect::<Vec<_>>().join("\n"), values)
     }
 
-    /// Fills the gaps of a text of ours, each written `@NAME@`, in one pass: what fills a gap is not looked at again.
+    /// Fills the gaps of a constant text, each written `@NAME@`, in one pass: values are not searched for gaps.
     ///
     /// # Panics
-    /// A gap has no value, or stands in a comment, which what fills it could leave by a new line.
+    /// A gap has no value, or is in a comment, which a value with a line break would end.
     #[must_use]
     pub fn filled(text: &'static str, values: &[(&str, Self)]) -> Self {
         fill(text, values)
@@ -155,17 +155,17 @@ impl Sql {
         self
     }
 
-    /// Adds a fragment of the user's in parentheses of its own, which it cannot leave.
+    /// Adds a fragment of the user in parentheses, which it cannot close.
     #[must_use]
     pub fn parenthesised(mut self, fragment: &Fragment) -> Self {
         self.0.push('(');
         self.0.push_str(fragment.as_str());
-        // A trailing `-- comment` would swallow the bracket.
+        // A `-- comment` at the end would hide the closing parenthesis.
         self.0.push_str(if fragment.as_str().contains("--") { "\n)" } else { ")" });
         self
     }
 
-    /// Adds what `add` writes for each item, with `between` in between.
+    /// Adds what `add` writes for each item, separated by `between`.
     #[must_use]
     pub fn list<T>(
         mut self,

@@ -1,19 +1,19 @@
-//! A query as its words and signs, for whoever looks at it without a server.
+//! Splits a query into tokens, to examine it without a server.
 
 use squawk_lexer::TokenKind;
 
 use crate::postgres::name::Ident;
 
-/// A word or sign of a query.
+/// A token of a query.
 pub(crate) struct Token<'a> {
-    /// Bytes before it.
+    /// Its offset in bytes.
     pub(crate) start: usize,
     pub(crate) text: &'a str,
     pub(crate) kind: TokenKind,
 }
 
 impl Token<'_> {
-    /// The name that it is, if it is one.
+    /// Whether the token is this name.
     pub(crate) fn is(&self, name: &Ident) -> bool {
         match self.kind {
             TokenKind::Ident => self.text.to_lowercase() == name.as_str(),
@@ -27,7 +27,7 @@ impl Token<'_> {
     }
 }
 
-/// All but spaces and comments.
+/// All tokens except white space and comments.
 pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut start = 0;
