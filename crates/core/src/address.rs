@@ -1,5 +1,5 @@
-//! How a declared or managed object is called in plans, flags and the registry: `KIND/SCHEMA.NAME`, with a task before
-//! the name or a part behind it where the kind has such. Which kinds there are is left to `kinds`.
+//! The names of declared and managed objects in plans, flags and the registry: `KIND/SCHEMA.NAME`. Some kinds have a
+//! task before the name or a part after it. `kinds` has the list of kinds.
 
 use std::{borrow::Cow, fmt};
 
@@ -21,12 +21,12 @@ pub struct Address {
     part: Option<Ident>,
 }
 
-/// What stands in an address behind the name of its kind.
+/// The form of an address after the name of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// `schema.name`
     Relation,
-    /// `schema.table/name`: something that a relation carries.
+    /// `schema.table/name`: an object that belongs to a relation.
     Part,
     /// `task:schema.name`, with one of these tasks.
     Task(&'static [&'static str]),
@@ -35,15 +35,15 @@ pub enum Shape {
 /// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// The part before the first slash names no kind.
+    /// The part before the first slash does not name a kind.
     #[error("`{0}` starts with no kind of object; an address looks like `index/schema.table/name`")]
     Kind(String),
-    /// What follows does not fit the kind.
+    /// The rest does not have the form of the kind's addresses.
     #[error("`{address}` does not look like {examples}")]
     Shape {
         /// The address as written.
         address: String,
-        /// How addresses look.
+        /// Examples of valid addresses.
         examples: String,
     },
     /// A part is not a name.
@@ -63,7 +63,7 @@ impl KindName {
         Self(Cow::Borrowed(name))
     }
 
-    /// As addresses have it.
+    /// The name, as addresses have it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -77,29 +77,29 @@ impl fmt::Display for KindName {
 }
 
 impl Address {
-    /// The address of a relation, or of something that a relation has one of.
+    /// The address of a relation, or of an object that a relation has only one of.
     #[must_use]
     pub fn new(kind: KindName, relation: &QualifiedName) -> Self {
         Self { kind, task: None, relation: relation.clone(), part: None }
     }
 
-    /// The address of something that a relation carries.
+    /// The address of an object that belongs to a relation.
     #[must_use]
     pub fn of_part(kind: KindName, relation: &QualifiedName, part: &Ident) -> Self {
         Self { part: Some(part.clone()), ..Self::new(kind, relation) }
     }
 
-    /// The address of something that does a task for a relation.
+    /// The address of an object that does a task for a relation.
     #[must_use]
     pub fn of_task(kind: KindName, task: &str, relation: &QualifiedName) -> Self {
         Self { task: Some(task.into()), ..Self::new(kind, relation) }
     }
 
-    /// Reads what stands behind the name of a kind. `examples` is asked only where the shape is wrong: a registry holds
-    /// tens of thousands of addresses, which are right.
+    /// Reads the rest of an address. `examples` is called only if the form is wrong, since a registry has tens of
+    /// thousands of addresses.
     ///
     /// # Errors
-    /// It has not the shape, or a part of it is not a name.
+    /// The text does not have the form, or a part of it is not a name.
     pub fn read(kind: KindName, shape: Shape, text: &str, examples: impl Fn() -> String) -> Result<Self, AddressError> {
         let rest = text.split_once('/').map_or("", |(_, rest)| rest);
         let name_error = |error| AddressError::Name { address: text.to_owned(), error };
@@ -108,7 +108,7 @@ impl Address {
         match (shape, split_slashes(rest).as_slice()) {
             (Shape::Relation, [name]) => Ok(Self::new(kind, &relation(name)?)),
             (Shape::Part, [table, name]) => {
-                // A bare name is exact, dots and all; only a quoted one is unquoted.
+                // A bare name is exact, including its dots; only a quoted name is unquoted.
                 let part = if name.starts_with('"') {
                     split_parts(name).map_err(name_error)?.remove(0)
                 } else {
@@ -124,11 +124,11 @@ impl Address {
         }
     }
 
-    /// An address of a kind that this version does not know, which therefore is only printed again.
+    /// The address of a kind that this version does not know. It is only printed again.
     #[must_use]
     pub fn unknown(text: &str) -> Self {
         let (kind, rest) = text.split_once('/').unwrap_or((text, text));
-        // A name is cut only where no version of ours would have written it.
+        // A name that is cut here cannot come from any version of this program.
         let verbatim = || QualifiedName::new(Ident::fitted(rest, ""), Ident::fitted(rest, ""));
         Self {
             kind: KindName(Cow::Owned(kind.to_owned())),
@@ -150,13 +150,13 @@ impl Address {
         &self.relation
     }
 
-    /// What of the relation it is; `None`: all of it.
+    /// The part of the relation that the object is; `None` if the object is not a part.
     #[must_use]
     pub fn part(&self) -> Option<&Ident> {
         self.part.as_ref()
     }
 
-    /// What is behind the kind: `schema.table/name`.
+    /// The text after the kind: `schema.table/name`.
     #[must_use]
     pub fn rest(&self) -> String {
         let task = self.task.as_ref().map(|task| format!("{task}:")).unwrap_or_default();
@@ -171,7 +171,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The parts between slashes that stand outside double quotes.
+/// Splits at the slashes outside double quotes.
 fn split_slashes(text: &str) -> Vec<&str> {
     let mut quoted = false;
     text.split(|c: char| {

@@ -1,4 +1,4 @@
-//! An object as the project's files declare it, with the place that declares it.
+//! An object as the project's files declare it, with its place in the files.
 
 use serde::Serialize;
 
@@ -7,38 +7,38 @@ use crate::{digest::Digest, source::Source};
 /// A declared object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared<O> {
-    /// What is declared; SQL as written.
+    /// The declared object; its SQL is as written.
     pub object: O,
-    /// Never dropped or replaced.
+    /// Whether it must never be dropped or replaced.
     pub protect: bool,
     /// Its value in the YAML.
     pub at: Source,
-    /// Where its main part stands: the columns of an index, the query of a view.
+    /// Where its main part is: the columns of an index, the query of a view.
     pub body: Body,
-    /// Of the object, to see whether it changed since it was applied.
+    /// The digest of the object, to see whether the declaration changed since it was applied.
     pub digest: Digest,
 }
 
-/// Where the main part of a declaration stands.
+/// Where the main part of a declaration is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// The value itself is it.
+    /// The value itself is the main part.
     Whole,
     /// Under a key of the value: `columns`, `query`.
     Key(&'static str),
-    /// Somewhere else, such as a file beside the YAML.
+    /// In another place, such as a file beside the YAML.
     Elsewhere(Source),
 }
 
 impl<O: Serialize> Declared<O> {
-    /// Takes the digest of what is declared.
+    /// Combines an object with its digest.
     #[must_use]
     pub fn new(object: O, at: Source, body: Body) -> Self {
         let digest = Digest::of(&object);
         Self { object, protect: false, at, body, digest }
     }
 
-    /// The same, declared in no file: what stands in the registry, or stood before a run.
+    /// An object that no file declares: it comes from the registry, or from before a run.
     #[must_use]
     pub fn nowhere(object: O) -> Self {
         Self::new(object, Source::nowhere(), Body::Whole)
@@ -46,7 +46,7 @@ impl<O: Serialize> Declared<O> {
 }
 
 impl<O> Declared<O> {
-    /// Where its main part stands.
+    /// The place of its main part.
     #[must_use]
     pub fn body_at(&self) -> Source {
         match &self.body {

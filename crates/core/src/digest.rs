@@ -1,11 +1,11 @@
-//! Short names for contents, to see whether two things are the same without keeping both.
+//! Digests of contents, to compare two things without keeping both.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 of something's canonical JSON, as `sha256:` and 64 hexadecimal digits.
+/// The SHA-256 of a value's canonical JSON, as `sha256:` and 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Digest(String);
@@ -14,7 +14,7 @@ impl Digest {
     /// The digest of a value's JSON.
     ///
     /// # Panics
-    /// The value cannot be written as JSON, which all of ours can.
+    /// The value cannot be written as JSON; every type of this program can.
     #[must_use]
     pub fn of(value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
@@ -49,7 +49,7 @@ impl Digest {
     }
 }
 
-/// Two digits for each byte.
+/// Writes two hexadecimal digits for each byte.
 #[must_use]
 pub fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -1,31 +1,31 @@
-//! What a statement can do to production, as a closed set that people approve by name.
+//! What a statement can do to production: a closed set of hazards that people allow by name.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One kind of danger. Only [`Hazard::IndexBuild`] is allowed without being asked for.
+/// One hazard. Only [`Hazard::IndexBuild`] is allowed by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Hazard {
-    /// Reads a whole table and takes disk and I/O for as long as that lasts.
+    /// The statement reads a whole table, and uses disk space and I/O while it runs.
     IndexBuild,
     /// Queries that used the index get slower.
     IndexDrop,
-    /// Rows go.
+    /// Rows are deleted.
     DeletesData,
-    /// A whole table or partition with its rows goes.
+    /// A whole table or partition is dropped with its rows.
     DropTableData,
-    /// Readers and writers wait while the lock is held or queued for.
+    /// Readers and writers wait while the lock is held or waited for.
     AccessExclusiveLock,
-    /// Every row is written anew.
+    /// Every row is written again.
     TableRewrite,
-    /// What identifies a row changes.
+    /// The primary key changes.
     PrimaryKeyChange,
-    /// An object that depends on this one is built anew.
+    /// An object that depends on this one is built again.
     DependentRebuilt,
-    /// Someone outside reads it: a publication, another team's view.
+    /// Others read it: a publication, another team's view.
     ExternalReader,
 }
 
@@ -33,7 +33,7 @@ pub enum Hazard {
 pub type HazardSet = BTreeSet<Hazard>;
 
 impl Hazard {
-    /// All of them, in the order they are listed to people.
+    /// All hazards, in the order of messages.
     pub const ALL: [Self; 9] = [
         Self::IndexBuild,
         Self::IndexDrop,
@@ -79,12 +79,12 @@ impl FromStr for Hazard {
     }
 }
 
-/// What may happen without asking again.
+/// Which hazards are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approval {
-    /// Allowed by the project file or on the command line.
+    /// The hazards that the project file or the command line allows.
     pub allow: HazardSet,
-    /// Never allowed, whatever else is said.
+    /// The hazards that are forbidden, even if they are allowed elsewhere.
     pub forbid: HazardSet,
 }
 

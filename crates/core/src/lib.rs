@@ -1,5 +1,5 @@
-//! What reconcile decides: names, objects, the difference between declared and live, the plan.
-//! Never talks to a server, reads a file or looks at a clock.
+//! Makes the decisions: names, objects, the difference between the declared and the live side, the plan. Never talks to
+//! a server, reads a file or looks at a clock.
 
 pub mod address;
 pub mod change;

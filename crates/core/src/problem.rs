@@ -1,4 +1,4 @@
-//! A user's mistake: where it stands, what is wrong, what to do. Showing it is left to `config` and `cli`.
+//! A user's mistake: where it is, what is wrong, what to do. `config` and `cli` display it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +7,17 @@ use crate::source::Source;
 /// One mistake. All mistakes of a run are collected and shown together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The node that is wrong; `None` where no file is to blame.
+    /// The node that is wrong; `None` if the mistake is not in a file.
     pub at: Option<Source>,
     /// Which part of the node to mark.
     pub mark: Mark,
     /// What is wrong, in lower case.
     pub message: String,
-    /// What to do about it.
+    /// What to do about it, as a hint.
     pub hint: Option<String>,
-    /// Other places that belong to the mistake, each with what stands there.
+    /// Other places that the mistake involves, each with a label.
     pub related: Vec<(Source, String)>,
-    /// What is asked for is no mistake, and cannot be done without harm to something that is not reconcile's: people have
-    /// to decide.
+    /// The request is not a mistake, but it would harm objects that reconcile does not manage: people have to decide.
     pub refusal: bool,
 }
 
@@ -29,7 +28,7 @@ pub enum Mark {
     Value,
     /// The key that leads to the node.
     Key,
-    /// From this byte of the scalar's text on.
+    /// The text of the scalar, from this byte on.
     Text(usize),
 }
 
@@ -47,19 +46,19 @@ impl Problem {
         }
     }
 
-    /// A problem that no line of a file is to blame for.
+    /// A problem that is not in any file.
     #[must_use]
     pub fn nowhere(message: impl Into<String>) -> Self {
         Self { at: None, mark: Mark::Value, message: message.into(), hint: None, related: Vec::new(), refusal: false }
     }
 
-    /// The same, where what is declared stands in no file.
+    /// The same problem without its place, for an object that no file declares.
     #[must_use]
     pub fn without_place(self) -> Self {
         Self { at: None, related: Vec::new(), ..self }
     }
 
-    /// The same, as something that only people can decide.
+    /// The same problem, as a refusal: people have to decide.
     #[must_use]
     pub fn refusal(self) -> Self {
         Self { refusal: true, ..self }
@@ -72,21 +71,21 @@ impl Problem {
         self
     }
 
-    /// Marks the scalar from byte `offset` of its text on.
+    /// Marks the text of the scalar from byte `offset` on.
     #[must_use]
     pub fn on_text(mut self, offset: usize) -> Self {
         self.mark = Mark::Text(offset);
         self
     }
 
-    /// Adds what to do.
+    /// Adds the hint that says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds `did you mean`, where one of `known` is close to `written`.
+    /// Adds the hint `did you mean` if one of `known` is close to `written`.
     #[must_use]
     pub fn did_you_mean<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         match closest(written, known) {
@@ -95,7 +94,7 @@ impl Problem {
         }
     }
 
-    /// Adds another place that belongs to the mistake.
+    /// Adds another place that the mistake involves.
     #[must_use]
     pub fn related(mut self, at: &Source, what: impl Into<String>) -> Self {
         self.related.push((at.clone(), what.into()));
@@ -103,13 +102,13 @@ impl Problem {
     }
 }
 
-/// The known name most like the written one, if it is like it at all.
+/// The known name that is closest to the written one; `None` if none is close.
 #[must_use]
 pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
     known
         .into_iter()
-        // What is there by that very name is wrong for another reason.
+        // If exactly that name exists, the mistake has another reason.
         .filter(|name| *name != written)
         .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness > 0.8)

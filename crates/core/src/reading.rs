@@ -1,6 +1,6 @@
-//! Reads everything that a plan relies on: one snapshot of the catalogs, then what the server makes of declared SQL. When
-//! nothing has changed since the last apply, this takes three round trips: settings and snapshot, catalogs and registry, end.
-//! Who carries the statements is left to `live`.
+//! Reads everything that a plan relies on: the catalogs in one snapshot, then the server's interpretation of declared
+//! SQL. If nothing has changed since the last apply, this takes three round trips: settings and snapshot, catalogs and
+//! registry, end. `live` sends the statements.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,38 +17,38 @@ use crate::{
     server,
 };
 
-/// Relations that a mistyped name may have meant.
+/// The relations to suggest for a mistyped name.
 const RELATIONS: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c \
     JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') LIMIT 10000";
 
-/// What is read, and for which plan.
+/// What to read, for which plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {
     /// The declared side.
     pub desired: &'a Desired,
     /// How far the plan may go.
     pub scope: &'a Scope,
-    /// How names are looked up, and where the registry lives.
+    /// The search path, and the schema of the registry.
     pub session: &'a SessionSettings,
     /// How long the steps of the plan may wait.
     pub limits: TimeLimits,
 }
 
-/// The live side, and the mistakes that the server found in declared SQL: all that a plan needs of a server.
+/// Everything that a plan needs from a server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Read {
     /// The live side.
     pub live: Live,
-    /// Mistakes.
+    /// The mistakes that the server found in declared SQL.
     pub problems: Vec<Problem>,
 }
 
 impl Reading<'_> {
-    /// Reads.
+    /// Reads both.
     ///
     /// # Errors
-    /// The connection fails, a query of ours does, or an entry of the registry cannot be read.
+    /// The connection fails, the server refuses a catalog query, or a registry entry cannot be read.
     pub async fn read<S: Ask>(self, server: &mut S) -> Result<Read, S::Error>
     where
         S::Error: From<EntryError>,
@@ -67,7 +67,7 @@ impl Reading<'_> {
         Ok(Read { live, problems })
     }
 
-    /// The registry, and the live side of all kinds, in one round trip.
+    /// Reads the registry and the live side of all kinds, in one round trip.
     async fn read_catalogs<S: Ask>(
         self,
         server: &mut S,
@@ -92,7 +92,7 @@ impl Reading<'_> {
         Ok(names)
     }
 
-    /// What reads like the server's own print needs one round trip, all of it.
+    /// Reads, in one round trip, what tells whether declared SQL that equals the server's print means the same.
     async fn read_names<S: Ask>(self, server: &mut S, live: &mut Live) -> Result<(), S::Error> {
         let mut batch = Batch::default();
         if let Some(asked) = live.ask_names(self.desired, &self.session.search_path, &mut batch) {
@@ -101,7 +101,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// What is not as declared needs more, in one round trip; the snapshot ends.
+    /// Reads, in one round trip, the details of objects that are not as declared; then ends the snapshot.
     async fn read_details<S: Ask>(self, server: &mut S, live: &mut Live) -> Result<(), S::Error> {
         let mut batch = Batch::default();
         let details = live.ask_details(self.desired, &self.session.registry_schema, &mut batch);

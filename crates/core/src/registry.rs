@@ -1,4 +1,4 @@
-//! What the registry says is reconcile's own. It may have been written by another version, which knows other kinds.
+//! What reconcile manages, according to the registry. Another version, with other kinds, may have written the entries.
 
 use std::collections::BTreeMap;
 
@@ -16,49 +16,48 @@ use crate::{
     },
 };
 
-/// The registry of a database, and the routines beside it.
+/// The registry of a database, and the routines in its schema.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Registry {
-    /// Its schema and tables exist.
+    /// Whether its schema and tables exist.
     pub exists: bool,
-    /// It exists, but this role may not read it: ownership is unknown, so nothing may be dropped.
+    /// It exists, but this role may not read it. What reconcile manages is unknown, so nothing may be dropped.
     pub unreadable: bool,
-    /// What was created or adopted.
+    /// The objects that were created or adopted.
     pub managed: BTreeMap<Address, Managed>,
-    /// Entries of kinds that this version does not know; they stay as they are.
+    /// Entries of kinds that this version does not know; they do not change.
     pub unknown: Vec<Address>,
-    /// The routines of rules and of chains of views, by name.
+    /// The routines of retention rules and of chains of views, by name.
     pub routines: BTreeMap<Ident, routine::Found>,
 }
 
 /// A registry entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Managed {
-    /// Of the declaration when it was applied.
+    /// The digest of the declaration when it was applied.
     pub declared: Digest,
-    /// Of the live definition right after.
+    /// The digest of the live definition right after that.
     pub definition: Digest,
-    /// The declaration itself, of kinds that the catalogs do not hold whole.
+    /// The declaration itself, for kinds whose objects the catalogs do not hold completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declaration: Option<serde_json::Value>,
 }
 
-/// The entries, asked for. The declarations are read of some kinds only.
+/// Asks for the entries. Only the entries of some kinds include the declaration.
 pub fn ask(table: &QualifiedName, with_declaration: &[KindName], batch: &mut Batch) -> Asked {
     let sql = Sql::new("SELECT address, declared, definition, CASE WHEN address LIKE ANY (ARRAY[");
     let sql = sql.list(with_declaration, ", ", of_kind).raw("]) THEN declaration END FROM ").name(table);
     batch.ask(sql)
 }
 
-/// The relations that are declared, and those that the registry's table has, of one kind or of all: a query of (schema,
-/// name).
+/// A query for the declared relations and those in the registry's table, of one kind or of all kinds: (schema, name).
 #[must_use]
 pub fn relations<'a>(
     declared: impl Iterator<Item = &'a QualifiedName>,
     table: Option<&QualifiedName>,
     kind: Option<&KindName>,
 ) -> Sql {
-    // The first row gives the columns their type and matches nothing.
+    // The first row sets the types of the columns, and matches nothing.
     let names = declared.map(Some).chain([None]);
     let sql = Sql::new("VALUES (''::name, ''::name), ").list(names, ", ", |sql, name| match name {
         Some(name) => sql.name_literals(name),
@@ -72,12 +71,12 @@ pub fn relations<'a>(
     }
 }
 
-/// The pattern of the addresses of a kind.
+/// The `LIKE` pattern for the addresses of a kind.
 fn of_kind(sql: Sql, kind: &KindName) -> Sql {
     sql.literal(&format!("{kind}/%"))
 }
 
-/// The routines of objects, asked for: name, and what they are.
+/// Asks for the routines of objects: name and properties.
 pub fn ask_routines(registry: &Ident, batch: &mut Batch) -> Asked {
     let sql = Sql::new(
         "SELECT p.proname, jsonb_build_object('kind', p.prokind, 'body', p.prosrc, \
@@ -87,11 +86,11 @@ pub fn ask_routines(registry: &Ident, batch: &mut Batch) -> Asked {
     batch.ask(sql.literal(registry.as_str()))
 }
 
-/// An entry that cannot be read.
+/// A registry entry that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the registry's entry of {address} cannot be read: {why}")]
 pub struct EntryError {
-    /// The entry.
+    /// The address of the entry.
     pub address: Box<Address>,
     /// What is wrong with it.
     pub why: String,
@@ -101,9 +100,9 @@ impl Registry {
     /// Reads the entries.
     ///
     /// # Errors
-    /// The rows are not what the query promises.
+    /// The rows do not have the form of the query.
     pub fn read(&mut self, asked: Asked, answers: &mut Answers) -> Result<(), DecodeError> {
-        // Tens of thousands: a tree that is built at once is faster and smaller than one that grows.
+        // There may be tens of thousands: building the tree at once is faster and needs less memory.
         let mut entries = Vec::new();
         for row in answers.take(asked)?.iter() {
             let address: &str = row.get(0)?;
@@ -125,7 +124,7 @@ impl Registry {
     /// Reads the routines.
     ///
     /// # Errors
-    /// The rows are not what the query promises.
+    /// The rows do not have the form of the query.
     pub fn read_routines(&mut self, asked: Asked, answers: &mut Answers) -> Result<(), DecodeError> {
         for row in answers.take(asked)?.iter() {
             self.routines.insert(Ident::from_server(row.get(0)?), row.json(1)?);
@@ -147,7 +146,7 @@ impl Registry {
     /// The declarations of a kind as they were applied.
     ///
     /// # Errors
-    /// One of them was written by a version that writes this kind otherwise.
+    /// A version with another form of declarations wrote one of them.
     pub fn declarations<O: DeserializeOwned>(&self, kind: KindName) -> Result<Vec<(Address, O)>, EntryError> {
         let read = |(address, managed): (&Address, &Managed)| {
             let json = managed.declaration.as_ref().unwrap_or(&serde_json::Value::Null);

@@ -1,5 +1,5 @@
-//! The way back from a run: what was before it, as a declaration that is planned like any other. What a run did not
-//! begin is left alone, and what cannot be brought back is said.
+//! Undoes a run: it declares what existed before the run, and that is planned like any other declaration. Changes that
+//! the run did not begin are ignored, and notes say what cannot be restored.
 
 use crate::{
     address::Address,
@@ -11,26 +11,26 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a plan must aim at to take a run back.
+/// What a plan must reach to undo a run.
 #[derive(Debug)]
 pub struct Inverse {
-    /// What was there before, of the objects that the run touched.
+    /// What existed before, for the objects that the run touched.
     pub desired: Desired,
-    /// Those objects and no other; those of them that were not managed before, and those that are taken away only where
-    /// they are of no use, because nothing came of them in the run.
+    /// Only those objects. It also says which of them were not managed before, and which may be dropped only if they
+    /// are INVALID, because the run did not finish building them.
     pub scope: Scope,
-    /// What stays as the run left it.
+    /// Notes about what stays as the run left it.
     pub notes: Vec<Note>,
 }
 
-/// How far a run came.
+/// How far a run got.
 #[derive(Clone, Debug, Default)]
 pub struct Begun {
-    /// To its end.
+    /// Whether it has ended with success.
     pub whole: bool,
-    /// The steps that were sent, by number from 1, and whether anything may have come of each.
+    /// The steps that were sent, by number from 1, and whether each one may have had an effect.
     pub steps: BTreeMap<usize, bool>,
-    /// What the registry has from it.
+    /// The addresses that the run recorded in the registry.
     pub recorded: BTreeSet<Address>,
 }
 
@@ -40,7 +40,7 @@ impl Begun {
         self.whole || sent || self.recorded.contains(&placed.change.address)
     }
 
-    /// Whether nothing can have come of a change but something INVALID.
+    /// Whether a change can have left nothing but something INVALID.
     fn came_to_nothing(&self, placed: Placed<'_>) -> bool {
         let fruitful = placed.steps().any(|(number, _)| self.steps.get(&number) == Some(&true));
         !self.whole && !fruitful && !self.recorded.contains(&placed.change.address)
@@ -48,7 +48,7 @@ impl Begun {
 }
 
 impl Inverse {
-    /// The way back from `run`, which came as far as `begun`. What `declared` protects is not taken away.
+    /// What undoes `run`, which got as far as `begun` says. Objects that `declared` protects are not dropped.
     #[must_use]
     pub fn of(run: &Plan, begun: &Begun, declared: &Desired) -> Self {
         let protected: BTreeSet<_> = declared.protected().collect();
@@ -68,7 +68,7 @@ impl Inverse {
     }
 }
 
-/// The changes that a run began, and those whose steps stand at another one of them.
+/// The changes that a run began, and those whose steps are part of another one of these changes.
 fn with_companions<'a>(run: &'a Plan, begun: &Begun) -> Vec<Placed<'a>> {
     let placed = run.placed();
     let of = |action| move |placed: &&Placed<'_>| placed.change.action == action;
@@ -79,7 +79,7 @@ fn with_companions<'a>(run: &'a Plan, begun: &Begun) -> Vec<Placed<'a>> {
         .filter(|p| begun.has(**p))
         .map(|p| p.change.address.relation())
         .collect();
-    // A replacement may have taken an index that was given up under its own name.
+    // A replacement may have taken the place of a released index with its name.
     let taken = |change: &PlannedChange| {
         change.action == Action::Forget && change.before.is_some() && replaced.contains(change.address.relation())
     };
@@ -88,7 +88,7 @@ fn with_companions<'a>(run: &'a Plan, begun: &Begun) -> Vec<Placed<'a>> {
     placed.iter().copied().filter(takes_part).collect()
 }
 
-/// The names of several change hands in one transaction, which the first of them carries.
+/// Whether several objects swap names in one transaction, whose steps belong to the first change.
 fn is_exchange(change: &PlannedChange) -> bool {
     let given_up = |record: &Record| match (record, &change.before) {
         (Record::Forget { address }, Some(before)) => *address == before.address(),
@@ -120,7 +120,7 @@ impl Collected {
                 self.formers.restore(change, before, &mut self.undoing);
             }
             (Action::Adopt, _) => self.let_go(change, "the run had adopted it; it stays as it is"),
-            // What it replaced was of no use; where nobody had asked for it before, it goes.
+            // The replaced object was unusable. If it was not managed before, the new one is dropped.
             (Action::Repair, Some(before)) if !change.prior.managed && is_rebuilt(change, &before.address()) => {
                 self.touch(change);
             }
@@ -141,7 +141,7 @@ impl Collected {
         self.undoing.release.insert(change.address.clone(), reason.to_owned());
     }
 
-    /// What a change that came to no end left: itself, or parts on partitions that nothing is attached to.
+    /// Finds what an unfinished change left: its object, or parts on partitions that are not attached.
     fn remains(&mut self, placed: Placed<'_>, begun: &Begun) {
         let change = placed.change;
         if change.action == Action::Create && begun.came_to_nothing(placed) {
@@ -174,7 +174,7 @@ impl Collected {
     }
 }
 
-/// Whether what stood there before was dropped first.
+/// Whether the change dropped the previous object first.
 fn is_rebuilt(change: &PlannedChange, before: &Address) -> bool {
     change.steps.iter().any(|step| match step.effect() {
         Some(Effect::IndexGone { table, index }) => {

@@ -1,4 +1,4 @@
-//! Which objects a plan is about: those that take part, and those that are not reconcile's own in the end.
+//! Which objects a plan is about, and which of them reconcile no longer manages afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,57 +6,58 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 
-/// `--only` and `--exclude`.
+/// The flags `--only` and `--exclude`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
-    /// Nothing else; `None`: everything.
+    /// Only these objects; `None`: all objects.
     pub only: Option<Vec<Address>>,
-    /// Not these.
+    /// Objects to leave out.
     pub exclude: Vec<Address>,
 }
 
 impl Filter {
-    /// Nothing but these.
+    /// Limits a plan to these objects.
     #[must_use]
     pub fn only(addresses: impl IntoIterator<Item = Address>) -> Self {
         Self { only: Some(addresses.into_iter().collect()), exclude: Vec::new() }
     }
 
-    /// Whether it is asked for by its own address.
+    /// Whether the flags name this address.
     #[must_use]
     pub fn names(&self, address: &Address) -> bool {
         self.only.as_ref().is_some_and(|only| only.contains(address))
     }
 
-    /// Whether an object takes part.
+    /// Whether the flags admit an object.
     #[must_use]
     pub fn admits(&self, address: &Address) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(address)) && !self.exclude.contains(address)
     }
 }
 
-/// Objects that are left standing and not managed in the end, each with the reason that a reader of the plan is given.
+/// Objects that stay but are no longer managed, each with the reason that the plan shows.
 pub type Release = BTreeMap<Address, String>;
 
 /// How far a plan may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
-    /// What may be changed at all.
+    /// Which objects may change.
     pub filter: Filter,
-    /// What is left standing, whatever needs it.
+    /// Which objects stay, whatever depends on that, and are no longer managed.
     pub release: Release,
-    /// What a build may have left INVALID: dropped as such, and left alone where somebody else has built it since.
+    /// Indexes that a build may have left INVALID: they are dropped if they are INVALID, and ignored if somebody has
+    /// built them since.
     pub remnants: BTreeSet<Address>,
 }
 
 impl Scope {
-    /// Whether an object takes part.
+    /// Whether an object may change.
     #[must_use]
     pub fn admits(&self, address: &Address) -> bool {
         self.filter.admits(address)
     }
 
-    /// Why an object is left standing and no longer managed.
+    /// Why an object stays and is no longer managed.
     #[must_use]
     pub fn released(&self, address: &Address) -> Option<&String> {
         self.release.get(address)

@@ -1,4 +1,4 @@
-//! What a server says of itself and of us, and the names that exist on it, which is the same for all kinds.
+//! What a server says about itself and about this role, and the names that exist on it; it is the same for all kinds.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,19 +11,19 @@ use crate::{
     },
 };
 
-/// From this many relations on, hash joins over whole catalogs beat a probe for each relation.
+/// From this number of relations on, hash joins over whole catalogs are faster than a lookup for each relation.
 const BULK_RELATIONS: usize = 500;
 
-/// The text of statements is read before any of them runs, so this one cannot stand in the batch that needs it. Poolers
-/// know it, and give each client its own (pgbouncer's `track_extra_parameters`).
+/// The server parses all statements of a batch before it runs any of them, so this setting cannot be in the batch that
+/// needs it. Poolers know the setting, and keep the value of each client (pgbouncer's `track_extra_parameters`).
 pub const FIRST: &str = "SET standard_conforming_strings = on";
 
 /// Which database a plan belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseId {
-    /// `pg_control_system()`: made by initdb, shared with standbys.
+    /// The identifier from `pg_control_system()`: initdb creates it, standbys share it.
     pub system_identifier: String,
-    /// The database within that cluster.
+    /// The name of the database in that cluster.
     pub name: String,
     /// `server_version_num`, such as 150018.
     pub server_version: u32,
@@ -32,17 +32,18 @@ pub struct DatabaseId {
 /// Names that exist in the database.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Vocabulary {
-    /// Relations that can carry indexes, outside the system schemas. Filled when a declared relation is missing.
+    /// Relations that can have indexes, outside the system schemas. They are read only if a declared relation is
+    /// missing.
     pub relations: Vec<String>,
     /// Access methods for indexes.
     pub methods: Vec<String>,
     /// Tablespaces.
     pub tablespaces: Vec<String>,
-    /// The one where the database puts what names none.
+    /// The tablespace for objects that name none.
     pub default_tablespace: String,
 }
 
-/// What the server said about itself and us.
+/// What the server said about itself and about this role.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked by itself")]
 pub struct ServerFacts {
@@ -50,13 +51,13 @@ pub struct ServerFacts {
     pub database: DatabaseId,
     /// The names that exist on it.
     pub vocabulary: Vocabulary,
-    /// It cannot be written to: a standby, or read-only by its settings.
+    /// It refuses writes: it is a standby, or its settings make it read-only.
     pub read_only: bool,
-    /// We may create temporary tables.
+    /// Whether this role may create temporary tables.
     pub temporary: bool,
-    /// The registry's table exists.
+    /// Whether the registry's table exists.
     pub registry_exists: bool,
-    /// We may read it.
+    /// Whether this role may read it.
     pub registry_readable: bool,
 }
 
@@ -66,7 +67,8 @@ pub fn registry_table(session: &SessionSettings) -> QualifiedName {
     QualifiedName::new(session.registry_schema.clone(), Ident::from_server("resource"))
 }
 
-/// Opens the snapshot that everything is read in, of so many relations, and asks who and where we are.
+/// Opens the snapshot for all reading, and asks for the facts about server and role. `relations` is the number of
+/// relations to read.
 ///
 /// # Errors
 /// The connection or the server fails.

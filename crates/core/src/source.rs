@@ -1,5 +1,5 @@
-//! Where in the YAML a thing was declared, as a path from the root of its file.
-//! Lines and columns are found only when a problem is shown, by the `config` crate.
+//! Where a thing was declared in the YAML, as a path from the root of its file. The `config` crate finds lines and
+//! columns, only when a problem is shown.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ pub struct FileId(pub u32);
 pub struct Source {
     /// Which file.
     pub file: FileId,
-    /// The way from the file's root to the node.
+    /// The path from the file's root to the node.
     pub path: Arc<[Segment]>,
 }
 
 impl Source {
-    /// Declared in no file: what stands in the registry, or stood before a run.
+    /// The place of what no file declares: it comes from the registry, or from before a run.
     #[must_use]
     pub fn nowhere() -> Self {
         Self::file(FileId(u32::MAX))

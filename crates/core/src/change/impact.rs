@@ -1,55 +1,55 @@
-//! How much a change is about: what carries it, and the rows that it lets go.
+//! The size of a change: its relation, and the rows that it would delete.
 
 use serde::{Deserialize, Serialize};
 
 use crate::postgres::name::QualifiedName;
 
-/// How much a change is about.
+/// The size of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impact {
-    /// What carries the object, to judge the cost by.
+    /// The relation of the object, to estimate the cost.
     pub relation: RelationSize,
-    /// Rows that it would let go; `None`: it lets none go.
+    /// The rows that it would delete; `None` if it deletes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
 }
 
-/// How big a relation is: the bytes of now, the rows as of its last VACUUM or ANALYZE.
+/// The size of a relation: current bytes, and rows as of its last VACUUM or ANALYZE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelationSize {
     /// The relation.
     pub name: QualifiedName,
-    /// Bytes of its main fork, partitions included.
+    /// Bytes of its main fork, including its partitions.
     pub bytes: u64,
-    /// Rows; `None` where nothing was ever analysed.
+    /// An estimate of its rows; `None` if it was never analysed.
     pub rows: Option<u64>,
 }
 
-/// How many rows are past their time, as the planner estimates it from its statistics.
+/// How many rows have expired, as the planner estimates from its statistics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Rows that would go now.
+    /// Rows that would be deleted now.
     pub rows: u64,
-    /// Bytes of them, by the average width of a row.
+    /// Their size in bytes, by the average width of a row.
     pub bytes: u64,
-    /// Rows that the rule in force would let go now; `None`: there is none.
+    /// Rows that the previous rule would delete now; `None` if there is no previous rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
-    /// Batches that it takes, at least.
+    /// The least number of batches.
     pub batches: u64,
-    /// The oldest row, where an index tells.
+    /// The oldest row, if an index can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<String>,
 }
 
 impl Impact {
-    /// Of what has no size yet, or none that matters.
+    /// For a relation that has no size yet, or whose size does not matter.
     #[must_use]
     pub fn unknown(relation: &QualifiedName) -> Self {
         Self::of(relation, 0, None)
     }
 
-    /// Of a relation of this size.
+    /// For a relation of this size.
     #[must_use]
     pub fn of(relation: &QualifiedName, bytes: u64, rows: Option<u64>) -> Self {
         Self { relation: RelationSize { name: relation.clone(), bytes, rows }, estimate: None }

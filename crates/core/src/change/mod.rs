@@ -1,4 +1,5 @@
-//! What happens to one object, as its kind plans it: `O` is the kind's own object, and any kind's in a whole plan.
+//! What happens to one object, as its kind plans it. `O` is the kind's own object type; a whole plan uses the type for
+//! all kinds.
 
 mod impact;
 mod parameters;
@@ -19,40 +20,41 @@ pub struct Change<O> {
     pub address: Address,
     /// What happens to it.
     pub action: Action,
-    /// Why.
+    /// Why it happens.
     pub reason: String,
-    /// As it is now.
+    /// The object as it is now.
     pub before: Option<O>,
-    /// As it shall be.
+    /// The object as it will be.
     pub after: Option<O>,
-    /// What else was so before, to take the change back by.
+    /// More about the state before, which undoing the change needs.
     pub prior: Prior,
-    /// Of the live facts that this change relies on.
+    /// The digest of the live facts that this change relies on.
     pub relies_on: Digest,
-    /// Changes of one lane run one after the other; those of different lanes never wait for each other's locks. The top of
-    /// the partition tree that its relation is part of, or what its kind gives to changes that take turns.
+    /// Changes in one lane run one after the other; changes in different lanes never wait for each other's locks. The
+    /// lane is the root of the relation's partition tree, or a lane that the kind sets for changes that must not run
+    /// side by side.
     #[serde(rename = "tree")]
     pub lane: QualifiedName,
-    /// Of all steps together.
+    /// The hazards of all steps.
     pub hazards: HazardSet,
-    /// How much it is about.
+    /// The size of the change.
     #[serde(flatten)]
     pub impact: Impact,
-    /// What runs, in order.
+    /// The steps, in execution order.
     pub steps: Vec<Step>,
-    /// What the registry holds once all steps are done.
+    /// What the registry records once all steps are done.
     #[serde(default)]
     pub records: Vec<Record>,
 }
 
-/// What an object was before a change, besides its definition.
+/// The state of an object before a change, besides its definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prior {
-    /// It was in the registry.
+    /// Whether it was in the registry.
     pub managed: bool,
-    /// It was there and could be used.
+    /// Whether it existed and was usable.
     pub valid: bool,
-    /// What hung on it and would not come back with it, in words; also what came to hang on it.
+    /// What depended on it, or depends on it now, and would not be restored; in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hangs: Vec<String>,
 }
@@ -61,26 +63,26 @@ pub struct Prior {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// It comes to be.
+    /// It is created.
     Create,
     /// A property changes in place.
     Update,
-    /// A new one takes its place.
+    /// A new object replaces it.
     Replace,
-    /// It goes.
+    /// It is dropped.
     Drop,
-    /// It keeps everything but its name.
+    /// Only its name changes.
     Rename,
-    /// It is there as declared; the registry takes note.
+    /// It exists as declared, and the registry records it.
     Adopt,
-    /// What an interrupted run left is brought in order.
+    /// What an interrupted run left is repaired.
     Repair,
-    /// It is gone already; the registry takes note.
+    /// It does not exist any more, and the registry forgets it.
     Forget,
 }
 
 impl Action {
-    /// The sign in front of a change, in Terraform's manner.
+    /// The sign in front of a change, as in Terraform.
     #[must_use]
     pub fn sign(self) -> &'static str {
         match self {
@@ -94,7 +96,7 @@ impl Action {
         }
     }
 
-    /// Whether the database will differ afterwards.
+    /// Whether it changes the database, besides the registry.
     #[must_use]
     pub fn changes_the_database(self) -> bool {
         match self {
@@ -121,7 +123,7 @@ pub struct Summary {
     pub adopt: usize,
     /// `!`
     pub repair: usize,
-    /// Registry entries of objects that are gone.
+    /// Registry entries of objects that do not exist any more.
     pub forget: usize,
 }
 
@@ -146,36 +148,36 @@ impl Summary {
     }
 }
 
-/// What the registry is told about an address.
+/// What the registry records for an address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// It is reconcile's own.
+    /// reconcile manages the object.
     Manage {
         /// The object.
         address: Address,
-        /// Of its declaration.
+        /// The digest of its declaration.
         declared: Digest,
-        /// Of its definition in canonical form.
+        /// The digest of its definition in canonical form.
         definition: Digest,
-        /// The declaration, for people and for later undoing.
+        /// The declaration, for people and for a later rollback.
         declaration: serde_json::Value,
     },
-    /// It no longer is.
+    /// reconcile no longer manages the object.
     Forget {
         /// The object.
         address: Address,
     },
 }
 
-/// Something that a reader of the plan should know.
+/// Information for the reader of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The object it is about.
     pub address: Address,
-    /// What there is to know.
+    /// The text.
     pub text: String,
-    /// It is about the role that planned; another role may apply.
+    /// It depends on the role that planned; another role may apply.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_role: bool,
 }
@@ -189,7 +191,7 @@ impl Note {
 }
 
 impl<O> Change<O> {
-    /// The same, with objects of another type.
+    /// The same change, with objects of another type.
     pub fn map<P>(self, into: impl Fn(O) -> P) -> Change<P> {
         Change {
             address: self.address,
@@ -209,10 +211,10 @@ impl<O> Change<O> {
 }
 
 impl Record {
-    /// That an object is reconcile's own from now on.
+    /// Records that reconcile manages an object.
     ///
     /// # Panics
-    /// The object cannot be written as JSON, which all of ours can.
+    /// The object cannot be written as JSON; every type of this program can.
     #[must_use]
     pub fn manage(address: Address, declared: &Digest, definition: Digest, declaration: &impl Serialize) -> Self {
         match serde_json::to_value(declaration) {

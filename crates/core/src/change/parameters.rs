@@ -1,4 +1,4 @@
-//! Storage parameters that change in place, whatever has them.
+//! Changes storage parameters in place, for any object that has them.
 
 use super::{Step, TimeLimits};
 use crate::{
@@ -6,17 +6,17 @@ use crate::{
     postgres::{lock::Lock, name::Ident, parameters::Parameters, sql::Sql},
 };
 
-/// What lies between the parameters that are and those that are declared.
+/// The difference between the live and the declared parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterChange {
     /// New values.
     pub set: Parameters,
-    /// Back to the default.
+    /// The parameters that go back to their default.
     pub reset: Vec<Ident>,
 }
 
 impl ParameterChange {
-    /// `None`: nothing differs.
+    /// Compares the parameters. `None`: nothing differs.
     #[must_use]
     pub fn between(live: Option<&Parameters>, declared: &Parameters) -> Option<Self> {
         let none = Parameters::new();
@@ -57,7 +57,7 @@ impl ParameterChange {
     }
 }
 
-/// Only some parameters can change while others read (PostgreSQL's `reloptions.c`).
+/// Only some parameters can change without blocking readers (PostgreSQL's `reloptions.c`).
 fn step<'n>(sql: Sql, mut names: impl Iterator<Item = &'n Ident>, limits: TimeLimits) -> Step {
     let gentle = |name: &Ident| {
         let name = name.as_str();
@@ -71,7 +71,7 @@ fn step<'n>(sql: Sql, mut names: impl Iterator<Item = &'n Ident>, limits: TimeLi
     Step { hazards, ..Step::brief(sql, Some(Lock::AccessExclusiveLock), limits) }
 }
 
-/// One spelling for the booleans that PostgreSQL stores as they were written.
+/// PostgreSQL stores booleans as they were written; this gives them one spelling.
 fn one_spelling(value: &str) -> String {
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => "on".to_owned(),

@@ -1,4 +1,4 @@
-//! One statement of a plan, with all that its execution needs to know.
+//! One statement of a plan, with everything that its execution needs.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
 pub struct Step {
     /// The statement, without a semicolon.
     pub sql: Sql,
-    /// Within which transaction it runs, if any.
+    /// In which transaction it runs, if any.
     pub execution: Execution,
     /// The strongest table lock that it takes.
     pub lock: Option<Lock>,
@@ -28,30 +28,30 @@ pub struct Step {
     pub hazards: HazardSet,
     /// How long it may wait and run.
     pub timeouts: Timeouts,
-    /// The statement that takes it back. It is for the reader of a plan and of the history: `rollback` plans anew, from
-    /// what is there by then (`rollback.rs`).
+    /// The statement that undoes it, for the reader of a plan and of the history. `rollback` does not run it: it plans
+    /// again from the current state (`rollback.rs`).
     pub undo: Option<Sql>,
-    /// The index that it makes and that stays INVALID until the last step of its change. A change that fails drops it
-    /// again.
+    /// The index that it creates, if that index stays INVALID until the last step of the change. A change that fails
+    /// drops the index.
     pub unfinished: Option<Unfinished>,
 }
 
-/// Within which transaction a statement runs, if any.
+/// In which transaction a statement runs, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Execution {
-    /// In a transaction, which its entry in the history is part of: the entry tells whether the step happened. Steps of
-    /// one change with the same number share a transaction; without a number, the step has its own.
+    /// In a transaction, together with its entry in the history: the entry tells whether the step happened. Steps of
+    /// one change with the same number share a transaction; a step without a number has its own.
     Together(Option<u32>),
-    /// Outside any transaction, as PostgreSQL demands for this statement. Its effect tells whether it happened.
+    /// Outside any transaction, as PostgreSQL requires for this statement. Its effect tells whether the step happened.
     Alone(Effect),
 }
 
 impl Step {
-    /// A statement that takes its lock for an instant, and must not make others queue while it waits.
+    /// A statement that holds its lock only briefly. Others must not queue behind it for long while it waits.
     #[must_use]
     pub fn brief(sql: Sql, lock: Option<Lock>, limits: TimeLimits) -> Self {
         let lock_ms = Some(milliseconds(limits.lock_timeout));
-        // A lock timeout counts for each lock anew, and a partitioned table has many.
+        // The server applies a lock timeout to each lock, and a partitioned table has many locks.
         let statement_ms = lock_ms.filter(|_| lock.is_none_or(Lock::blocks_others));
         Self {
             sql,
@@ -72,13 +72,13 @@ impl Step {
         Self { timeouts: Timeouts { lock_ms: None, statement_ms }, ..step }
     }
 
-    /// The statement that makes a routine what it should be.
+    /// The statement that creates or replaces a routine.
     #[must_use]
     pub fn of_routine(routine: &Routine, limits: TimeLimits) -> Self {
         Self { undo: Some(routine.drop()), ..Self::brief(routine.create(), None, limits) }
     }
 
-    /// The same step in a transaction that it shares, by its number.
+    /// The same step in a shared transaction, identified by its number.
     #[must_use]
     pub fn together(self, transaction: u32) -> Self {
         Self { execution: Execution::Together(Some(transaction)), ..self }
@@ -90,7 +90,7 @@ impl Step {
         Self { execution: Execution::Alone(effect), ..self }
     }
 
-    /// The number of the transaction that it shares with other steps.
+    /// The number of the transaction that it shares with other steps; `None` if it shares none.
     #[must_use]
     pub fn transaction(&self) -> Option<u32> {
         match self.execution {
@@ -99,7 +99,7 @@ impl Step {
         }
     }
 
-    /// What it leads to, if no transaction can hold it.
+    /// Its effect, if the step runs outside any transaction.
     #[must_use]
     pub fn effect(&self) -> Option<&Effect> {
         match &self.execution {
@@ -108,7 +108,7 @@ impl Step {
         }
     }
 
-    /// The index that it makes, and the relation of that index.
+    /// The relation and the index that it creates.
     #[must_use]
     pub fn makes(&self) -> Option<(&QualifiedName, &QualifiedName)> {
         match (self.effect(), &self.unfinished) {
@@ -119,7 +119,7 @@ impl Step {
     }
 }
 
-/// A step as plans have it in JSON.
+/// A step in the JSON of plans.
 #[derive(Serialize, Deserialize)]
 struct WrittenStep {
     sql: Sql,
@@ -159,29 +159,29 @@ impl TryFrom<WrittenStep> for Step {
     }
 }
 
-/// An index that waits for its parts.
+/// An index whose parts are not attached yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// What carries it.
+    /// The relation of the index.
     pub table: QualifiedName,
     /// The index.
     pub index: QualifiedName,
 }
 
-/// What a statement outside any transaction leads to, so that it can be looked up where nobody saw its end.
+/// The effect of a statement outside any transaction. It can be looked up if the end of the statement is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// The index is there and can be used. An interrupted build leaves it INVALID.
+    /// The index exists and is valid. An interrupted build leaves it INVALID.
     IndexValid {
-        /// What carries it.
+        /// The relation of the index.
         table: QualifiedName,
         /// The index.
         index: QualifiedName,
     },
-    /// No index has this name any more. An interrupted drop leaves it INVALID.
+    /// No index has this name. An interrupted drop leaves it INVALID.
     IndexGone {
-        /// What carried it.
+        /// The relation that had the index.
         table: QualifiedName,
         /// The index.
         index: QualifiedName,
@@ -189,7 +189,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The query that tells whether it came about: one row with one boolean.
+    /// The query that tells whether the effect is there: one row with one boolean.
     #[must_use]
     pub fn came_about(&self) -> Sql {
         match self {
@@ -202,7 +202,7 @@ impl Effect {
         }
     }
 
-    /// What carries the index.
+    /// The relation of the index.
     #[must_use]
     pub fn table(&self) -> &QualifiedName {
         match self {
@@ -210,7 +210,7 @@ impl Effect {
         }
     }
 
-    /// The index that a failure leaves INVALID and that nothing needs: to be dropped at once.
+    /// The index that a failed build leaves INVALID and that has to be dropped at once.
     #[must_use]
     pub fn remnant(&self) -> Option<&QualifiedName> {
         match self {
@@ -220,32 +220,32 @@ impl Effect {
     }
 }
 
-/// How long a statement may wait and run. `None`: as long as it takes.
+/// How long a statement may wait and run. `None`: without a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
-    /// Milliseconds for each lock.
+    /// The limit for each lock, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock_ms: Option<u64>,
-    /// Milliseconds for the statement.
+    /// The limit for the statement, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement_ms: Option<u64>,
 }
 
-/// The waiting times that a project allows.
+/// The limits that a project sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeLimits {
-    /// For statements that others would queue behind.
+    /// The lock timeout of statements that others would queue behind.
     pub lock_timeout: Duration,
-    /// For concurrent builds and drops, which nobody waits for.
+    /// The limit of concurrent builds and drops, which nobody waits for.
     pub build_timeout: Duration,
 }
 
-/// How a session must be set up for the steps to mean what they say.
+/// The session settings that the steps depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSettings {
-    /// For names without a schema inside expressions.
+    /// The search path, for names without a schema in expressions.
     pub search_path: Vec<Ident>,
-    /// Where registry and history live.
+    /// The schema of the registry and the history.
     pub registry_schema: Ident,
 }
 

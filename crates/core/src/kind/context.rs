@@ -1,4 +1,4 @@
-//! What a kind plans against, the same for all kinds.
+//! What all kinds plan with.
 
 use crate::{
     change::{SessionSettings, TimeLimits},
@@ -7,30 +7,30 @@ use crate::{
     scope::Scope,
     server::{DatabaseId, Vocabulary},
 };
-/// What a kind plans against, beside its own sides.
+/// What a kind plans with, besides its declared and live side.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// Where the live side was read.
+    /// The database that the live side was read from.
     pub database: &'a DatabaseId,
-    /// The names that exist there.
+    /// The names that exist in it.
     pub vocabulary: &'a Vocabulary,
-    /// What is reconcile's own.
+    /// What reconcile manages.
     pub registry: &'a Registry,
     /// How far the plan may go.
     pub scope: &'a Scope,
     /// How long steps may wait.
     pub limits: TimeLimits,
-    /// How the session of the steps is set up.
+    /// The session settings of the steps.
     pub session: &'a SessionSettings,
-    /// Who runs what is due; `None` where the project does not say.
+    /// Who runs the work that is due; `None` if the project does not say.
     pub scheduler: Option<Runner>,
 }
 
-/// What a kind asks the server with, beside its own sides.
+/// What a kind needs to ask the server, besides its declared and live side.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
-    /// As for planning.
+    /// What it plans with.
     pub context: Context<'a>,
-    /// This role may make temporary objects here, which the server parses and prints declared SQL with.
+    /// Whether this role may create temporary objects. The server parses and prints declared SQL with them.
     pub may_make_temporary: bool,
 }

@@ -1,19 +1,19 @@
-//! What one object tells people.
+//! How an object is shown to people.
 
 use crate::change::Action;
 
 /// One object of a kind, declared or live, as plans show it.
 pub trait Describe: Sized {
-    /// Its definition over several lines, for people to compare.
+    /// Its definition in several lines, for comparison.
     fn lines(&self) -> String;
 
-    /// The same, with what it does not declare left as it was `before`.
+    /// The same object, with what it does not declare as it was `before`.
     #[must_use]
     fn over(self, _before: &Self) -> Self {
         self
     }
 
-    /// Whether a plan shows the lines of a new one: no statement that makes it says what it means.
+    /// Whether a plan shows the lines of a new object, because no statement shows its definition.
     fn is_shown_when_new(&self) -> bool {
         false
     }

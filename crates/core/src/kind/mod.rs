@@ -1,5 +1,5 @@
-//! The seam between the planner and the kinds of objects: what a kind has to say. Which kinds there are is left to
-//! `kinds`, and what is made of their parts to `planner`.
+//! The interface between the planner and the kinds of objects. `kinds` has the list of kinds; `planner` combines their
+//! parts.
 
 mod context;
 mod describe;
@@ -23,28 +23,30 @@ use crate::{
 
 /// A kind of objects. Its functions are pure.
 pub trait Kind {
-    /// What its addresses begin with.
+    /// The first part of its addresses.
     const NAME: KindName;
-    /// What follows in them.
+    /// The form of the rest.
     const SHAPE: Shape;
-    /// An address, for people.
+    /// An example of an address, for messages.
     const EXAMPLE: &'static str;
-    /// Whether the registry's declarations are part of its live side: the catalogs do not hold it whole.
+    /// Whether the registry's declarations are part of its live side, because the catalogs do not hold the objects
+    /// completely.
     const READS_DECLARATIONS: bool;
-    /// The routines in reconcile's own schema that its objects share, in the order in which they can be dropped.
+    /// The routines in reconcile's own schema that its objects share, in the order of dropping.
     const ROUTINES: &'static [SharedRoutine];
 
     /// One object, declared or live.
     type Object: Describe + Clone + Eq + Serialize + DeserializeOwned;
-    /// Both of its sides, and those of the kinds that it builds on.
+    /// The declared and the live side of this kind, and of the kinds that it depends on.
     type View<'a>: Copy;
-    /// What has to be declared to bring back what was before a run.
+    /// The declarations that restore the state before a run.
     type Former: Default;
 
-    /// What leads from the live to the declared side; `ahead` tells what the kinds planned before will have done.
+    /// Plans the changes from the live to the declared side. `ahead` says what the kinds that are planned earlier will
+    /// change.
     fn plan(context: Context<'_>, view: Self::View<'_>, ahead: &Projection) -> Part<Self::Object>;
 
-    /// Declares what was before a change, and says what does not come back.
+    /// Declares the state before a change, and notes what cannot be restored.
     fn restore<O>(
         change: &Change<O>,
         before: &Self::Object,
@@ -53,15 +55,15 @@ pub trait Kind {
         former: &mut Self::Former,
     );
 
-    /// An object takes part in the way back.
+    /// Notes that a rollback involves an object.
     fn touch(_address: &Address, _former: &mut Self::Former) {}
 
-    /// What stays of an object that a run made, once it is gone again.
+    /// What remains of an object that a run created, after it is dropped again.
     fn lasting<O>(_change: &Change<O>) -> Option<&'static str> {
         None
     }
 
-    /// The statements that make the shared routines in reconcile's own schema.
+    /// The statements that create the shared routines in reconcile's own schema.
     #[must_use]
     fn routines(_registry: &Ident) -> Vec<Sql> {
         Vec::new()

@@ -6,33 +6,33 @@ use crate::{
     problem::Problem,
 };
 
-/// When a change runs, before the order of kinds counts.
+/// When a change runs. Changes of one stage run in the order of kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Objects that queries use.
     Objects,
-    /// Jobs that go, before what they call.
+    /// Jobs that are removed, before what they call is dropped.
     Unscheduling,
-    /// What is due at its time.
+    /// Policies that run when they are due.
     Policies,
-    /// Jobs that come or change, after what they call.
+    /// Jobs that are created or changed, after what they call.
     Scheduling,
 }
 
 /// What a kind contributes to a plan.
 #[derive(Debug)]
 pub struct Part<O> {
-    /// Changes in the order in which they run within their stage. The numbers of transactions count from 0 within each.
+    /// The changes in execution order within their stage. Each change numbers its transactions from 0.
     pub changes: Vec<(Stage, Change<O>)>,
-    /// What changes nothing and is worth knowing.
+    /// Information that changes nothing.
     pub notes: Vec<Note>,
-    /// What the registry is told of objects that do not change.
+    /// What the registry records for objects that do not change.
     pub records: Vec<Record>,
     /// The user's mistakes.
     pub problems: Vec<Problem>,
-    /// Objects of declared relations that nobody declared, and that stay as they are.
+    /// The number of undeclared objects of declared relations; they do not change.
     pub left_alone: usize,
-    /// What will be there once the changes have run.
+    /// What the changes will have changed.
     pub projects: Projection,
 }
 
@@ -50,7 +50,7 @@ impl<O> Default for Part<O> {
 }
 
 impl<O> Part<O> {
-    /// The same, with objects of another type.
+    /// The same part, with objects of another type.
     pub fn map<P>(self, into: impl Fn(O) -> P) -> Part<P> {
         Part {
             changes: self.changes.into_iter().map(|(stage, change)| (stage, change.map(&into))).collect(),

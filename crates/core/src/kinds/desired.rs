@@ -18,7 +18,7 @@ pub struct Declarations {
     pub matviews: Vec<Declared<Matview>>,
     /// Retention rules.
     pub rules: Vec<Declared<Rule>>,
-    /// Who runs what is due; `None` where the project does not say.
+    /// Who runs the work that is due; `None` if the project does not say.
     pub scheduler: Option<Runner>,
 }
 
@@ -58,7 +58,7 @@ impl Desired {
             .collect();
         let of_rules: Vec<_> = rules.iter().map(|rule| rule.digest.as_str()).collect();
         let mut digest = Digest::of(&(contents, of_rules));
-        // What a project has none of leaves the digest as it was before there could be any.
+        // An empty list does not enter the digest, so that the digest is the same as in versions without that kind.
         if !matviews.is_empty() {
             let of_views: Vec<_> = matviews.iter().map(|view| view.digest.as_str()).collect();
             digest = Digest::of(&(digest, of_views));
@@ -74,14 +74,14 @@ impl Desired {
         self.relations.iter().flat_map(|relation| &relation.indexes)
     }
 
-    /// The addresses of all that is declared by itself; jobs follow from other objects.
+    /// The addresses of all declared objects; jobs are not declared by themselves.
     pub fn addresses(&self) -> impl Iterator<Item = Address> {
         let indexes = self.indexes().map(|declared| declared.object.address());
         let views = self.matviews.iter().map(|declared| declared.object.address());
         indexes.chain(views).chain(self.rules.iter().map(|declared| declared.object.address()))
     }
 
-    /// The addresses of what is protected.
+    /// The addresses of protected objects.
     pub fn protected(&self) -> impl Iterator<Item = Address> {
         self.indexes().filter(|declared| declared.protect).map(|declared| declared.object.address())
     }

@@ -21,16 +21,16 @@ use crate::{
     server::{DatabaseId, Vocabulary},
 };
 
-/// The live side: what the catalogs and the registry said, in one snapshot, and what the server made of declared SQL.
+/// The live side: the catalogs and the registry in one snapshot, and the server's interpretation of declared SQL.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Live {
-    /// Where it was read.
+    /// The database that it was read from.
     pub database: DatabaseId,
-    /// The names that exist there.
+    /// The names that exist in it.
     pub vocabulary: Vocabulary,
-    /// What is reconcile's own.
+    /// What reconcile manages.
     pub registry: Registry,
-    /// Indexes, and what carries them.
+    /// Indexes and their relations.
     pub index: index::Live,
     /// Materialized views.
     pub matview: matview::Live,
@@ -40,7 +40,7 @@ pub struct Live {
     pub schedule: schedule::Live,
 }
 
-/// What was asked for of all kinds, in the first batch of a snapshot.
+/// The queries for all kinds in the first batch of a snapshot.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked {
     index: index::read::Relations,
@@ -49,7 +49,7 @@ pub(crate) struct Asked {
     cron: batch::Asked,
 }
 
-/// What was asked for where it turned out to be needed.
+/// The queries for details, if they are needed.
 #[derive(Clone, Copy)]
 pub(crate) struct Details {
     index: index::details::Details,
@@ -58,7 +58,7 @@ pub(crate) struct Details {
     jobs: Option<batch::Asked>,
 }
 
-/// Asks for the live side of all kinds. `entries`: the registry's table, where it can be read.
+/// Asks for the live side of all kinds. `entries` is the registry's table, if it can be read.
 pub(crate) fn ask(desired: &Desired, entries: Option<&QualifiedName>, version: u32, batch: &mut Batch) -> Asked {
     let relations = desired.relations.iter().map(|relation| &relation.name);
     let views = matview::read::ask(&desired.matviews, entries, batch);
@@ -71,7 +71,7 @@ pub(crate) fn ask(desired: &Desired, entries: Option<&QualifiedName>, version: u
 }
 
 impl Live {
-    /// Reads the answers. The registry has been read before.
+    /// Reads the answers. The registry must have been read before.
     pub(crate) fn read(&mut self, asked: Asked, answers: &mut Answers) -> Result<index::catalog::Names, DecodeError> {
         let names = index::read::decode_names(asked.names, answers)?;
         self.index = index::Live::read(asked.index, answers, &names)?;
@@ -80,7 +80,7 @@ impl Live {
         Ok(names)
     }
 
-    /// Reads what the registry's entries declare, of the kinds that need it.
+    /// Reads the declarations of the registry's entries, for the kinds that need them.
     pub(crate) fn read_declarations(&mut self) -> Result<(), EntryError> {
         let Self { registry, matview, retention, schedule, .. } = self;
         let views = registry.declarations(Matviews::NAME)?.into_iter();
@@ -91,8 +91,8 @@ impl Live {
         Ok(())
     }
 
-    /// Asks for what tells whether declared SQL that reads like the server's own print means the same; nothing, where the
-    /// registry knows all of it.
+    /// Asks for what tells whether declared SQL that equals the server's print means the same; asks nothing if the
+    /// registry already tells.
     pub(crate) fn ask_names(&mut self, desired: &Desired, path: &[Ident], batch: &mut Batch) -> Option<batch::Asked> {
         self.index.recorded = index::canonical::recorded(Sides { desired, live: self }.indexes(), &self.registry);
         self.index.unsettled = index::canonical::find_unsettled(Sides { desired, live: self }.indexes());
@@ -112,7 +112,8 @@ impl Live {
         Ok(())
     }
 
-    /// Asks for what the kinds need that are not as declared; nothing, where all are. `schema` is reconcile's own.
+    /// Asks for details of objects that are not as declared; asks nothing if all are. `schema` is reconcile's own
+    /// schema.
     pub(crate) fn ask_details(&self, desired: &Desired, schema: &Ident, batch: &mut Batch) -> Details {
         let sides = Sides { desired, live: self };
         let views = sides.views();
@@ -127,7 +128,7 @@ impl Live {
         }
     }
 
-    /// Reads the answers to that.
+    /// Reads the answers to [`Live::ask_details`].
     pub(crate) fn complete(&mut self, details: Details, answers: &mut Answers) -> Result<(), DecodeError> {
         index::details::complete(details.index, answers, &mut self.index)?;
         retention::read::complete(details.tables, answers, &mut self.retention)?;
@@ -137,7 +138,7 @@ impl Live {
         self.schedule.cron.complete(details.jobs, answers)
     }
 
-    /// Whether something is declared of a relation that is not there, so that names to suggest are wanted.
+    /// Whether a declared relation does not exist, so that names to suggest are needed.
     pub(crate) fn misses_a_relation(&self, desired: &Desired) -> bool {
         let sides = Sides { desired, live: self };
         let views = sides.views();
@@ -145,7 +146,7 @@ impl Live {
             || retention::read::misses_one(sides.rules())
     }
 
-    /// Asks the server what declared SQL means, in the order of dependence. Returns what it does not accept.
+    /// Asks the server what declared SQL means, in the order of dependencies. Returns what the server rejects.
     pub(crate) async fn resolve<S: Ask>(
         &mut self,
         server: &mut S,

@@ -1,5 +1,5 @@
-//! The kinds of objects, a folder each, and the one list of them: whatever is to be done for every kind is done here.
-//! What is particular to a kind is in its folder.
+//! The kinds of objects, each in its folder, and the one list of them: code that runs for every kind is here. What only
+//! one kind needs is in its folder.
 
 pub mod index;
 pub mod matview;
@@ -53,7 +53,7 @@ pub enum KindId {
     Schedule,
 }
 
-/// What one kind says, whichever it is.
+/// Calls a function of the kind.
 macro_rules! of_kind {
     ($kind:expr, $type:ident => $said:expr) => {
         match $kind {
@@ -81,7 +81,7 @@ impl KindId {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Index, Self::Matview, Self::Retention, Self::Schedule];
 
-    /// What its addresses begin with.
+    /// The first part of its addresses.
     #[must_use]
     pub fn name(self) -> KindName {
         of_kind!(self, K => K::NAME)
@@ -95,7 +95,7 @@ impl KindId {
         of_kind!(self, K => K::EXAMPLE)
     }
 
-    /// Whether a plan reads the registry's declarations of it.
+    /// Whether a plan reads its declarations from the registry.
     #[must_use]
     pub fn reads_declarations(self) -> bool {
         of_kind!(self, K => K::READS_DECLARATIONS)
@@ -115,7 +115,7 @@ pub fn shared_routines() -> impl Iterator<Item = &'static str> {
     KindId::ALL.into_iter().flat_map(KindId::routines).map(|(name, _)| *name)
 }
 
-/// The statements that make them.
+/// The statements that create them.
 #[must_use]
 pub fn make_shared_routines(registry: &Ident) -> Vec<Sql> {
     KindId::ALL.into_iter().flat_map(|kind| kind.make_routines(registry)).collect()
@@ -157,7 +157,7 @@ pub enum Object {
     Schedule(Box<Schedule>),
 }
 
-/// What one object says, whichever its kind is.
+/// Calls a function of the object, whatever its kind is.
 macro_rules! of_object {
     ($object:expr, $each:ident => $said:expr) => {
         match $object {
@@ -170,7 +170,7 @@ macro_rules! of_object {
 }
 
 impl Object {
-    /// As in plans, flags and the registry.
+    /// Its address in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
         of_object!(self, object => object.address())
@@ -205,7 +205,7 @@ impl Describe for Object {
     }
 }
 
-/// Both sides of all kinds.
+/// The declared and the live side of all kinds.
 #[derive(Clone, Copy)]
 pub(crate) struct Sides<'a> {
     pub(crate) desired: &'a Desired,
@@ -230,7 +230,7 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// How the server is asked and planned for.
+/// The settings for asking and planning.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings<'a> {
     pub(crate) scope: &'a Scope,
@@ -239,7 +239,7 @@ pub(crate) struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
-    /// What the kinds ask and plan against, beside their own sides.
+    /// The context of the kinds, besides their declared and live side.
     pub(crate) fn context(
         self,
         database: &'a DatabaseId,
@@ -252,8 +252,8 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The parts of all kinds, in the order of [`KindId::ALL`]; each is planned against what those before it in the order of
-/// dependence will leave.
+/// The parts of all kinds, in the order of [`KindId::ALL`]. They are planned in the order of dependencies, each with
+/// the projection of those before it.
 pub(crate) fn plan(context: Context<'_>, sides: Sides<'_>) -> Vec<Part<Object>> {
     let mut ahead = Projection::default();
     let mut views = Matviews::plan(context, sides.views(), &ahead).map(|view| Object::Matview(Box::new(view)));
@@ -264,7 +264,7 @@ pub(crate) fn plan(context: Context<'_>, sides: Sides<'_>) -> Vec<Part<Object>> 
     vec![indexes, views, rules, jobs]
 }
 
-/// What has to be declared to bring back what was before a run.
+/// The declarations that restore the state before a run.
 #[derive(Debug, Default)]
 pub(crate) struct Formers {
     views: matview::Former,
@@ -272,7 +272,7 @@ pub(crate) struct Formers {
 }
 
 impl Formers {
-    /// What was before a change.
+    /// Declares the state before a change.
     pub(crate) fn restore(&mut self, change: &Change<Object>, before: &Object, undoing: &mut Undoing) {
         match (before, &change.after) {
             (Object::Index(before), Some(Object::Index(after))) => {
@@ -285,7 +285,7 @@ impl Formers {
         }
     }
 
-    /// An object takes part in the way back.
+    /// Notes that a rollback involves an object.
     pub(crate) fn touch(&mut self, address: &Address) {
         if *address.kind() == Indexes::NAME {
             Indexes::touch(address, &mut self.views.indexes);
@@ -303,13 +303,13 @@ impl Formers {
     }
 }
 
-/// What stays of an object that a run made, once it is gone again.
+/// What remains of an object that a run created, after it is dropped again.
 pub(crate) fn lasting(change: &Change<Object>) -> Option<&'static str> {
     let kind = KindId::ALL.into_iter().find(|kind| kind.name() == *change.address.kind())?;
     of_kind!(kind, K => K::lasting(change))
 }
 
-/// The object that a step makes by itself, and what carries it.
+/// The object that a step creates on its own, and its relation.
 pub(crate) fn made_by(step: &Step) -> Option<(&QualifiedName, Address)> {
     let (table, index) = step.makes()?;
     Some((table, index::address(table, &index.name)))

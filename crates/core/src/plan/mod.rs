@@ -1,5 +1,5 @@
-//! The plan: what will run, step by step, complete in itself. Who executes it decides nothing.
-//! What happens to one object is in `change`, what may run side by side in `phases`, whether a plan still holds in `stale`.
+//! The plan: a complete list of the steps to run. The executor makes no decisions. `change` describes what happens to
+//! one object, `phases` what may run side by side, and `stale` whether a plan is still valid.
 
 mod phases;
 mod stale;
@@ -26,37 +26,37 @@ pub type PlannedChange = Change<Object>;
 /// The version of the plan's JSON. A reader refuses a larger one.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// All that is to happen, bound to one database, one set of declarations and the live facts it relies on.
+/// Everything that will happen, bound to one database, one set of declarations and the live facts that it relies on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// [`FORMAT_VERSION`]
+    /// The version of the format, [`FORMAT_VERSION`].
     pub format_version: u32,
-    /// Of the program that planned.
+    /// The version of the program that planned.
     pub reconcile_version: String,
-    /// RFC 3339, UTC.
+    /// The time of planning (RFC 3339, UTC).
     pub created_at: String,
-    /// Where it may be applied.
+    /// The database that it may be applied to.
     pub database: DatabaseId,
-    /// Of the live facts that it relies on.
+    /// The digest of the live facts that it relies on.
     pub fingerprint: Digest,
-    /// Of the declared files.
+    /// The digest of the declared files.
     pub declared: Digest,
-    /// How many changes of each action.
+    /// The number of changes of each action.
     pub summary: Summary,
-    /// How the steps' names are looked up and where the registry lives.
+    /// The session settings of the steps: the search path, and the schema of the registry.
     pub session: SessionSettings,
-    /// What it was limited to.
+    /// The flags that limit the plan.
     #[serde(default)]
     pub filter: crate::scope::Filter,
     /// The changes in execution order.
     pub changes: Vec<PlannedChange>,
-    /// What to write down besides, without touching any object: renewed digests of what is unchanged.
+    /// What the registry also records for objects that do not change, such as new digests.
     #[serde(default)]
     pub records: Vec<Record>,
-    /// What a reader should know that changes nothing.
+    /// Information for the reader that changes nothing.
     #[serde(default)]
     pub notes: Vec<Note>,
-    /// How many indexes of declared relations nobody declared; they stay as they are.
+    /// The number of undeclared indexes of declared relations; they do not change.
     #[serde(default)]
     pub left_alone: usize,
 }
@@ -68,13 +68,13 @@ impl Plan {
         self.changes.iter().any(|change| change.action.changes_the_database())
     }
 
-    /// Whether applying it would write anything, be it in the registry only.
+    /// Whether applying it would write anything, even if only to the registry.
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.changes.is_empty() || !self.records.is_empty()
     }
 
-    /// The hazards that are not allowed, each with the objects that bring it.
+    /// The hazards that are not allowed, each with the objects that have it.
     #[must_use]
     pub fn unapproved(&self, approval: &Approval) -> Vec<(crate::hazard::Hazard, Vec<&Address>)> {
         let hazards: HazardSet = self.changes.iter().flat_map(|change| change.hazards.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! What of a plan may run side by side. Changes of one phase wait for those of the phase before.
+//! Which changes of a plan may run side by side. Changes of a phase wait for the phase before it.
 
 use std::collections::HashMap;
 
@@ -10,14 +10,14 @@ use crate::postgres::name::QualifiedName;
 pub struct Placed<'a> {
     /// The change.
     pub change: &'a PlannedChange,
-    /// In the whole plan.
+    /// The number of its first step in the whole plan, from 1.
     pub first: usize,
 }
 
-/// Changes that need nothing of each other, in lists that may run side by side.
+/// Changes that do not depend on each other, in lists that may run side by side.
 #[derive(Debug, Default)]
 pub struct Phase<'a> {
-    /// Each in its own order.
+    /// The lists, each in its own order.
     pub lists: Vec<Vec<Placed<'a>>>,
 }
 
@@ -29,9 +29,9 @@ impl<'a> Placed<'a> {
 }
 
 impl Plan {
-    /// The phases in order. Builds on different partition trees may run side by side; two on one tree would wait for
-    /// each other's locks and, by way of their snapshots, for ever (docs/pitfalls.md, "Two concurrent builds on one
-    /// table wait for each other").
+    /// The phases in order. Builds on different partition trees may run side by side. Two builds on one tree would wait
+    /// for each other's locks and snapshots for ever (docs/pitfalls.md, "Two concurrent builds on one table wait for
+    /// each other").
     #[must_use]
     pub fn phases(&self) -> Vec<Phase<'_>> {
         self.placed().chunk_by(|a, b| class(a.change) == class(b.change)).map(phase).collect()
@@ -50,14 +50,14 @@ impl Plan {
     }
 }
 
-/// What makes changes fit into one phase.
+/// Which changes fit into one phase.
 #[derive(PartialEq)]
 enum Class {
-    /// They build, each for itself.
+    /// They build, independently of each other.
     Builds(Action),
-    /// Nothing runs, the registry takes note.
+    /// No statement runs; only the registry records something.
     Noted,
-    /// They take their turn.
+    /// They run one after the other.
     InTurn,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a plan made earlier is the one that would be made now, and if not, why.
+//! Whether a plan made earlier is the same as one made now, and if not, why.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use super::{Impact, Plan, PlannedChange, Record};
 use crate::address::Address;
 
 impl Plan {
-    /// Why this plan is out of date, given one made now for the same database and the same declarations; empty where
-    /// it says the same. Sizes grow and estimates are renewed while a plan waits; they change nothing in what will run.
+    /// Why this plan is out of date, compared with one made now for the same database and declarations; empty if it is
+    /// not. Sizes and estimates may differ: they do not change what will run.
     #[must_use]
     pub fn outdated_by(&self, fresh: &Self) -> Vec<String> {
         let mut reasons = between(&self.changes, &fresh.changes);
@@ -61,8 +61,8 @@ fn between(ours: &[PlannedChange], theirs: &[PlannedChange]) -> Vec<String> {
     reasons
 }
 
-/// Without what differs from one planning to the next and changes nothing in what will run: sizes, estimates, and the
-/// server's print of what is yet to be built, which a role without temporary tables cannot know.
+/// The change without values that differ between plannings but do not change what will run: sizes, estimates, and the
+/// server's print of what is not built yet, which a role without temporary tables cannot know.
 fn without_size(change: &PlannedChange) -> PlannedChange {
     let impact = Impact::unknown(&change.impact.relation.name);
     let mut change = PlannedChange { impact, ..change.clone() };

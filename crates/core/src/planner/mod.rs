@@ -1,5 +1,5 @@
-//! From declared and live to the plan: merges the parts of all kinds, orders them, binds them to what they rely on.
-//! Knows no kind: what each has to say is asked for in `kinds`.
+//! Makes the plan from the declared and the live side: merges the parts of all kinds, orders them, and binds them to
+//! the facts that they rely on. It does not know any kind; `kinds` asks each of them.
 
 mod release;
 
@@ -20,20 +20,20 @@ use crate::{
 pub struct PlanOptions {
     /// How long steps may wait.
     pub limits: TimeLimits,
-    /// How the session of the steps is set up.
+    /// The session settings of the steps.
     pub session: SessionSettings,
-    /// RFC 3339, UTC.
+    /// The time of planning (RFC 3339, UTC).
     pub created_at: String,
-    /// Of this program.
+    /// The version of this program.
     pub version: String,
-    /// How far it may go.
+    /// How far the plan may go.
     pub scope: Scope,
 }
 
-/// Plans what leads from the live to the desired state.
+/// Plans the changes from the live to the desired state.
 ///
 /// # Errors
-/// Every mistake of the user's that only shows against the live side: those that the server found first.
+/// Returns every mistake of the user that shows only against the live side; those that the server found come first.
 pub fn plan(desired: &Desired, read: &Read, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
     let live = &read.live;
     let settings = Settings { scope: &options.scope, session: &options.session, limits: options.limits };
@@ -65,7 +65,7 @@ pub fn plan(desired: &Desired, read: &Read, options: PlanOptions) -> Result<Plan
     })
 }
 
-/// One part of all, in the order of the kinds.
+/// Merges all parts, in the order of the kinds.
 fn merged(parts: Vec<Part<Object>>) -> Part<Object> {
     let mut all = Part::default();
     for part in parts {
@@ -78,13 +78,13 @@ fn merged(parts: Vec<Part<Object>>) -> Part<Object> {
     all
 }
 
-/// By stage; within a stage by kind, and within a kind as it has ordered them.
+/// Orders changes by stage, then by kind, then as the kind has ordered them.
 fn in_order(mut staged: Vec<(Stage, Change<Object>)>) -> Vec<Change<Object>> {
     staged.sort_by_key(|(stage, _)| *stage);
     staged.into_iter().map(|(_, change)| change).collect()
 }
 
-/// Gives the transactions of each change, which count from 0, numbers of their own in the plan.
+/// Numbers the transactions across the plan; in each change they count from 0.
 fn number_transactions(changes: &mut [Change<Object>]) {
     let mut last = 0;
     for change in changes {
@@ -97,7 +97,7 @@ fn number_transactions(changes: &mut [Change<Object>]) {
     }
 }
 
-/// What another version manages: it stays as it is.
+/// Notes about objects that another version manages; they do not change.
 fn unknown(live: &Live, scope: &Scope) -> impl Iterator<Item = Note> {
     let admitted = live.registry.unknown.iter().filter(|address| scope.admits(address));
     admitted.map(|address| {
@@ -106,7 +106,7 @@ fn unknown(live: &Live, scope: &Scope) -> impl Iterator<Item = Note> {
     })
 }
 
-/// Of every live fact that the changes rely on, and of nothing else.
+/// The digest of the live facts that the changes rely on, and of nothing else.
 fn fingerprint(changes: &[Change<Object>], notes: &[Note], database: &DatabaseId) -> Digest {
     let facts: Vec<_> = changes.iter().map(|change| (&change.address, &change.relies_on)).collect();
     let notes: Vec<_> = notes.iter().filter(|note| !note.of_role).collect();

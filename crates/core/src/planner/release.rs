@@ -1,11 +1,11 @@
-//! Objects that are not reconcile's own once a plan is done.
+//! Objects that reconcile no longer manages once a plan is done.
 
 use crate::{
     plan::{PlannedChange, Record},
     scope::Release,
 };
 
-/// What the registry is told: nothing that is released is managed in the end.
+/// Removes the records that would manage a released object.
 pub(super) fn strike(change: &mut PlannedChange, release: &Release) {
     let released = |record: &Record| match record {
         Record::Manage { address, .. } => release.contains_key(address),
