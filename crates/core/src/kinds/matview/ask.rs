@@ -1,4 +1,4 @@
-//! What the server is asked about declared materialized views, one thing after the other, and what views will be.
+//! Asks the server about declared materialized views, in the order of dependencies, and projects their columns.
 
 use super::{Live, Matview, View, group, print::print, rehearsal};
 use crate::{
@@ -9,11 +9,11 @@ use crate::{
     problem::Problem,
 };
 
-/// Asks the server about the declared views that are not settled; completes the live side with what it says, also of indexes
-/// on views that have to be made anew. Returns what it does not accept.
+/// Asks the server about the declared views that are not settled, and completes the live side with the answers; also
+/// about indexes on views that have to be rebuilt. Returns what the server rejects.
 ///
 /// # Errors
-/// The connection or a query of ours fails.
+/// The connection fails, or the server refuses a catalog query.
 pub async fn resolve<S: Ask>(
     server: &mut S,
     desired: (&[Declared<Matview>], &[index::DesiredRelation]),
@@ -45,14 +45,14 @@ pub async fn resolve<S: Ask>(
     live.rehearsed = rehearsed.copies;
     problems.extend(rehearsed.problem);
     if !rehearsed.printed.is_empty() {
-        // What can be told of them only now may be what they are already.
+        // Views that the server could interpret only now may be as declared already.
         live.printed.extend(rehearsed.printed);
         live.moving = group::find(View::of(desired, live, indexes), asking.context);
     }
     Ok(problems)
 }
 
-/// The columns of the declared views that are to be made, or made anew.
+/// The columns of the declared views that will be created or rebuilt.
 #[must_use]
 pub fn ahead(view: View<'_>) -> Projection {
     let mut ahead = Projection::default();

@@ -1,4 +1,4 @@
-//! Which declared materialized views are known to be what is live, and what the server made of the others.
+//! Which declared materialized views are known to equal the live ones, and how the server interprets the others.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,15 +13,16 @@ use crate::{
     registry::Registry,
 };
 
-/// What the server makes of a query.
+/// The server's interpretation of a query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Printed {
-    /// In its own words; the live one's, where both mean the same. Of a copy that reads copies, these under the names that
-    /// views are built under.
+    /// The query as the server prints it; the live query, if both mean the same. The copy of a view that reads other
+    /// copies names these as their originals are named while they are built.
     pub query: Query,
-    /// The columns that come of it.
+    /// The columns of its result.
     pub columns: Vec<Column>,
-    /// Functions that it calls and that look names up along a search path that they do not set, as `schema.name(types)`.
+    /// Functions that it calls and that look names up along a search path that they do not set, as
+    /// `schema.name(types)`.
     pub exposed: Vec<String>,
 }
 
@@ -33,13 +34,13 @@ impl Printed {
     }
 }
 
-/// The digest of a definition that the registry keeps.
+/// The digest of a definition, as the registry keeps it.
 #[must_use]
 pub fn definition(query: &Query) -> Digest {
     Digest::of(&query.as_str())
 }
 
-/// The live view that a declared one is known to equal: both are what the registry recorded when they were applied.
+/// The live view that a declared one is known to equal: the registry recorded both when they were applied.
 #[must_use]
 pub fn settled<'a>(declared: &Declared<Matview>, view: View<'a>, registry: &Registry) -> Option<&'a Found> {
     let found = view.live.found.get(&declared.object.name).filter(|found| found.is_matview())?;
@@ -48,14 +49,14 @@ pub fn settled<'a>(declared: &Declared<Matview>, view: View<'a>, registry: &Regi
     same.then_some(found)
 }
 
-/// Whether the query of a declared view is another one than that of the live one under its name.
+/// Whether the query of a declared view differs from that of the live view with its name.
 #[must_use]
 pub fn differs(declared: &Declared<Matview>, found: &Found, view: View<'_>, registry: &Registry) -> bool {
     let printed = view.live.printed.get(&declared.object.name);
     settled(declared, view, registry).is_none() && printed.is_none_or(|printed| printed.query != found.query())
 }
 
-/// The declared views that only the server can judge.
+/// The declared views that only the server can compare.
 #[must_use]
 pub fn unsettled<'a>(view: View<'a>, registry: &Registry) -> Vec<&'a Declared<Matview>> {
     view.desired.iter().filter(|declared| settled(declared, view, registry).is_none()).collect()

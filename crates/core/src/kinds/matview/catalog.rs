@@ -1,5 +1,4 @@
-//! What the catalogs say of materialized views: rows of `catalog.sql`, and what reconcile knows of those that are
-//! declared.
+//! Reads materialized views from the catalogs (rows of `catalog.sql`).
 
 use std::collections::BTreeSet;
 
@@ -22,25 +21,25 @@ const CATALOG_SQL: &str = include_str!("catalog.sql");
 /// The statement for [`Roles`].
 pub const ROLES_SQL: &str = include_str!("roles.sql");
 
-/// Who can be given rights, and who gets some by default.
+/// The roles, and to whom default privileges grant something.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Roles {
     /// Every role.
     pub names: Vec<String>,
-    /// Who may do something with whatever this role makes.
+    /// To whom default privileges grant something on what this role creates.
     by_default: Vec<ByDefault>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ByDefault {
-    /// `None`: in each.
+    /// The schema; `None`: all schemas.
     schema: Option<Ident>,
-    /// `None`: everyone.
+    /// The role; `None`: everyone.
     grantee: Option<Ident>,
 }
 
 impl Roles {
-    /// Who may do something with whatever this role makes in a schema; `None`: everyone.
+    /// The roles to which default privileges grant something on what this role creates in a schema; `None`: everyone.
     #[must_use]
     pub fn by_default(&self, schema: &Ident) -> Vec<Option<Ident>> {
         let here = self.by_default.iter().filter(|default| default.schema.as_ref().is_none_or(|own| own == schema));
@@ -49,45 +48,46 @@ impl Roles {
     }
 }
 
-/// What stands under a name.
+/// The relation that has the name of a view.
 #[expect(clippy::struct_excessive_bools, reason = "facts of the catalogs, each by itself")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// The name.
+    /// Its name.
     #[serde(deserialize_with = "parts")]
     pub name: QualifiedName,
     /// Its object identifier.
     pub oid: u32,
     /// `pg_class.relkind`.
     pub kind: char,
-    /// As the server prints it; of a materialized view.
+    /// The query as the server prints it, of a materialized view.
     pub query: Option<String>,
-    /// Whether it has been filled.
+    /// Whether it is populated.
     pub populated: bool,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Ident,
-    /// Whether the role that asks may do what its owner may. Says nothing of the database, and is not part of any digest.
+    /// Whether this role may do what the owner may do. It describes the role and not the database, so no digest
+    /// includes it.
     #[serde(skip_serializing, default)]
     pub own: bool,
     /// Storage parameters as `name=value`.
     pub parameters: Vec<String>,
-    /// `None`: the database's default.
+    /// Its tablespace; `None`: the default of the database.
     pub tablespace: Option<Ident>,
-    /// `None`: there is none.
+    /// Its comment; `None` if it has none.
     pub comment: Option<String>,
-    /// Of its main fork.
+    /// The size of its main fork in bytes.
     pub bytes: Option<u64>,
-    /// As of the last VACUUM or ANALYZE; `None`: never.
+    /// An estimate of its rows, as of the last VACUUM or ANALYZE; `None`: never.
     pub rows: Option<u64>,
-    /// Whether anything was ever granted or revoked.
+    /// Whether a right was ever granted or revoked.
     pub acl: bool,
-    /// Who may do what, its owner included.
+    /// The rights on it, including those of its owner.
     pub grants: Vec<Grant>,
-    /// Who may do something with whatever is made in its schema; `None`: everyone.
+    /// The roles to which default privileges grant something in its schema; `None`: everyone.
     pub granted_by_default: Vec<Option<Ident>>,
     /// Its columns, in order.
     pub columns: Vec<Column>,
-    /// Whether a unique index on plain columns, over all rows, is there.
+    /// Whether it has a unique index on plain columns, over all rows.
     pub tells_rows_apart: bool,
     /// The materialized views that it reads.
     #[serde(deserialize_with = "many_parts")]
@@ -95,7 +95,7 @@ pub struct Found {
     /// The plain views that read it, directly or through others.
     #[serde(deserialize_with = "many_parts")]
     pub read_by: Vec<QualifiedName>,
-    /// What depends on it, in the server's words: `view a.b`.
+    /// The objects that depend on it, in the server's words: `view a.b`.
     pub dependents: Vec<String>,
     /// Its statistics objects.
     pub statistics: Vec<Statistics>,
@@ -106,15 +106,15 @@ pub struct Found {
 pub struct Column {
     /// Its name.
     pub name: Ident,
-    /// How its values are stored, where that is not the way of its type.
+    /// How its values are stored, if that differs from the default of the type.
     pub storage: Option<Storage>,
-    /// How they are compressed, where that was said.
+    /// How they are compressed, if that is set.
     pub compression: Option<Ident>,
-    /// `None`: there is none.
+    /// Its comment; `None` if it has none.
     pub comment: Option<String>,
     /// Planner options as `name=value`.
     pub options: Vec<String>,
-    /// Its own statistics target.
+    /// Its statistics target.
     pub statistics: Option<i32>,
 }
 
@@ -124,7 +124,7 @@ pub struct Column {
 pub enum Storage {
     /// In the row.
     Plain,
-    /// Out of the row, as they are.
+    /// Out of the row, not compressed.
     External,
     /// Compressed, and out of the row.
     Extended,
@@ -138,36 +138,36 @@ pub struct Statistics {
     /// Its name.
     #[serde(deserialize_with = "parts")]
     pub name: QualifiedName,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Ident,
-    /// `ndistinct`, `dependencies`, `mcv`; those of an expression alone have none.
+    /// `ndistinct`, `dependencies`, `mcv`; a statistics object for one expression has no kinds.
     pub kinds: Vec<Ident>,
-    /// What it is about, as the server prints it.
+    /// Its columns and expressions, as the server prints them.
     pub columns: String,
-    /// The columns that are named there.
+    /// The columns that these use.
     pub uses: Vec<Ident>,
-    /// Its own target.
+    /// Its statistics target.
     pub target: Option<i32>,
-    /// `None`: there is none.
+    /// Its comment; `None` if it has none.
     pub comment: Option<String>,
 }
 
-/// The query for what stands under some names, which `asked` gives as rows of (schema, name). Unless `opened`, nothing is
-/// said of queries and sizes, and nobody waited for.
+/// The query for the relations with the names in `asked`, rows of (schema, name). Without `opened`, it leaves out
+/// queries and sizes, and so waits for no lock.
 #[must_use]
 pub fn query(asked: Sql, opened: bool) -> Sql {
     let opened = Sql::new(if opened { "true" } else { "false" });
     Sql::query(CATALOG_SQL, &[("ASKED", asked), ("OPENED", opened)])
 }
 
-/// Parameters that the catalogs write as `name=value`.
+/// Reads parameters that the catalogs write as `name=value`.
 pub(super) fn parameters(written: &[String]) -> Parameters {
     let pairs = written.iter().filter_map(|parameter| parameter.split_once('='));
     pairs.map(|(name, value)| (Ident::from_server(name), value.to_owned())).collect()
 }
 
 impl Storage {
-    /// As ALTER writes it.
+    /// The word in ALTER.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -180,7 +180,7 @@ impl Storage {
 }
 
 impl Statistics {
-    /// Whether it is possible on a view with these columns.
+    /// Whether it can exist on a view with these columns.
     #[must_use]
     pub fn fits(&self, columns: &[Ident]) -> bool {
         self.uses.iter().all(|column| columns.contains(column))
@@ -194,7 +194,7 @@ impl Named for Found {
 }
 
 impl Found {
-    /// What hangs on it and does not come along with a view of these columns, in words.
+    /// What a new view with these columns would lose, in words.
     #[must_use]
     pub fn loses(&self, columns: &[Ident]) -> Vec<String> {
         let lost = self.statistics.iter().filter(|statistics| !statistics.fits(columns));
@@ -207,7 +207,7 @@ impl Found {
         self.kind == 'm'
     }
 
-    /// What it is, for a sentence.
+    /// The type of the relation, for a sentence.
     #[must_use]
     pub fn what(&self) -> &'static str {
         match self.kind {
@@ -221,13 +221,13 @@ impl Found {
         }
     }
 
-    /// The query that the server prints.
+    /// The query as the server prints it.
     #[must_use]
     pub fn query(&self) -> Query {
         Query::from_server(self.query.as_deref().unwrap_or_default())
     }
 
-    /// It as an object, with its indexes.
+    /// The view as an object, with its indexes.
     #[must_use]
     pub fn view(&self, relation: Option<&Carrier>) -> Matview {
         let parameters = parameters(&self.parameters);
@@ -245,7 +245,7 @@ impl Found {
         }
     }
 
-    /// Of all but its size.
+    /// The digest of everything except sizes.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&Self { bytes: None, rows: None, read_by: Vec::new(), ..self.clone() })

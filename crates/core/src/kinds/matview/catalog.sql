@@ -1,12 +1,12 @@
--- What stands under the names of materialized views: one JSON object for each relation that is asked for by a row of
--- (schema, name), and for what interrupted runs left.
+-- Reads the relations with the names of materialized views: one JSON object for each relation that a row of (schema,
+-- name) asks for, and for each one that interrupted runs left.
 WITH RECURSIVE asked (schema, name) AS (@ASKED@),
 found AS (
   SELECT DISTINCT c.oid FROM asked a JOIN pg_namespace n ON n.nspname = a.schema
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
   UNION
   SELECT c.oid FROM pg_class c WHERE c.relname LIKE 'reconcile\_new\_%' AND c.relkind = 'm'),
--- Which views and materialized views each reads, through plain views as well.
+-- The views and materialized views that each one reads, also through plain views.
 reads (root, oid) AS (
   SELECT f.oid, d.refobjid FROM found f JOIN pg_rewrite r ON r.ev_class = f.oid
   JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
@@ -16,7 +16,7 @@ reads (root, oid) AS (
   JOIN pg_rewrite r ON r.ev_class = c.oid
   JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
   WHERE d.refobjid <> c.oid),
--- Which plain views read each.
+-- The plain views that read each one.
 readers (root, oid) AS (
   SELECT f.oid, r.ev_class FROM found f
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = f.oid AND d.classid = 'pg_rewrite'::regclass
@@ -30,7 +30,7 @@ SELECT jsonb_build_object(
   'name', jsonb_build_object('schema', n.nspname, 'name', c.relname),
   'oid', c.oid::int8,
   'kind', c.relkind,
-  -- These two wait for whoever holds the view exclusively, as a refresh does.
+  -- These two wait for any exclusive lock on the view, such as that of a refresh.
   'query', CASE WHEN c.relkind = 'm' AND @OPENED@ THEN pg_get_viewdef(c.oid) END,
   'bytes', CASE WHEN c.relkind = 'm' AND @OPENED@ THEN pg_relation_size(c.oid) END,
   'populated', c.relispopulated,
@@ -40,7 +40,7 @@ SELECT jsonb_build_object(
   'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
   'comment', obj_description(c.oid, 'pg_class'),
   'rows', CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END,
-  -- `acl` tells whether there are any: without, the owner has the rights of every owner.
+  -- `acl` tells whether rights were ever changed: without that, the owner has the default rights.
   'acl', c.relacl IS NOT NULL,
   'grants', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -52,7 +52,7 @@ SELECT jsonb_build_object(
       UNION ALL
       SELECT t.attname, t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attacl IS NOT NULL) g
     CROSS JOIN LATERAL aclexplode(g.acl) a),
-  -- To whom a new one would be granted by default, if this role makes it.
+  -- To whom default privileges would grant something on a new view, if this role creates it.
   'granted_by_default', (
     SELECT coalesce(jsonb_agg(DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END), '[]')
     FROM pg_default_acl f CROSS JOIN LATERAL aclexplode(f.defaclacl) a
@@ -79,7 +79,8 @@ SELECT jsonb_build_object(
     SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('schema', rn.nspname, 'name', rc.relname)), '[]')
     FROM readers w JOIN pg_class rc ON rc.oid = w.oid JOIN pg_namespace rn ON rn.oid = rc.relnamespace
     WHERE w.root = c.oid),
-  -- What would go with it: views, functions that return its rows, and whatever else depends on it or on its type.
+  -- What would be dropped with it: views, functions that return its rows, and everything else that depends on it or on
+  -- its type.
   'dependents', (
     SELECT coalesce(jsonb_agg(DISTINCT coalesce(
       (SELECT pg_describe_object('pg_class'::regclass, r.ev_class, 0) FROM pg_rewrite r

@@ -1,4 +1,4 @@
-//! What lies between a live materialized view and a declared one, but for its query: all of it changes in place.
+//! The differences between a live materialized view and a declared one, except its query. All of them change in place.
 
 use super::{Matview, grant_diff::GrantChange};
 use crate::{change::ParameterChange, postgres::name::Ident};
@@ -8,16 +8,16 @@ use crate::{change::ParameterChange, postgres::name::Ident};
 pub enum Alteration {
     /// Storage parameters.
     Parameters(ParameterChange),
-    /// Where it is stored.
+    /// The tablespace.
     Tablespace(Ident),
-    /// The comment; empty removes it.
+    /// The comment; an empty one removes it.
     Comment(String),
-    /// Rights of others than the owner.
+    /// The rights of others than the owner.
     Grants(Vec<GrantChange>),
 }
 
 impl Alteration {
-    /// By the name that the YAML has for it.
+    /// The key in YAML.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -29,7 +29,8 @@ impl Alteration {
     }
 }
 
-/// The alterations that make the live view the declared one, but for rights. What is not declared is no difference.
+/// The alterations that change the live view into the declared one, except rights. What is not declared does not count
+/// as a difference.
 #[must_use]
 pub fn alterations(live: &Matview, declared: &Matview, default_tablespace: &str) -> Vec<Alteration> {
     let parameters = declared.with.as_ref().and_then(|with| ParameterChange::between(live.with.as_ref(), with));

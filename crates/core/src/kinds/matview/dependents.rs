@@ -1,5 +1,5 @@
-//! What depends on materialized views that are to be made anew, as rows of `dependents.sql` tell it. What is done about it
-//! is decided in `decide`.
+//! Reads what depends on materialized views that will be rebuilt (rows of `dependents.sql`). `decide` says what happens
+//! to it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,24 +13,24 @@ use crate::postgres::{
 
 const DEPENDENTS_SQL: &str = include_str!("dependents.sql");
 
-/// Something that depends on one or more of the views.
+/// An object that depends on one or more of the views.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependent {
-    /// In the server's words: `view a.b`, `function f()`.
+    /// The object in the server's words: `view a.b`, `function f()`.
     pub what: String,
     /// The views that it depends on.
     pub uses: Vec<Use>,
-    /// What it is, where it is a view that can be made anew; `None`: it is something else.
+    /// The view that it is, if it can be rebuilt; `None`: it is another type of object.
     pub relation: Option<Reader>,
 }
 
-/// A view that something depends on.
+/// A view that an object depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Use {
     /// The materialized view.
     #[serde(deserialize_with = "parts")]
     pub view: QualifiedName,
-    /// The columns that are named.
+    /// The columns that the object uses.
     pub columns: Vec<Ident>,
 }
 
@@ -42,14 +42,15 @@ pub struct Reader {
     pub name: QualifiedName,
     /// `pg_class.relkind`: `v` or `m`.
     pub kind: char,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Ident,
-    /// Whether the role that asks may do what its owner may. Says nothing of the database, and is not part of any digest.
+    /// Whether this role may do what the owner may do. It describes the role and not the database, so no digest
+    /// includes it.
     #[serde(skip_serializing, default)]
     pub own: bool,
-    /// `security_barrier` and the like, as `name=value`.
+    /// Options such as `security_barrier`, as `name=value`.
     pub options: Vec<String>,
-    /// As the server prints it.
+    /// Its query, as the server prints it.
     pub query: String,
     /// Its columns, in order.
     pub columns: Vec<Column>,
@@ -63,13 +64,13 @@ pub fn query(views: &[&QualifiedName]) -> Sql {
 }
 
 impl Dependent {
-    /// The plain view that it is, if it is one.
+    /// The plain view, if the object is one.
     #[must_use]
     pub fn plain_view(&self) -> Option<&Reader> {
         self.relation.as_ref().filter(|reader| reader.kind == 'v')
     }
 
-    /// The materialized view that it is, if it is one.
+    /// The materialized view, if the object is one.
     #[must_use]
     pub fn matview(&self) -> Option<&Reader> {
         self.relation.as_ref().filter(|reader| reader.kind == 'm')
@@ -83,7 +84,7 @@ impl Dependent {
 }
 
 impl Reader {
-    /// Its query, with whatever it reads written with its schema.
+    /// Its query; the server printed every relation with its schema.
     #[must_use]
     pub fn query(&self) -> Query {
         Query::from_server(&self.query)
@@ -95,8 +96,8 @@ impl Reader {
         parameters(&self.options)
     }
 
-    /// How it would differ with other columns, such that it could not keep its identity; `None`: it would not. More
-    /// columns at its end are no difference (manual, CREATE VIEW).
+    /// Why it could not keep its identity with other columns; `None` if it can. More columns at the end are allowed
+    /// (manual, CREATE VIEW).
     #[must_use]
     pub fn departs(&self, columns: &[Column]) -> Option<String> {
         for (position, column) in self.columns.iter().enumerate() {

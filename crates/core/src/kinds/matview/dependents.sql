@@ -1,6 +1,7 @@
--- What depends on materialized views that are to be made anew: one JSON object for each plain view and materialized view
--- that reads one of them, and for everything else that would go with it. Materialized views are followed further, for
--- they have to be made anew as well; plain views keep their identity, and with it what depends on them.
+-- Reads what depends on materialized views that will be rebuilt: one JSON object for each plain view and materialized
+-- view that reads one of them, and for everything else that would be dropped with it. The search continues from
+-- materialized views, because they have to be rebuilt as well. It stops at plain views: they keep their identity, and
+-- so the objects that depend on them.
 WITH RECURSIVE anew (oid) AS (
   SELECT c.oid FROM (@ASKED@) a (schema, name) JOIN pg_namespace n ON n.nspname = a.schema
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name AND c.relkind = 'm'
@@ -9,7 +10,7 @@ WITH RECURSIVE anew (oid) AS (
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = m.oid AND d.classid = 'pg_rewrite'::regclass
   JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' JOIN pg_class c ON c.oid = r.ev_class
   WHERE c.relkind = 'm'),
--- By the view itself or by its row type.
+-- The dependency is on the view itself or on its row type.
 uses AS (
   SELECT m.oid AS used, d.classid, d.objid, d.objsubid, d.refobjsubid AS attnum
   FROM anew m JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = m.oid WHERE d.deptype = 'n'

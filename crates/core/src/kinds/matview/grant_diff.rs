@@ -1,4 +1,4 @@
-//! The statements that give and take rights on a materialized view. Who shall have which is in `grants`.
+//! The statements that grant and revoke rights on a materialized view. `grants` says which rights are declared.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use crate::postgres::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantChange {
     verb: Verb,
-    /// What takes it back, if anything has to.
+    /// The action that undoes it, if it needs undoing.
     undo: Option<Verb>,
     role: Ident,
     privileges: Vec<Privilege>,
     column: Option<Ident>,
 }
 
-/// What a statement does, in the order in which they are executed.
+/// The action of a statement. Statements are executed in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verb {
     Revoke,
@@ -31,20 +31,20 @@ enum Verb {
     GrantWithOption,
 }
 
-/// What no statement of the owner's can do: a right that hangs on somebody else.
+/// A right that no statement of the owner can revoke, because another role is involved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hindrance {
-    /// The role that has a right which is not declared.
+    /// The role that has a right that is not declared.
     pub role: Ident,
-    /// Which one.
+    /// The right.
     pub privilege: Privilege,
-    /// The role that handed it on, or has it from the other one.
+    /// The role that granted the right to `role`, or that received it from `role`.
     pub other: Ident,
-    /// Whether it is the other one who gave it.
+    /// Whether `other` granted the right.
     pub is_given_by_other: bool,
 }
 
-/// What makes the rights that others have the declared ones; nothing where they are.
+/// The changes from the live rights of others to the declared ones; empty if they are equal.
 #[must_use]
 pub fn between(found: &Found, declared: &Grants) -> Vec<GrantChange> {
     let held = Grants::held(found).each();
@@ -80,7 +80,7 @@ fn verbs(before: Option<&bool>, after: Option<&bool>) -> Option<(Verb, Verb)> {
     }
 }
 
-/// REVOKE on a relation takes the right on each of its columns as well: those are given again.
+/// REVOKE on a relation also revokes the right on each of its columns, so those are granted again.
 fn columns(found: &Found, role: &Ident, privileges: &[Privilege]) -> Vec<GrantChange> {
     let lost = found.grants.iter().filter(|grant| {
         let same = name_of(grant.grantee.as_ref()) == *role && privileges.contains(&grant.privilege);
@@ -96,7 +96,7 @@ fn columns(found: &Found, role: &Ident, privileges: &[Privilege]) -> Vec<GrantCh
     again.collect()
 }
 
-/// What stands in the way of [`between`]: REVOKE reaches only what the owner gave, and nothing that was handed on.
+/// What prevents [`between`] from working: REVOKE only revokes what the owner granted, and nothing that was passed on.
 #[must_use]
 pub fn hindrances(found: &Found, declared: &Grants) -> Vec<Hindrance> {
     let wanted = without_owner(declared, found);
@@ -116,8 +116,8 @@ pub fn hindrances(found: &Found, declared: &Grants) -> Vec<Hindrance> {
     hindrances.collect()
 }
 
-/// The statements that give a view which was just made the declared rights and no others; its schema may grant some by
-/// itself.
+/// The statements that give a new view exactly the declared rights; default privileges of its schema may have granted
+/// others.
 #[must_use]
 pub fn of_new(view: &QualifiedName, declared: &Grants, by_default: &[Option<Ident>]) -> Vec<Sql> {
     let revoked = by_default.iter().map(|role| revoke_all(view, &name_of(role.as_ref())));
@@ -126,8 +126,8 @@ pub fn of_new(view: &QualifiedName, declared: &Grants, by_default: &[Option<Iden
     revoked.chain(given_to(view, &rows.collect::<Vec<_>>())).collect()
 }
 
-/// The statements that give what replaces a view its rights, and no others: all of them, or where they are declared,
-/// those of its owner and of columns. A column that the new one has not is not spoken of.
+/// The statements that give the replacement of a view its rights, and no others: the old view's rights, or if rights
+/// are declared, only those of its owner and of columns. Columns that the new view does not have are skipped.
 #[must_use]
 pub fn carried(built: &QualifiedName, old: &Found, columns: &[Ident], declared: Option<&Grants>) -> Vec<Sql> {
     let owner = Some(old.owner.clone());
@@ -145,7 +145,7 @@ pub fn carried(built: &QualifiedName, old: &Found, columns: &[Ident], declared: 
     let wanted = declared.map(|declared| without_owner(declared, old)).unwrap_or_default().into_iter();
     let wanted = wanted.map(|((role, privilege), grantable)| Row { column: None, role, privilege, grantable });
     let mut rows: Vec<Row> = wanted.chain(old.grants.iter().filter(stays).map(Row::of)).collect();
-    // Somebody may have one right from several, which the catalogs tell one after the other.
+    // A role may have one right from several grantors; the catalogs return a row for each.
     rows.dedup_by(|next, kept| {
         let same = (&next.column, &next.role, next.privilege) == (&kept.column, &kept.role, kept.privilege);
         kept.grantable |= same && next.grantable;
@@ -154,7 +154,7 @@ pub fn carried(built: &QualifiedName, old: &Found, columns: &[Ident], declared: 
     revoked.chain(given_to(built, &rows)).collect()
 }
 
-/// A right to give.
+/// A right to grant.
 struct Row {
     column: Option<Ident>,
     role: Ident,
@@ -169,7 +169,7 @@ impl Row {
     }
 }
 
-/// One statement for those that differ in nothing but the right.
+/// One statement for rows that differ only in the right.
 fn given_to(view: &QualifiedName, rows: &[Row]) -> Vec<Sql> {
     let alike = |a: &Row, b: &Row| (&a.column, &a.role, a.grantable) == (&b.column, &b.role, b.grantable);
     let statement = |rows: &[Row]| {
@@ -186,7 +186,7 @@ fn revoke_all(view: &QualifiedName, role: &Ident) -> Sql {
     grantee(Sql::new("REVOKE ALL ON ").name(view).raw(" FROM "), role)
 }
 
-/// The owner's rights are nobody's declaration.
+/// The rights of the owner are not part of any declaration.
 fn without_owner(declared: &Grants, found: &Found) -> BTreeMap<(Ident, Privilege), bool> {
     let mut wanted = declared.each();
     wanted.retain(|(role, _), _| *role != found.owner || role.as_str() == PUBLIC);
@@ -200,7 +200,7 @@ impl GrantChange {
         self.statement(self.verb, view)
     }
 
-    /// The statement that takes it back.
+    /// The statement that undoes it.
     #[must_use]
     pub fn undo(&self, view: &QualifiedName) -> Option<Sql> {
         self.undo.map(|verb| self.statement(verb, view))

@@ -1,6 +1,6 @@
-//! Who may do what with a materialized view: as it is declared, and as the catalogs tell it. What is declared is the
-//! whole set of rights on the view of others than its owner; rights on columns, and the owner's, are left alone. The
-//! statements between both are in `grant_change`.
+//! Rights on a materialized view, as declared and as the catalogs show them. A declaration lists all rights that others
+//! than the owner have on the view. Rights on columns, and those of the owner, do not change. `grant_diff` makes the
+//! statements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,24 +9,24 @@ use serde::{Deserialize, Serialize};
 use super::catalog::Found;
 use crate::postgres::{name::Ident, sql::Sql};
 
-/// How everyone is called where roles are.
+/// The name that declarations use for everyone.
 pub const PUBLIC: &str = "PUBLIC";
 
-/// `server_version_num` of the first server with MAINTAIN.
+/// `server_version_num` of the first version with the right MAINTAIN.
 const MAINTAIN_SINCE: u32 = 170_000;
 
-/// A right of somebody's, as the catalogs tell it.
+/// One right of one role, as the catalogs show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// `None`: to the whole view.
+    /// The column; `None`: the whole view.
     pub column: Option<Ident>,
-    /// `None`: everyone.
+    /// The role; `None`: everyone.
     pub grantee: Option<Ident>,
     /// Which right.
     pub privilege: Privilege,
-    /// Whether it can be handed on.
+    /// Whether the role may grant it to others.
     pub grantable: bool,
-    /// Who gave it: the owner, or somebody who had it to hand on.
+    /// Who granted it: the owner, or a role with the grant option.
     pub grantor: Ident,
 }
 
@@ -42,40 +42,40 @@ pub enum Privilege {
     Update,
     /// To delete rows.
     Delete,
-    /// To empty it.
+    /// To truncate it.
     Truncate,
-    /// To point at it.
+    /// To reference it with a foreign key.
     References,
-    /// To put triggers on it.
+    /// To create triggers on it.
     Trigger,
     /// To maintain it (PostgreSQL 17 on).
     Maintain,
-    /// Every one that the server has; only in declarations.
+    /// Every right that the server has; only in declarations.
     All,
 }
 
-/// The rights that others than the owner have on a whole view, by role; `PUBLIC` is everyone.
+/// The rights of others than the owner on the whole view, by role; `PUBLIC` is everyone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Grants(pub BTreeMap<Ident, Rights>);
 
-/// What one role may do.
+/// The rights of one role.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rights {
-    /// What it may do, and not hand on.
+    /// The rights without grant option.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub privileges: BTreeSet<Privilege>,
-    /// What it may do and hand on.
+    /// The rights with grant option.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grantable: BTreeSet<Privilege>,
 }
 
 impl Privilege {
-    /// Those that a relation can have, but for the one that only newer servers know.
+    /// The rights that every version has.
     const ALWAYS: [Self; 7] =
         [Self::Select, Self::Insert, Self::Update, Self::Delete, Self::Truncate, Self::References, Self::Trigger];
 
-    /// As GRANT writes it.
+    /// The word in GRANT.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -91,14 +91,14 @@ impl Privilege {
         }
     }
 
-    /// The one of a name, in lower or upper case.
+    /// The right with this name, in lower or upper case.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         let mut all = Self::ALWAYS.into_iter().chain([Self::Maintain, Self::All]);
         all.find(|one| one.word() == word || one.word().to_lowercase() == word)
     }
 
-    /// Whether a server has it.
+    /// Whether a server of this version has it.
     #[must_use]
     pub fn is_known(self, server_version: u32) -> bool {
         self != Self::Maintain || server_version >= MAINTAIN_SINCE
@@ -106,7 +106,7 @@ impl Privilege {
 }
 
 impl Grants {
-    /// What others than the owner hold, from whomever they have it.
+    /// The rights that others than the owner have, from any grantor.
     #[must_use]
     pub fn held(found: &Found) -> Self {
         let mut held = Self::default();
@@ -122,7 +122,7 @@ impl Grants {
         held.without_repetition()
     }
 
-    /// The same in the words of a server: what `all` is there, and nothing twice.
+    /// The same rights for a server of this version: `all` is expanded, and no right is listed twice.
     #[must_use]
     pub fn resolved(&self, server_version: u32) -> Self {
         let every = || Privilege::ALWAYS.into_iter().chain([Privilege::Maintain]);
@@ -148,7 +148,7 @@ impl Grants {
         self
     }
 
-    /// Each right by itself, with whether it can be handed on.
+    /// Each right separately, with whether it has the grant option.
     pub(super) fn each(&self) -> BTreeMap<(Ident, Privilege), bool> {
         let of = |role: &Ident, privileges: &BTreeSet<Privilege>, grantable: bool| -> Vec<_> {
             privileges.iter().map(|privilege| ((role.clone(), *privilege), grantable)).collect()
@@ -159,7 +159,7 @@ impl Grants {
         self.0.iter().flat_map(both).collect()
     }
 
-    /// For a diff, a line for each statement that would give them.
+    /// One line for each statement that would grant them, for a diff.
     #[must_use]
     pub fn lines(&self) -> String {
         let line = |role: &Ident, privileges: &BTreeSet<Privilege>, end: &str| {
@@ -174,18 +174,18 @@ impl Grants {
 }
 
 impl Grant {
-    /// Whether it is a right of the owner's own.
+    /// Whether it belongs to the owner.
     pub(super) fn is_of_owner(&self, found: &Found) -> bool {
         self.grantee.as_ref() == Some(&found.owner)
     }
 }
 
-/// How declarations call somebody.
+/// The name of a grantee in declarations.
 pub(super) fn name_of(grantee: Option<&Ident>) -> Ident {
     grantee.cloned().unwrap_or_else(|| Ident::from_server(PUBLIC))
 }
 
-/// Adds the one who has the rights, by the name that declarations have.
+/// Adds a grantee, by its name in declarations.
 pub(super) fn grantee(sql: Sql, name: &Ident) -> Sql {
     if name.as_str() == PUBLIC { sql.raw(PUBLIC) } else { sql.ident(name) }
 }

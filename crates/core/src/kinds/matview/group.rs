@@ -1,5 +1,5 @@
-//! Which materialized views are made anew together: those whose query differs, those that read them and so could not stay,
-//! and the plain views over them. What is done is left to `decide`; the server rehearses it before (`live`).
+//! Which materialized views are rebuilt together: those whose query differs, those that read them and so could not
+//! remain, and the plain views over them. `decide` plans the changes; `rehearsal` tries them on the server first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,49 +18,49 @@ use crate::{
     registry::Registry,
 };
 
-/// A view that is made anew, or for the first time.
+/// A view that is created or rebuilt.
 #[derive(Clone, Debug)]
 pub struct Member<'a> {
     /// Its name.
     pub name: &'a QualifiedName,
-    /// Where its query is the declared one; `None`: it keeps the one that it has.
+    /// The declaration, if its query is to be the declared one; `None`: it keeps its query.
     pub declared: Option<&'a Declared<Matview>>,
-    /// As declared, or as the server prints it.
+    /// The query, as declared or as the server prints it.
     pub query: Query,
-    /// Those of the others that the query reads.
+    /// The other members that the query reads.
     pub reads: Vec<QualifiedName>,
 }
 
-/// A member by name, as the live side keeps it.
+/// A member by name, for the live side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moving {
     /// The view.
     pub name: QualifiedName,
-    /// It gets its declared query; else it keeps the one that it has.
+    /// Whether it gets its declared query; otherwise it keeps its query.
     pub as_declared: bool,
-    /// Those of the others that its query reads.
+    /// The other members that its query reads.
     pub reads: Vec<QualifiedName>,
 }
 
-/// Views that take each other's place at once, in the order in which they can be built.
+/// Views that are replaced at the same moment, in an order in which they can be built.
 #[derive(Clone, Debug)]
 pub struct Group<'a> {
     /// The materialized views.
     pub members: Vec<&'a Member<'a>>,
     /// The plain views over them.
     pub views: Vec<&'a Reader>,
-    /// What depends on them and cannot be made anew.
+    /// Dependent objects that cannot be rebuilt.
     pub others: Vec<&'a Dependent>,
 }
 
-/// Whether a declared view stands and has another query.
+/// Whether a declared view exists with another query.
 #[must_use]
 pub fn is_replaced(declared: &Declared<Matview>, view: View<'_>, registry: &Registry) -> bool {
     let found = view.live.found.get(&declared.object.name).filter(|found| found.is_matview());
     found.is_some_and(|found| canonical::differs(declared, found, view, registry))
 }
 
-/// Whether a view is dropped.
+/// Whether a view will be dropped.
 #[must_use]
 pub fn goes(name: &QualifiedName, view: View<'_>, context: Context<'_>) -> bool {
     let address = address(name);
@@ -70,7 +70,7 @@ pub fn goes(name: &QualifiedName, view: View<'_>, context: Context<'_>) -> bool 
         && context.scope.released(&address).is_none()
 }
 
-/// Finds all that is made anew or for the first time, in the order in which it can be; nothing, where some read each other
+/// Finds all views that are created or rebuilt, in an order in which they can be built; empty if some read each other
 /// in a circle.
 #[must_use]
 pub fn find(view: View<'_>, context: Context<'_>) -> Vec<Moving> {
@@ -107,7 +107,7 @@ pub fn find(view: View<'_>, context: Context<'_>) -> Vec<Moving> {
     moving
 }
 
-/// What was found, with the queries.
+/// The members, with their queries.
 #[must_use]
 pub fn members(view: View<'_>) -> Vec<Member<'_>> {
     let kept = |name: &QualifiedName| {
@@ -126,7 +126,7 @@ pub fn members(view: View<'_>) -> Vec<Member<'_>> {
     members.collect()
 }
 
-/// Those that take each other's place at once: they read each other, before or afterwards.
+/// The groups of members that must be replaced at the same moment, because they read each other before or afterwards.
 #[must_use]
 pub fn groups<'a>(members: &'a [Member<'a>], live: &'a Live) -> Vec<Group<'a>> {
     let standing: Vec<_> = members.iter().filter(|member| live.found.contains_key(member.name)).collect();
@@ -156,19 +156,19 @@ pub fn groups<'a>(members: &'a [Member<'a>], live: &'a Live) -> Vec<Group<'a>> {
 }
 
 impl Group<'_> {
-    /// Whether it is one view that nothing depends on.
+    /// Whether it is one view without dependents.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.members.len() == 1 && self.views.is_empty() && self.others.is_empty()
     }
 
-    /// Whether a view is one of them.
+    /// Whether a view is a member of the group.
     #[must_use]
     pub fn has(&self, name: &QualifiedName) -> bool {
         self.members.iter().any(|member| member.name == name)
     }
 
-    /// What each of `members` is called while these are built, by the name that its copy had in the rehearsal.
+    /// The name that each of `members` has while the group is built, by the name of its copy in the rehearsal.
     #[must_use]
     pub fn names(&self, members: &[Member<'_>]) -> Vec<(Ident, QualifiedName)> {
         let name = |member: &Member<'_>| {
@@ -179,7 +179,7 @@ impl Group<'_> {
     }
 }
 
-/// What each of `members` is called in the end, by the name that its copy had in the rehearsal.
+/// The final name of each of `members`, by the name of its copy in the rehearsal.
 #[must_use]
 pub fn final_names(members: &[Member<'_>]) -> Vec<(Ident, QualifiedName)> {
     members.iter().map(|member| (building_name(member.name).name, member.name.clone())).collect()

@@ -1,4 +1,4 @@
-//! The live side: what stands under the names of views, and what the server says about the declared ones.
+//! The live side: the relations with the names of views, and the server's interpretation of the declared ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,26 +13,26 @@ use super::{
 };
 use crate::postgres::name::QualifiedName;
 
-/// All that is known of materialized views on the live side.
+/// Everything that is known about materialized views on the live side.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Live {
-    /// What stands under the names of declared and managed ones, and what interrupted runs left beside them.
+    /// The relations with the names of declared and managed views, and what interrupted runs left.
     pub found: BTreeMap<QualifiedName, Found>,
-    /// Those that are managed, as they were applied.
+    /// The managed views, as they were applied.
     pub applied: BTreeMap<QualifiedName, Matview>,
-    /// What the server makes of the declared ones, where that is not known without asking.
+    /// The server's interpretation of declared views, if it had to be asked.
     pub printed: BTreeMap<QualifiedName, Printed>,
-    /// Declared ones whose query means nothing yet: it reads others as they will be.
+    /// Declared views that the server cannot interpret yet: they read others as these will be.
     pub postponed: BTreeSet<QualifiedName>,
-    /// What depends on those that are made anew.
+    /// What depends on the views that are rebuilt.
     pub dependents: Vec<Dependent>,
-    /// Those that are made anew or for the first time.
+    /// The views that are created or rebuilt.
     #[serde(default)]
     pub moving: Vec<Moving>,
-    /// What the server made of copies of those, and of the views over them, by the names of the originals.
+    /// The server's interpretation of copies of those views and of the views over them, by the names of the originals.
     pub rehearsed: BTreeMap<QualifiedName, Printed>,
-    /// The server could not be asked: this role may make no temporary views here.
+    /// The server could not be asked, because this role may not create temporary views here.
     pub unasked: bool,
-    /// Read where rights are declared.
+    /// The roles; they are read only if rights are declared.
     pub roles: Roles,
 }

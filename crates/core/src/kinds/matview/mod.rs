@@ -1,7 +1,7 @@
-//! A materialized view: what it is, on both sides of the comparison. Its query is in `query`, how it is written in YAML
-//! in `spec`, how it is read from the catalogs in `catalog`, which one comes first in `order`, what becomes of it in
-//! `decide`, and what that executes in `steps`; who may do what with it, in `grants`; what refreshes it inside the database,
-//! in `routine`. Indexes on it are indexes like any other, but where it is made anew.
+//! A materialized view, declared or live. `query` holds its query, `spec` its form in YAML, `catalog` its reading from
+//! the catalogs, `order` the order of dependencies, `grants` its rights. `decide` plans its changes, `steps` makes
+//! their statements, and `routine` the procedures that refresh it inside the database. Its indexes are indexes like any
+//! other, except when the view is rebuilt.
 
 mod ask;
 pub mod canonical;
@@ -50,19 +50,19 @@ pub use rollback::Former;
 #[derive(Debug)]
 pub enum Matviews {}
 
-/// Both sides of the materialized views, and of the indexes on them.
+/// The declared and the live side of materialized views, and of their indexes.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// What is declared, in the order of names.
+    /// The declared views, ordered by name.
     pub desired: &'a [Declared<Matview>],
-    /// What is live.
+    /// The live side.
     pub live: &'a Live,
-    /// The indexes: they come and go with a view that is made anew.
+    /// The indexes; a rebuild of a view drops and creates them.
     pub indexes: index::View<'a>,
 }
 
 impl<'a> View<'a> {
-    /// The declared view of a name.
+    /// The declared view with this name.
     #[must_use]
     pub fn declared(self, name: &QualifiedName) -> Option<&'a Declared<Matview>> {
         let position = self.desired.binary_search_by(|declared| declared.object.name.cmp(name)).ok()?;
@@ -106,49 +106,49 @@ pub fn address(name: &QualifiedName) -> Address {
     Address::new(Matviews::NAME, name)
 }
 
-/// A materialized view. From YAML its query is as written; from the catalogs it is as the server prints it.
+/// A materialized view. A query from YAML is as written; a query from the catalogs is as the server prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matview {
     /// Its name.
     pub name: QualifiedName,
-    /// What it holds the rows of.
+    /// The query of its rows.
     pub query: Query,
-    /// Whether it is filled when it is made.
+    /// Whether it is filled when it is created.
     #[serde(default = "filled", skip_serializing_if = "Clone::clone")]
     pub with_data: bool,
-    /// Storage parameters; `None` where they are not declared, and then not compared.
+    /// Storage parameters; `None`: not declared, and so not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<Parameters>,
-    /// `None`: not declared, or the database's default.
+    /// The tablespace; `None`: not declared, or the default of the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tablespace: Option<Ident>,
-    /// `None`: not declared, or there is none. Declared as empty: there shall be none.
+    /// The comment; `None`: not declared, or it has none. An empty declaration removes the comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// Who may do what with it, but for its owner; `None` where that is not declared, and then not compared.
+    /// The rights of others than the owner; `None`: not declared, and so not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
-    /// When and how its rows are brought up to date; the database has no place for it.
+    /// When and how it is refreshed; the catalogs do not hold this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,
-    /// Its indexes, where they come and go with it: in plans, not in declarations.
+    /// Its indexes, if the change of the view creates or drops them: in plans, not in declarations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
 }
 
-/// When and how the rows of a materialized view are brought up to date.
+/// When and how a materialized view is refreshed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
-    /// When, as cron writes it; `None`: only where somebody asks for it.
+    /// The cron expression; `None`: only on request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
-    /// Of the schedule; UTC where not given.
+    /// The time zone of the schedule; the default is UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// While others read.
+    /// Whether others can read it during a refresh.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub concurrently: bool,
-    /// The longest that it may take, in milliseconds.
+    /// The limit for a refresh, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
 }
@@ -158,13 +158,13 @@ fn filled() -> bool {
 }
 
 impl Matview {
-    /// As in plans, flags and the registry.
+    /// Its address in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
         address(&self.name)
     }
 
-    /// When it is to be brought up to date, as cron writes it.
+    /// The cron expression of its refresh.
     #[must_use]
     pub fn schedule(&self) -> Option<&str> {
         self.refresh.as_ref().and_then(|refresh| refresh.schedule.as_deref())
@@ -176,7 +176,7 @@ impl Matview {
         self.refresh.as_ref().and_then(|refresh| refresh.timezone.as_deref()).unwrap_or("UTC")
     }
 
-    /// The statement that makes it under some name, with its rows or without.
+    /// The statement that creates it under this name, with or without its rows.
     #[must_use]
     pub fn create_as(&self, name: &QualifiedName, with_data: bool) -> Sql {
         let mut sql = Sql::new("CREATE MATERIALIZED VIEW ").name(name);
@@ -190,7 +190,7 @@ impl Matview {
         if with_data { sql } else { sql.raw(" WITH NO DATA") }
     }
 
-    /// The statement that sets or removes the comment of the view of some name.
+    /// The statement that sets or removes the comment of the view with this name.
     #[must_use]
     pub fn comment_on(name: &QualifiedName, comment: &str) -> Sql {
         let sql = Sql::new("COMMENT ON MATERIALIZED VIEW ").name(name).raw(" IS ");
@@ -237,7 +237,7 @@ impl Describe for Matview {
 }
 
 impl Refresh {
-    /// For people, on one line.
+    /// The refresh on one line, for people.
     #[must_use]
     pub fn words(&self) -> String {
         let schedule = self.schedule.as_ref().map(|schedule| format!("at {schedule}"));

@@ -1,5 +1,5 @@
-//! The names that reconcile gives while it replaces a materialized view. They depend on its address alone, so that a
-//! later run finds what an earlier one left.
+//! The names that reconcile uses while it replaces a materialized view. They depend only on the view's address, so that
+//! a later run finds what an earlier one left.
 
 use crate::{
     digest::Digest,
@@ -9,33 +9,33 @@ use crate::{
 
 use super::{Matview, address};
 
-/// What every such name begins with.
+/// The beginning of every such name.
 pub const BUILDING: &str = "reconcile_new_";
 
-/// Hexadecimal ones, which follow.
+/// The number of hexadecimal digits after it.
 const DIGITS: usize = 16;
 
-/// The name that a replacement is built under.
+/// The name of a replacement while it is built.
 #[must_use]
 pub fn building_name(view: &QualifiedName) -> QualifiedName {
     let digest = Digest::of(&address(view));
     view.sibling(Ident::fitted(BUILDING, digest.short(DIGITS)))
 }
 
-/// Whether a name is one that a replacement is built under, of whatever view.
+/// Whether a name is that of a replacement, for any view.
 #[must_use]
 pub fn is_building_name(view: &QualifiedName) -> bool {
     let rest = view.name.as_str().strip_prefix(BUILDING);
     rest.is_some_and(|rest| rest.len() == DIGITS && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The name that a statistics object on a replacement is built under, in the schema of its own.
+/// The name of a statistics object on a replacement while it is built, in the schema of the original.
 #[must_use]
 pub fn building_statistics(name: &QualifiedName) -> QualifiedName {
     name.sibling(Ident::fitted(BUILDING, Digest::of(&("statistics", name)).short(16)))
 }
 
-/// The names that the indexes of a replacement are built under, each with the index.
+/// The names of a replacement's indexes while it is built, each with the index.
 #[must_use]
 pub fn building_indexes(view: &Matview) -> Vec<(Ident, &crate::kinds::index::Index)> {
     view.indexes.iter().map(|index| (of_index::building_name(index), index)).collect()

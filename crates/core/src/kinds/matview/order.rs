@@ -1,4 +1,4 @@
-//! Which materialized view comes before which: one that is read, before the one that reads it.
+//! The order of materialized views: a view comes after those that it reads.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,11 +15,11 @@ use crate::{
     problem::Problem,
 };
 
-/// Names with what each reads, in an order in which all that is read comes first, and else as they are given; or the names
-/// of a circle. Takes as long as there are names and reads.
+/// Orders names so that each comes after all that it reads, and otherwise keeps their order. Takes time linear in names
+/// and reads.
 ///
 /// # Errors
-/// Some read each other in a circle.
+/// Some read each other in a circle; returns their names.
 pub fn sorted(reads: &[(QualifiedName, Vec<QualifiedName>)]) -> Result<Vec<QualifiedName>, Vec<QualifiedName>> {
     let position: HashMap<_, _> = reads.iter().enumerate().map(|(position, (name, _))| (name, position)).collect();
     let mut graph = DiGraph::<(), ()>::with_capacity(reads.len(), reads.len());
@@ -30,7 +30,7 @@ pub fn sorted(reads: &[(QualifiedName, Vec<QualifiedName>)]) -> Result<Vec<Quali
         }
     }
     let Ok(order) = toposort(&graph, None) else { return Err(circle(reads, &graph)) };
-    // What reads nothing comes first, then what reads only that, and so on.
+    // Level 0 reads nothing, level 1 reads only level 0, and so on.
     let mut levels = vec![0; reads.len()];
     for node in order {
         let below = graph.neighbors_directed(node, Direction::Incoming).map(|read| levels[read.index()] + 1);
@@ -47,7 +47,7 @@ fn circle(reads: &[(QualifiedName, Vec<QualifiedName>)], graph: &DiGraph<(), ()>
     let Some(ring) = rings.min_by_key(|ring| ring.iter().copied().min()) else { return Vec::new() };
     let mut path: Vec<NodeIndex> = ring.iter().copied().min().into_iter().collect();
     while let Some(last) = path.last() {
-        // What it reads, in the order of its query.
+        // Its reads, in the order of its query.
         let read = reads[last.index()].1.iter();
         let next = read.filter_map(|name| ring.iter().find(|node| *node != last && reads[node.index()].0 == *name));
         let Some(next) = next.copied().next() else { break };
@@ -60,7 +60,8 @@ fn circle(reads: &[(QualifiedName, Vec<QualifiedName>)], graph: &DiGraph<(), ()>
     path.into_iter().map(|node| reads[node.index()].0.clone()).collect()
 }
 
-/// What tells whether a query reads a materialized view, by its words: directly, or through plain views that stand.
+/// Returns a function that tells whether a query reads a materialized view, by its tokens: directly, or through
+/// existing plain views.
 pub fn mentions<'a>(
     query: &Query,
     live: &'a Live,
@@ -73,8 +74,8 @@ pub fn mentions<'a>(
     }
 }
 
-/// Materialized views by the names that a query can read them by: their own, and those of the plain views over them that
-/// stand. Looking up what a query reads takes as long as the query has names, however many views there are.
+/// Materialized views by the names that a query can read them by: their own names, and those of existing plain views
+/// over them. A lookup takes time by the names in the query, however many views there are.
 pub struct Readable<'a> {
     views: Vec<&'a QualifiedName>,
     by_name: HashMap<&'a Ident, Vec<(&'a QualifiedName, usize)>>,
@@ -95,7 +96,7 @@ impl<'a> Readable<'a> {
         Self { views, by_name, search_path }
     }
 
-    /// Those that a query reads, in their order.
+    /// The views that a query reads, in their order.
     pub fn read_by(&self, query: &Query) -> impl Iterator<Item = &'a QualifiedName> {
         let mut read = BTreeSet::new();
         for mention in query.names() {
@@ -107,7 +108,7 @@ impl<'a> Readable<'a> {
     }
 }
 
-/// What each declared view reads of the others.
+/// The other declared views that each declared view reads.
 #[must_use]
 pub fn reads(
     declared: &[Declared<Matview>],
@@ -122,7 +123,7 @@ pub fn reads(
     declared.iter().map(|view| (view.object.name.clone(), of(view))).collect()
 }
 
-/// What is said of views that read each other.
+/// The problem with views that read each other in a circle.
 #[must_use]
 pub fn problem(circle: &[QualifiedName], declared: &[Declared<Matview>]) -> Problem {
     let names: Vec<_> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! What the server makes of declared queries, by temporary views in transactions that are rolled back.
+//! Has the server print declared queries, with temporary views in transactions that are rolled back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,23 +23,23 @@ use crate::{
 
 const PROBE: &str = "reconcile_probe";
 
-/// What the server made of the declared queries.
+/// The server's interpretation of the declared queries.
 #[derive(Default)]
 pub(super) struct Prints {
-    /// Those that it accepts.
+    /// The queries that the server accepts.
     pub(super) printed: BTreeMap<QualifiedName, Printed>,
-    /// Those that mean nothing yet: they read others as they will be.
+    /// The queries that the server cannot interpret yet: they read other views as these will be.
     pub(super) postponed: BTreeSet<QualifiedName>,
-    /// It could not be asked.
+    /// The server could not be asked.
     pub(super) unasked: bool,
-    /// What it does not accept.
+    /// The queries that the server rejects.
     pub(super) problems: Vec<Problem>,
 }
 
-/// Has the server print the declared queries that are not known to be what is live.
+/// Has the server print the declared queries that are not known to equal the live ones.
 ///
 /// # Errors
-/// The connection or a query of ours fails.
+/// The connection fails, or the server refuses a catalog query.
 pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking<'_>) -> Result<Prints, S::Error> {
     let open = unsettled(view, asking.context.registry);
     if open.is_empty() || !asking.may_make_temporary {
@@ -68,7 +68,7 @@ pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking
     Ok(prints)
 }
 
-/// Views in schemas that are not there.
+/// Problems for views in schemas that do not exist.
 async fn without_schema<S: Ask>(server: &mut S, open: &[&Declared<Matview>]) -> Result<Vec<Problem>, S::Error> {
     let sql = Sql::new("SELECT nspname FROM pg_namespace WHERE nspname IN (");
     let mut batch = Batch::default();
@@ -84,12 +84,13 @@ async fn without_schema<S: Ask>(server: &mut S, open: &[&Declared<Matview>]) -> 
     Ok(missing.map(problem).collect())
 }
 
-/// Whether the server can say nothing yet: the query reads another declared view, which is to be made or made anew.
+/// Whether the server cannot interpret the query yet, because it reads another declared view that will be created or
+/// rebuilt.
 fn waits(declared: &Declared<Matview>, open: &Readable<'_>) -> bool {
     open.read_by(&declared.object.query).any(|name| *name != declared.object.name)
 }
 
-/// The live query where the declared one, printed and parsed again, comes to the same; else the declared one.
+/// The live query, if the declared one is equal after printing and parsing it again; otherwise the declared query.
 async fn met<S: Ask>(server: &mut S, ours: Printed, theirs: Query) -> Result<Printed, S::Error> {
     let mut trails = Trails::new(ours.query.clone(), [theirs.clone()]);
     for _ in 0..TRIPS {
@@ -105,10 +106,10 @@ async fn met<S: Ask>(server: &mut S, ours: Printed, theirs: Query) -> Result<Pri
     Ok(if trails.met().is_some() { Printed { query: theirs, ..ours } } else { ours })
 }
 
-/// A query that the server does not accept.
+/// A query that the server rejects.
 struct Refused {
     error: ServerError,
-    /// Bytes into the query.
+    /// The byte offset of the error in the query.
     offset: Option<usize>,
 }
 
@@ -140,34 +141,34 @@ async fn one<S: Ask>(
     }
 }
 
-/// The statement that makes a temporary view of a query.
+/// The statement that creates a temporary view with a query.
 pub(super) fn create(name: &Ident, query: &Query) -> Sql {
     Sql::new("CREATE TEMPORARY VIEW ").ident(name).raw(" AS ").parenthesised(query.fragment())
 }
 
-/// How many bytes into a query a server points that refuses the statement which [`create`] wrote.
+/// The byte offset in a query of the error that the server reports for the statement of [`create`].
 pub(super) fn offset_in(batch: &Batch, error: &ServerError, made: Asked, create: &Sql, query: &Query) -> Option<usize> {
     let (_, offset) = batch.pointed_at(error).filter(|(asked, _)| *asked == made)?;
-    // The query ends the statement, with a bracket and perhaps a line break behind it.
+    // The query is the end of the statement, followed by a parenthesis and perhaps a line break.
     let before = create.as_str().rfind(query.as_str())?;
     offset.checked_sub(before).filter(|offset| *offset <= query.as_str().len())
 }
 
-/// The query for what the server prints of some temporary views, in their order.
+/// The query that has the server print some temporary views, in order.
 pub(super) fn prints(names: &[&Ident]) -> Sql {
     let name = |sql: Sql, name: &&Ident| sql.raw("(").literal(&temporary(name).quoted()).raw(")");
     let asked = Sql::new("SELECT pg_get_viewdef(v.name::regclass) FROM (VALUES ").list(names, ", ", name);
     asked.raw(") v(name)")
 }
 
-/// The columns of a temporary view, and the functions that it exposes to a search path.
+/// Asks for the columns of a temporary view, and the functions that depend on the search path.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     columns: Asked,
     exposed: Asked,
 }
 
-/// Asks for them.
+/// Adds the queries to a batch.
 pub(super) fn ask_shape(name: &Ident, batch: &mut Batch) -> Shape {
     let view = Sql::default().literal(&temporary(name).quoted()).raw("::regclass");
     let columns = Sql::new(
@@ -198,7 +199,7 @@ pub(super) fn temporary(name: &Ident) -> QualifiedName {
     QualifiedName::new(Ident::from_server("pg_temp"), name.clone())
 }
 
-/// The user's mistake, so many bytes into the query.
+/// The problem for the user, at a byte offset in the query.
 pub(super) fn described(declared: &Declared<Matview>, error: &ServerError, offset: Option<usize>) -> Problem {
     let message = format!("the server does not accept this query: {}", error.with_detail());
     let problem = Problem::new(&declared.body_at(), message).on_text(offset.unwrap_or(0));

@@ -1,5 +1,5 @@
-//! The query of a materialized view, as a type that can stand inside one pair of parentheses and nowhere else: so it is
-//! one query, whatever the file says. What it means is left to the server.
+//! The query of a materialized view. Its type guarantees that it is complete inside one pair of parentheses, and so
+//! exactly one query. The server says whether it is valid.
 
 use serde::{Deserialize, Serialize};
 use squawk_lexer::TokenKind;
@@ -10,22 +10,22 @@ use crate::postgres::{
     tokens::{Token, tokens},
 };
 
-/// One query, without the `;` that a file may end it with.
+/// One query, without the `;` that may end it in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Query(pub(super) Fragment);
 
-/// A relation that a query reads, as far as its words tell.
+/// A relation that a query reads, according to its tokens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mention {
-    /// `None`: along the search path.
+    /// The schema; `None`: the relation is looked up along the search path.
     pub schema: Option<Ident>,
     /// Its name.
     pub name: Ident,
 }
 
 impl Mention {
-    /// Whether it can stand for a relation.
+    /// Whether it can refer to a relation.
     pub(super) fn can_mean(&self, relation: &QualifiedName, search_path: &[Ident]) -> bool {
         self.name == relation.name
             && match &self.schema {
@@ -39,7 +39,7 @@ impl Query {
     /// Checks the text token by token.
     ///
     /// # Errors
-    /// As [`Fragment::new`]; the offset is one of `text`.
+    /// The same as [`Fragment::new`]; the offset is one in `text`.
     pub fn new(text: &str) -> Result<Self, FragmentError> {
         let error = |error: FragmentError| match error.message {
             "an expression is empty" => FragmentError { message: "there is no query here", ..error },
@@ -58,7 +58,7 @@ impl Query {
         }
     }
 
-    /// A query as the server printed it; the server prints one.
+    /// Wraps a query that the server printed.
     #[must_use]
     pub fn from_server(text: &str) -> Self {
         Self(Fragment::from_server(text.trim().trim_end_matches(';').trim_end()))
@@ -70,39 +70,39 @@ impl Query {
         self.0.as_str()
     }
 
-    /// To be written inside parentheses.
+    /// The query as a fragment, to write it inside parentheses.
     #[must_use]
     pub fn fragment(&self) -> &Fragment {
         &self.0
     }
 
-    /// The first syntax error, as byte offset and message. Knows no server.
+    /// The first syntax error, as byte offset and message. It needs no server.
     #[must_use]
     pub fn syntax_error(&self) -> Option<(usize, String)> {
-        // As a statement of its own: inside brackets the parser takes it for an expression, and says so.
+        // The query is parsed as a statement: in parentheses, the parser's messages would be about an expression.
         let parsed = squawk_syntax::SourceFile::parse(&format!("{}\n;", self.as_str()));
         let error = parsed.errors().into_iter().next()?;
         Some((usize::from(error.range().start()).min(self.as_str().len()), error.message().to_owned()))
     }
 
-    /// What tells whether it reads a relation, by its words: every name with a schema, and those without one that stand
-    /// where a relation can.
+    /// Returns a function that tells whether the query reads a relation, by its tokens. Every name with a schema
+    /// counts, and names without one where a relation can be.
     pub fn mentions<'a>(&self, search_path: &'a [Ident]) -> impl Fn(&QualifiedName) -> bool + use<'a> {
         let names = self.names();
         move |relation| names.iter().any(|mention| mention.can_mean(relation, search_path))
     }
 
-    /// Whether a name stands without a schema where a relation can.
+    /// Whether the query has this name without a schema where a relation can be.
     #[must_use]
     pub fn names_without_schema(&self, name: &Ident) -> bool {
         self.names().iter().any(|mention| mention.schema.is_none() && mention.name == *name)
     }
 
-    /// The relations that it reads, by its words.
+    /// The relations that it reads, by its tokens.
     pub(super) fn names(&self) -> Vec<Mention> {
         let words = words(self.as_str());
         let mut names = Vec::new();
-        // For each open bracket, and outside of all: whether commas part relations here.
+        // For each open parenthesis, and for the outermost level: whether commas separate relations here.
         let mut lists = vec![false];
         let mut can_follow = false;
         for (position, word) in words.iter().enumerate() {
@@ -112,7 +112,7 @@ impl Query {
                 _ => None,
             };
             match word {
-                // What can follow, can follow inside as well.
+                // What is possible after it is possible inside as well.
                 Word::Open => lists.push(false),
                 Word::Close => {
                     lists.pop();
@@ -145,7 +145,7 @@ impl Query {
     }
 }
 
-/// The names that WITH gives to parts of the query: behind each stands AS and a bracket, with its columns in between.
+/// The names that WITH gives to parts of the query: AS and a parenthesis follow each, with its columns in between.
 fn named_parts(words: &[Word]) -> Vec<&str> {
     let is = |position: usize, text: &str| matches!(words.get(position), Some(Word::Name { text: word, quoted: false }) if word == text);
     let mut parts = Vec::new();
@@ -164,7 +164,7 @@ fn named_parts(words: &[Word]) -> Vec<&str> {
     parts
 }
 
-/// What a query is made of, as far as names go.
+/// A token of a query, as far as names matter.
 #[derive(Debug, PartialEq)]
 enum Word {
     Name { text: String, quoted: bool },
@@ -222,7 +222,7 @@ fn begins_query(word: &str) -> bool {
     matches!(word, "select" | "values" | "table" | "with")
 }
 
-/// Where a part that WITH names begins to write, if one does.
+/// The offset of a data-modifying statement in WITH, if there is one.
 fn writes(text: &str) -> Option<usize> {
     let is_one_of = |token: &Token<'_>, words: &[&str]| words.contains(&token.text.to_lowercase().as_str());
     let tokens = tokens(text);
@@ -234,13 +234,13 @@ fn writes(text: &str) -> Option<usize> {
     begins.map(|[_, _, word]| word.start)
 }
 
-/// The first word behind brackets and comments, in lower case, and where it stands.
+/// The first word after parentheses and comments, in lower case, and its offset.
 fn first_word(text: &str) -> Option<(usize, String)> {
     let first = tokens(text).into_iter().find(|token| token.kind != TokenKind::OpenParen)?;
     Some((first.start, first.text.to_lowercase()))
 }
 
-/// The text up to the `;` that ends it, if one does.
+/// The text before the `;` that ends it, if there is one.
 fn without_end(text: &str) -> &str {
     let mut offset = 0;
     let mut end = None;
@@ -251,7 +251,7 @@ fn without_end(text: &str) -> &str {
             | TokenKind::LineComment
             | TokenKind::BlockComment { terminated: true }
             | TokenKind::Eof => {}
-            // Something follows the first one, or nothing ends here.
+            // Text follows the first `;`, or there is no `;`.
             _ if end.is_some() => return text,
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Reads what stands under the names of materialized views, and who can be given rights.
+//! Reads the relations with the names of materialized views, and the roles that can have rights.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +19,14 @@ use crate::{
     registry,
 };
 
-/// What was asked for.
+/// The queries that were asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Views {
     found: Option<Asked>,
     roles: Option<Asked>,
 }
 
-/// Asks for the views of a project; nothing, where there can be none.
+/// Asks for the views of a project; asks nothing if it cannot have any.
 pub fn ask(desired: &[Declared<Matview>], entries: Option<&QualifiedName>, batch: &mut Batch) -> Views {
     let any = !desired.is_empty() || entries.is_some();
     let names = desired.iter().map(|declared| &declared.object.name);
@@ -39,10 +39,10 @@ pub fn ask(desired: &[Declared<Matview>], entries: Option<&QualifiedName>, batch
 }
 
 impl Live {
-    /// What stands, by the rows of a snapshot.
+    /// Reads the relations from the answers.
     ///
     /// # Errors
-    /// The rows are not what the queries promise.
+    /// The rows do not have the form of the queries.
     pub fn read(asked: Views, answers: &mut Answers) -> Result<Self, DecodeError> {
         let found = asked.found.map(|found| answers.by_name(found)).transpose()?;
         let roles = asked.roles.map(|roles| answers.take(roles)?.one()?.json(0)).transpose()?;
@@ -61,7 +61,7 @@ pub async fn facts_of<S: Ask>(
     under(server, names, false).await
 }
 
-/// The materialized views of some names, for `import`; without what interrupted runs left.
+/// Reads the materialized views with some names, for `import`; without what interrupted runs left.
 ///
 /// # Errors
 /// The connection or the query fails.

@@ -1,6 +1,6 @@
-//! Rehearses what is made anew together: copies of materialized views with their new queries, and of the views over them,
-//! as temporary views that read each other, in one transaction that is rolled back. So a plan knows what the server will
-//! say of each, and how it prints a query that reads what is still being built.
+//! Rehearses the views that are rebuilt together. Copies of the materialized views with their new queries, and of the
+//! views over them, are created as temporary views that read each other, in one transaction that is rolled back. So a
+//! plan knows what the server will say about each one, and how it prints a query that reads what is still being built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ use crate::{
     problem::Problem,
 };
 
-/// The views that are declared otherwise than they are.
+/// The views whose declared query differs.
 pub(super) fn replaced<'a>(view: View<'a>, asking: Asking<'_>) -> Vec<&'a QualifiedName> {
     let context = asking.context;
     let admitted = view.desired.iter().filter(|declared| context.scope.admits(&declared.object.address()));
@@ -35,7 +35,7 @@ pub(super) fn replaced<'a>(view: View<'a>, asking: Asking<'_>) -> Vec<&'a Qualif
     replaced.map(|declared| &declared.object.name).collect()
 }
 
-/// What depends on some views, and what is known of those among it that have to be made anew themselves.
+/// What depends on some views, and the facts about the dependent views that have to be rebuilt as well.
 #[derive(Default)]
 pub(super) struct Around {
     pub(super) dependents: Vec<Dependent>,
@@ -43,10 +43,10 @@ pub(super) struct Around {
     pub(super) carriers: BTreeMap<QualifiedName, index::Carrier>,
 }
 
-/// Reads what depends on the views that are made anew.
+/// Reads what depends on the views that are rebuilt.
 ///
 /// # Errors
-/// The connection or a query of ours fails.
+/// The connection fails, or the server refuses a catalog query.
 pub(super) async fn around<S: Ask>(
     server: &mut S,
     replaced: &[&QualifiedName],
@@ -69,21 +69,21 @@ pub(super) async fn around<S: Ask>(
     Ok(Around { dependents, found, carriers: index::read::decode(relations, &mut answers, names)? })
 }
 
-/// What came of a rehearsal.
+/// The result of a rehearsal.
 #[derive(Default)]
 pub(super) struct Rehearsed {
-    /// What the server made of the copies, by the names of the originals.
+    /// The server's interpretation of the copies, by the names of the originals.
     pub(super) copies: BTreeMap<QualifiedName, Printed>,
-    /// Of those that meant nothing before, as they will be.
+    /// The interpretation of views that could not be interpreted before, as they will be.
     pub(super) printed: Vec<(QualifiedName, Printed)>,
-    /// What the server does not accept.
+    /// What the server rejects.
     pub(super) problem: Option<Problem>,
 }
 
-/// Rehearses where something depends on a view that is made anew, or where a query reads what is yet to be.
+/// Rehearses if something depends on a view that is rebuilt, or if a query reads a view that does not exist yet.
 ///
 /// # Errors
-/// The connection or a query of ours fails.
+/// The connection fails, or the server refuses a catalog query.
 pub(super) async fn rehearse<S: Ask>(
     server: &mut S,
     view: View<'_>,
@@ -93,7 +93,7 @@ pub(super) async fn rehearse<S: Ask>(
     let members = group::members(view);
     let taking_part = taking_part(&members, live);
     let alone = group::groups(&members, live).iter().all(Group::is_alone);
-    // New ones can be made without, and are what they are only then.
+    // New views can be created without a rehearsal; they are compared in a later plan.
     if taking_part.is_empty() || alone && of_one_name(&taking_part).is_some() {
         return Ok(Rehearsed::default());
     }
@@ -112,7 +112,7 @@ pub(super) async fn rehearse<S: Ask>(
     Ok(Rehearsed { copies, printed, problem: None })
 }
 
-/// Those that take each other's place, those that mean nothing yet, and what these read.
+/// The members that are replaced together, those that cannot be interpreted yet, and what these read.
 fn taking_part<'a>(members: &'a [Member<'a>], live: &Live) -> Vec<Member<'a>> {
     let groups = group::groups(members, live);
     let grouped = groups.iter().filter(|group| !group.is_alone()).flat_map(|group| group.members.iter().copied());
@@ -127,37 +127,37 @@ fn taking_part<'a>(members: &'a [Member<'a>], live: &Live) -> Vec<Member<'a>> {
     members.iter().filter(|member| names.contains(member.name)).cloned().collect()
 }
 
-/// Two of one name would meet where copies are.
+/// Two members with the same name in different schemas: their copies would have the same name.
 fn of_one_name<'a>(members: &'a [Member<'a>]) -> Option<&'a QualifiedName> {
     let twin =
         |name: &&QualifiedName| members.iter().any(|other| *other.name != **name && other.name.name == name.name);
     members.iter().map(|member| member.name).find(twin)
 }
 
-/// All that takes part in a rehearsal.
+/// Everything that takes part in a rehearsal.
 struct Stage<'a> {
-    /// In the order in which they can be built.
+    /// The members, in an order in which they can be built.
     members: &'a [Member<'a>],
     views: Vec<&'a Dependent>,
     path: &'a [Ident],
 }
 
-/// What takes part, as it is sent.
+/// A copy, as it is sent.
 struct Copy<'a> {
     original: &'a QualifiedName,
     name: Ident,
     query: Redirected,
-    /// For the names in it.
+    /// The search path for the names in its query.
     path: &'a [Ident],
 }
 
-/// The columns of a copy, and the functions that it exposes to a search path.
+/// The columns of a copy, and the functions that depend on the search path.
 type Made = (Vec<Column>, Vec<String>);
 
-/// What came of a copy, with the views that it holds on to; or why the server refuses it, and where.
+/// The result for a copy, with the views that it still depends on; or why the server refuses it, and where.
 type MadeOrRefused = Result<(Made, Vec<String>), (Box<ServerError>, Option<usize>)>;
 
-/// What the server made of all copies, or what is wrong with one of them.
+/// The server's interpretation of all copies, or the problem with one of them.
 type Played = Result<BTreeMap<QualifiedName, Printed>, Box<Problem>>;
 
 impl<'a> Stage<'a> {
@@ -227,7 +227,7 @@ impl<'a> Stage<'a> {
         Some(problem.hint("change one with `apply --only` first, or rename one of them in a migration").refusal())
     }
 
-    /// A copy would be found where a query means another relation of that name, along the search path.
+    /// Finds a copy that would hide another relation with its name, along the search path of a query.
     async fn shadowed<S: Ask>(&self, server: &mut S) -> Result<Option<Problem>, S::Error> {
         let ask = |sql: Sql, member: &Member<'_>| {
             let (bare, full) = (member.name.name.quoted(), member.name.quoted());
@@ -257,7 +257,7 @@ impl<'a> Stage<'a> {
         Ok(Some(problem.hint("write it with its schema")))
     }
 
-    /// Something depends on a view, and is not possible with its new query.
+    /// The problem with a dependent view that is not possible with the new query.
     fn forbidden(
         &self,
         copy: &Copy<'_>,
@@ -286,7 +286,7 @@ impl<'a> Stage<'a> {
         problem.hint(format!("keep what it needs, or drop {what} in a migration")).refusal()
     }
 
-    /// Not what it reads, but a constant such as `'a.b'::regclass` holds on to a view.
+    /// The problem with a view that still depends on the original, by a constant such as `'a.b'::regclass`.
     fn held(&self, copy: &Copy<'_>, held: &str) -> Problem {
         let message = format!("view {} depends on {held} itself, as by a constant of type regclass", copy.original);
         let problem = match self.first_declared() {
@@ -304,7 +304,8 @@ impl<'a> Stage<'a> {
         self.members.iter().find_map(|member| member.declared)
     }
 
-    /// Each copy under the name that its original is built under, as the others then print it; and the end.
+    /// Renames each copy to the name that its original has while it is built, so that the others are printed with it;
+    /// then ends the rehearsal.
     async fn printed<S: Ask>(&self, server: &mut S, copies: &[Copy<'_>]) -> Result<Vec<Query>, S::Error> {
         let mut batch = Batch::default();
         batch.look_up_in(&[]);
@@ -329,8 +330,8 @@ impl<'a> Stage<'a> {
 }
 
 impl Copy<'_> {
-    /// Makes it, and tells its columns and what it exposes. Last come the materialized views that it depends on still,
-    /// whatever its copy reads. Inside, why the server refuses it, and where in the original query it points.
+    /// Creates the copy, and reads its columns, the functions that depend on the search path, and the materialized
+    /// views that it still depends on. The inner error says why the server refuses it, and where in the original query.
     async fn made<S: Ask>(&self, server: &mut S) -> Result<MadeOrRefused, S::Error> {
         let held = Sql::new(
             "SELECT DISTINCT format('%I.%I', n.nspname, c.relname) FROM pg_rewrite r \
@@ -340,7 +341,7 @@ impl Copy<'_> {
         );
         let held = held.literal(&temporary(&self.name).quoted()).raw("::regclass");
         let mut batch = Batch::default();
-        // Copies come behind what the system has, so that a view called `date` is no type to cast to.
+        // Copies come after the system's schema, so that a view called `date` does not hide the type.
         let path = Sql::new("SET LOCAL search_path = pg_catalog, pg_temp");
         batch.run(path.list(self.path, "", |sql, schema| sql.raw(", ").ident(schema)));
         let create = create(&self.name, &self.query.query);

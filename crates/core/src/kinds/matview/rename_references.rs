@@ -1,5 +1,5 @@
-//! The names in a query, exchanged token by token: so that a query reads copies where it says originals, and the other way
-//! round. What a query means is left to the server, which reads it both before and after.
+//! Replaces names in a query, token by token, so that a query reads copies instead of originals, or the reverse. The
+//! server interprets the query before and after.
 
 use squawk_lexer::TokenKind;
 
@@ -10,17 +10,17 @@ use crate::postgres::{
     tokens::{Token, tokens},
 };
 
-/// A query that reads other relations than it says, and where its text stood before.
+/// A query with other names, and the offsets of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirected {
     /// The query as it is sent.
     pub query: Query,
-    /// For each exchanged name, the offset behind it in the new text and by how much the new name is longer.
+    /// For each replaced name: the offset after it in the new text, and how much longer the new name is.
     shifts: Vec<(usize, isize)>,
 }
 
 impl Redirected {
-    /// The offset in the original text of what stands at an offset of the new one.
+    /// The offset in the original text for an offset in the new text.
     #[must_use]
     pub fn origin(&self, offset: usize) -> usize {
         let before = self.shifts.iter().take_while(|(behind, _)| *behind <= offset);
@@ -30,7 +30,7 @@ impl Redirected {
 }
 
 impl Query {
-    /// The same query, but each of `relations` that it names with its schema is looked up in another schema.
+    /// The same query, with each of `relations` that it names with a schema looked up in another schema.
     #[must_use]
     pub fn redirected(&self, relations: &[&QualifiedName], schema: &Ident) -> Redirected {
         let tokens = tokens(self.as_str());
@@ -49,8 +49,8 @@ impl Query {
         self.exchanged(&exchanged)
     }
 
-    /// The same query, but what it calls by a name that nothing else has is called by another one. Before a dot, where
-    /// the name stands for the rows, its schema is left out.
+    /// The same query with other names for some relations; nothing else may have the old names. Before a dot, where the
+    /// name refers to rows, the schema is left out.
     #[must_use]
     pub fn renamed(&self, names: &[(Ident, QualifiedName)]) -> Self {
         let tokens = tokens(self.as_str());
@@ -68,7 +68,7 @@ impl Query {
             text.push_str(&self.as_str()[from..token.start]);
             text.push_str(new);
             from = token.start + token.text.len();
-            // No text is longer than half of what can be addressed.
+            // A text is never longer than half of the address space.
             shifts.push((text.len(), new.len().cast_signed() - token.text.len().cast_signed()));
         }
         text.push_str(&self.as_str()[from..]);

@@ -1,4 +1,5 @@
--- Which roles there are, and to whom the default privileges of this one grant what it makes: in some schema, or in each.
+-- All roles, and to whom the default privileges of this role grant something on what it creates, in one schema or in
+-- all.
 SELECT jsonb_build_object(
   'names', (SELECT coalesce(jsonb_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_roles r),
   'by_default', (

@@ -1,14 +1,14 @@
-//! Materialized views as they were before a run.
+//! Restores materialized views as they were before a run.
 
 use super::Matview;
 use crate::{change::Change, kind::Undoing, kinds::index};
 
-/// What has to be declared to bring views back.
+/// The declarations that restore views.
 #[derive(Debug, Default)]
 pub struct Former {
     /// The views, without their indexes.
     pub views: Vec<Matview>,
-    /// The indexes that come with them.
+    /// The indexes on them.
     pub indexes: index::Former,
 }
 

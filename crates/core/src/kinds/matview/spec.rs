@@ -1,5 +1,5 @@
-//! How a materialized view is written in YAML, and what that means. Reading a `query_file` is left to `config`; whether
-//! the query means anything is for the server to say.
+//! A materialized view in YAML, and what it means. `config` reads a `query_file`; the server says whether the query is
+//! valid.
 
 use std::collections::BTreeMap;
 
@@ -95,22 +95,22 @@ impl<'de> Deserialize<'de> for PrivilegeSpec {
     }
 }
 
-/// A materialized view as written, but for its indexes.
+/// A materialized view as written, without its indexes.
 #[derive(Clone, Copy, Debug)]
 pub struct Written<'a> {
-    /// The query, and the node or file that it stands in.
+    /// The query, and the node or file that holds it.
     pub query: (&'a str, &'a Source),
-    /// Whether it is filled when it is made; so where not given.
+    /// Whether it is filled when it is created; the default is yes.
     pub with_data: Option<bool>,
-    /// Storage parameters.
+    /// The storage parameters.
     pub with: Option<&'a BTreeMap<String, ParameterSpec>>,
-    /// Tablespace.
+    /// The tablespace.
     pub tablespace: Option<&'a str>,
-    /// Comment.
+    /// The comment.
     pub comment: Option<&'a str>,
-    /// Who may do what with it, but for its owner.
+    /// The rights of others than the owner.
     pub grants: Option<&'a BTreeMap<String, RightsSpec>>,
-    /// When and how it is brought up to date.
+    /// When and how it is refreshed.
     pub refresh: Option<&'a RefreshSpec>,
 }
 

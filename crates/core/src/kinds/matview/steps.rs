@@ -1,5 +1,5 @@
-//! What a change of a materialized view executes. A view that readers have comes and goes in one short transaction;
-//! everything that takes long happens beside it, where nobody looks.
+//! The statements of a materialized view's changes. A view that has readers is replaced in one short transaction;
+//! everything that takes long happens on the new view, which nobody reads yet.
 
 use super::{
     Matview, Query,
@@ -21,39 +21,41 @@ use crate::{
     },
 };
 
-/// A materialized view that takes the place of one that stands.
+/// A materialized view that replaces an existing one.
 #[derive(Clone, Debug)]
 pub struct Anew<'a> {
-    /// As it is to be; its query reads what is built with it by the names that this has meanwhile.
+    /// The new view. Its query reads the other new views by the names that they have while they are built.
     pub view: Matview,
-    /// The query is in the server's words, not in those of the declaration.
+    /// Whether the query is as the server printed it, not as declared.
     pub printed: bool,
-    /// What stands.
+    /// The existing view.
     pub old: &'a Found,
     /// The columns that it will have.
     pub columns: Vec<Ident>,
-    /// With the indexes that stand.
+    /// The existing view with its indexes.
     pub relation: Option<&'a Carrier>,
-    /// What it is for others, beside what any replacement is.
+    /// The hazards that it has besides those of every replacement.
     pub hazards: HazardSet,
 }
 
-/// A plain view that is to read what is built.
+/// A plain view that will read the new views.
 #[derive(Clone, Debug)]
 pub struct Repointed<'a> {
     /// The view.
     pub view: &'a Reader,
-    /// Its query, with the names that what it reads has while it is built.
+    /// Its query, with the names that the new views have while they are built.
     pub query: Query,
-    /// What this is for others.
+    /// Its hazards.
     pub hazards: HazardSet,
 }
 
-/// All waiting with a lock in hand together. Who reads several of these in one statement may hold what we want and want
-/// what we hold: we give way before the server, after its `deadlock_timeout` of a second, ends one of both.
+/// The limit for all waiting while locks are held, in milliseconds. A statement of others that reads several of these
+/// views may hold a lock that we want, and want one that we hold. We give up before the server ends one of the two
+/// after its `deadlock_timeout` of a second.
 const HELD_MS: u64 = 800;
 
-/// Milliseconds that each of so many further locks may be waited for; of many, all are hardly ever in somebody's hand.
+/// The lock timeout for each further lock, in milliseconds. If there are many, it is unlikely that others hold all of
+/// them.
 fn held_for(further: usize) -> u64 {
     const LEAST: u64 = 20;
     (HELD_MS / u64::try_from(further).unwrap_or(HELD_MS).max(1)).max(LEAST)
@@ -63,28 +65,28 @@ fn held_for(further: usize) -> u64 {
 #[derive(Debug)]
 pub struct Steps {
     limits: TimeLimits,
-    /// Of the session, for names without a schema in what was declared.
+    /// The search path of the session, for names without a schema in declared SQL.
     search_path: Vec<Ident>,
     collected: Vec<Step>,
-    /// Steps that are added now commit together.
+    /// The transaction of the steps that are added now.
     transaction: Option<u32>,
 }
 
 impl Steps {
-    /// Starts with nothing.
+    /// Starts without steps.
     #[must_use]
     pub fn new(limits: TimeLimits, search_path: &[Ident]) -> Self {
         Self { limits, search_path: search_path.to_vec(), collected: Vec::new(), transaction: None }
     }
 
-    /// What was collected. The numbers of transactions count from 0 within the change.
+    /// The steps. The numbers of transactions count from 0 within the change.
     #[must_use]
     pub fn finish(self) -> Vec<Step> {
         self.collected
     }
 
-    /// Makes it, with its indexes: all of it or nothing. Nobody can know it before.
-    /// By default, some roles may have rights on it.
+    /// Creates a view with its indexes in one transaction. Nobody can use it before that commits. Default privileges
+    /// grant `by_default` rights on it.
     pub fn create(&mut self, view: &Matview, by_default: &[Option<Ident>]) {
         self.transaction = Some(0);
         let undo = Sql::new("DROP MATERIALIZED VIEW ").name(&view.name);
@@ -104,16 +106,16 @@ impl Steps {
         }
     }
 
-    /// Builds the new ones beside the old ones, with everything that hangs on them; then, in a transaction of a moment,
-    /// the old ones go and the new ones have their names (docs/pitfalls.md, "Old snapshots see only frozen rows of a
-    /// new view"). Their rows are frozen by REFRESH, so that snapshots that are older than them see them as well.
+    /// Builds the new views beside the old ones, with their indexes, rights, statistics and comments. Then one short
+    /// transaction drops the old views and renames the new ones (docs/pitfalls.md, "Old snapshots see only frozen rows
+    /// of a new view"). REFRESH freezes their rows, so that older snapshots see them as well.
     pub fn replace(&mut self, anew: &[Anew<'_>], repointed: &[Repointed<'_>]) {
         self.transaction = Some(0);
         for one in anew {
             self.build(one);
         }
         self.transaction = Some(1);
-        // Readers of a plain view lock it first, and then what it reads: so do we, or each would wait for the other.
+        // Readers of a plain view lock it first, then what it reads. Another order here would lead to deadlocks.
         let drop = |one: &Anew<'_>| (Sql::new("DROP MATERIALIZED VIEW ").name(&one.view.name), one.hazards.clone());
         let exclusive = repointed.iter().map(repoint).chain(readers_first(anew).into_iter().map(drop));
         if !repointed.is_empty() {
@@ -133,7 +135,7 @@ impl Steps {
         }
     }
 
-    /// Everything that takes long.
+    /// Adds the steps that take long.
     fn build(&mut self, one: &Anew<'_>) {
         let Anew { view, old, columns, relation, .. } = one;
         let built = building_name(&view.name);
@@ -148,7 +150,7 @@ impl Steps {
         }
         let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" OWNER TO ").ident(&old.owner);
         self.unseen(sql);
-        // Before there are rows, which are stored as it says.
+        // These settings decide how rows are stored, so they precede the rows.
         self.columns(&built, old, columns);
         let filled = view.with_data || old.populated;
         if filled {
@@ -180,20 +182,20 @@ impl Steps {
         }
     }
 
-    /// What the server printed means the same only where it was printed: with nothing on the path that could be found
-    /// before what it leaves without a schema.
+    /// What the server printed means the same only with the path that it was printed with, on which nothing can hide
+    /// what it leaves without a schema.
     fn look_up_in(&mut self, search_path: &[Ident]) {
         self.unseen(Sql::new("SET LOCAL search_path = ").search_path(search_path));
     }
 
-    /// What an interrupted replacement left: nobody reads it.
+    /// Drops what an interrupted replacement left: nobody reads it.
     pub fn clean_up(&mut self, leftover: &QualifiedName) {
         let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(leftover), None);
         self.transaction = None;
         self.add(step);
     }
 
-    /// Drops it, where nothing depends on it.
+    /// Drops a view, unless something depends on it.
     pub fn drop(&mut self, view: &Matview) {
         let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(&view.name), Some(Lock::AccessExclusiveLock));
         let hazards = HazardSet::from([Hazard::DropTableData, Hazard::AccessExclusiveLock]);
@@ -230,7 +232,7 @@ impl Steps {
         }
     }
 
-    /// Together, so that nobody is without a right in between.
+    /// All changes of rights commit together, so that nobody lacks a right in between.
     fn grant_change(&mut self, view: &QualifiedName, grant_changes: &[GrantChange]) {
         self.transaction = (grant_changes.len() > 1).then_some(0);
         for grant_change in grant_changes {
@@ -240,7 +242,7 @@ impl Steps {
         self.transaction = None;
     }
 
-    /// Gives what is built the names of what is gone.
+    /// Gives the new objects the names of the dropped ones.
     fn take_names(&mut self, one: &Anew<'_>) {
         let view = &one.view;
         let built = building_name(&view.name);
@@ -267,7 +269,7 @@ impl Steps {
         }
     }
 
-    /// What is said of its columns. One that the new view has not is not spoken of.
+    /// Sets the properties of columns. A column that the new view does not have is skipped.
     fn columns(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
         for column in old.columns.iter().filter(|column| columns.contains(&column.name)) {
             let alter = || Sql::new("ALTER MATERIALIZED VIEW ").name(built).raw(" ALTER COLUMN ").ident(&column.name);
@@ -286,7 +288,7 @@ impl Steps {
         }
     }
 
-    /// Statistics objects like those of the old one, as far as the new one has their columns.
+    /// Creates statistics objects like those of the old view, if the new view has their columns.
     fn statistics(&mut self, built: &QualifiedName, old: &Found, columns: &[Ident]) {
         for statistics in old.statistics.iter().filter(|statistics| statistics.fits(columns)) {
             let name = building_statistics(&statistics.name);
@@ -312,7 +314,7 @@ impl Steps {
         self.add(step);
     }
 
-    /// On what nobody else can see yet.
+    /// Adds a step for an object that nobody else can see yet.
     fn unseen(&mut self, sql: Sql) {
         let step = self.long(sql);
         self.add(step);
@@ -326,27 +328,28 @@ impl Steps {
         Step::brief(sql, lock, self.limits)
     }
 
-    /// As long as a build may take; nobody waits for it.
+    /// A step that may run as long as a build; nobody waits for it.
     fn long(&self, sql: Sql) -> Step {
         Step { lock: None, ..Step::online(sql, self.limits) }
     }
 }
 
-/// Those that stand, in an order in which they can go: what reads before what is read, whoever reads whom afterwards.
+/// The existing views in an order in which they can be dropped: a view before those that it reads, whatever the new
+/// queries read.
 fn readers_first<'a, 'b>(anew: &'b [Anew<'a>]) -> Vec<&'b Anew<'a>> {
     let reads: Vec<_> = anew.iter().map(|one| (one.old.name.clone(), one.old.reads.clone())).collect();
-    // Only plain views can lead round in a circle; then the server says what holds whom.
+    // Only plain views can make a circle; in that case the server reports the dependency.
     let order = order::sorted(&reads).unwrap_or_default();
     let mut sorted: Vec<_> = anew.iter().collect();
     sorted.sort_by_key(|one| std::cmp::Reverse(order.iter().position(|name| *name == one.old.name)));
     sorted
 }
 
-/// Has a plain view read what is built. It stays the object that it was, with all that hangs on it.
+/// Makes a plain view read the new views. It remains the same object, with everything that depends on it.
 fn repoint(repointed: &Repointed<'_>) -> (Sql, HazardSet) {
     let view = repointed.view;
     let sql = Sql::new("CREATE OR REPLACE VIEW ").name(&view.name);
-    // What is not said here would be reset.
+    // CREATE OR REPLACE resets options that the statement does not repeat.
     let options = view.options();
     let sql = if options.is_empty() { sql } else { sql.raw(" WITH ").parameters(&options) };
     (sql.raw(" AS ").parenthesised(repointed.query.fragment()), repointed.hazards.clone())

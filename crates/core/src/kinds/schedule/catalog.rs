@@ -1,4 +1,4 @@
-//! The jobs that are there, as far as this role sees them.
+//! The existing jobs, as far as this role can see them.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use crate::postgres::{
     rows::DecodeError,
 };
 
-/// What is known of `pg_cron`.
+/// Facts about `pg_cron`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cron {
-    /// The version of the extension in this database; `None`: it is not installed there.
+    /// The version of the extension in this database; `None`: it is not installed.
     pub version: Option<String>,
-    /// This role may read `cron.job`.
+    /// Whether this role may read `cron.job`.
     pub readable: bool,
-    /// It sees its own jobs only.
+    /// Whether this role sees only its own jobs.
     pub own_only: bool,
     /// The time zone of all schedules.
     pub timezone: String,
@@ -28,15 +28,16 @@ pub struct Cron {
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// When.
+    /// Its cron expression.
     pub schedule: String,
-    /// The statement.
+    /// Its statement.
     pub command: String,
-    /// Whether it runs at all.
+    /// Whether it is active.
     pub active: bool,
 }
 
-/// What is known of the extension: its version, whether its jobs can be read and whether only one's own, its time zone.
+/// The query for the extension: its version, whether this role can read jobs, whether it sees only its own, and its
+/// time zone.
 const CRON: &str = "SELECT (SELECT extversion FROM pg_extension WHERE extname = 'pg_cron'), \
     coalesce(has_schema_privilege(to_regnamespace('cron'), 'USAGE') \
     AND has_table_privilege(to_regclass('cron.job'), 'SELECT'), false), \
@@ -53,10 +54,10 @@ pub fn ask(batch: &mut Batch) -> Asked {
 }
 
 impl Cron {
-    /// The extension, without its jobs.
+    /// Reads the extension, without its jobs.
     ///
     /// # Errors
-    /// The row is not what the query promises.
+    /// The row does not have the form of the query.
     pub fn read(asked: Asked, answers: &mut Answers) -> Result<Self, DecodeError> {
         let rows = answers.take(asked)?;
         let row = rows.one()?;
@@ -74,10 +75,10 @@ impl Cron {
         self.readable.then(|| batch.ask(JOBS))
     }
 
-    /// Completes the live side.
+    /// Completes the live side with the jobs.
     ///
     /// # Errors
-    /// The rows are not what the query promises.
+    /// The rows do not have the form of the query.
     pub fn complete(&mut self, asked: Option<Asked>, answers: &mut Answers) -> Result<(), DecodeError> {
         let Some(asked) = asked else { return Ok(()) };
         for row in answers.take(asked)?.iter() {
@@ -89,7 +90,7 @@ impl Cron {
 }
 
 impl Job {
-    /// Whether it does what it should.
+    /// Whether the job is active and equals the wanted one.
     #[must_use]
     pub fn is(&self, wanted: &Schedule) -> bool {
         self.active && self.schedule == wanted.schedule && self.command == wanted.command

@@ -1,5 +1,5 @@
-//! Which views one job refreshes: those of one schedule that are connected by reading each other make a chain. Whether
-//! `pg_cron` is there to run it is left to `wanted`.
+//! Which views one job refreshes: views with the same schedule that read each other, directly or not, make a chain.
+//! `wanted` checks whether `pg_cron` can run it.
 
 use crate::{
     declared::Declared,
@@ -9,24 +9,23 @@ use crate::{
     registry::Registry,
 };
 
-/// The materialized views that there are once a plan is carried out, in the order of names, with what each reads of the
-/// others.
+/// The materialized views that will exist after the plan, ordered by name, each with the other views that it reads.
 #[derive(Debug)]
 pub(super) struct InForce {
     views: Vec<Declared<Matview>>,
     reads: Vec<(QualifiedName, Vec<QualifiedName>)>,
 }
 
-/// Views of one job, in an order in which all that is read comes first.
+/// The views of one job, in the order of dependencies.
 #[derive(Debug)]
 pub(super) struct Chain<'a> {
-    /// When they are refreshed.
+    /// Their common cron expression.
     pub(super) schedule: &'a str,
     pub(super) views: Vec<&'a Declared<Matview>>,
 }
 
 impl InForce {
-    /// Those that are declared, and of what takes no part in the plan those that were applied.
+    /// The declared views, and for those that the plan leaves out, the applied ones.
     pub(super) fn of(context: Context<'_>, view: View<'_>) -> Self {
         let scope = context.scope;
         let declared = view.desired.iter().filter(|declared| scope.admits(&declared.object.address())).cloned();
@@ -44,7 +43,7 @@ impl InForce {
         Self { views, reads }
     }
 
-    /// The chains, in the order of their schedules and first names.
+    /// The chains, ordered by schedule and first name.
     pub(super) fn chains(&self) -> Vec<Chain<'_>> {
         let mut groups: Vec<(&str, Vec<&Declared<Matview>>)> = Vec::new();
         for view in &self.views {
@@ -63,7 +62,7 @@ impl InForce {
         groups.into_iter().map(|(schedule, members)| Chain { schedule, views: self.in_order(members) }).collect()
     }
 
-    /// Views that read others which are refreshed at other times.
+    /// Views that read others with another schedule.
     pub(super) fn out_of_step(&self) -> impl Iterator<Item = (&Declared<Matview>, &Declared<Matview>)> {
         let differ = |a: &Declared<Matview>, b: &Declared<Matview>| {
             a.object.schedule().is_some() && b.object.schedule().is_some() && a.object.schedule() != b.object.schedule()
@@ -82,7 +81,7 @@ impl InForce {
         members.sort_by_key(|member| name(member));
         let is_member = |name: &QualifiedName| members.iter().any(|member| member.object.name == *name);
         let reads: Vec<_> = self.reads.iter().filter(|(name, _)| is_member(name)).cloned().collect();
-        // A circle is no chain; whoever decides about the views says so.
+        // A circle does not make a chain; the plan for the views reports it.
         let names = order::sorted(&reads).unwrap_or_default();
         names.iter().filter_map(|name| members.iter().find(|member| member.object.name == *name).copied()).collect()
     }
@@ -92,7 +91,7 @@ fn name(declared: &Declared<Matview>) -> &QualifiedName {
     &declared.object.name
 }
 
-/// What a view reads by the catalogs, where it is as declared.
+/// What a view reads according to the catalogs, if it is as declared.
 fn as_found<'a>(declared: &Declared<Matview>, view: View<'a>, registry: &Registry) -> &'a [QualifiedName] {
     let name = &declared.object.name;
     let Some(found) = view.live.found.get(name).filter(|found| found.is_matview()) else { return &[] };

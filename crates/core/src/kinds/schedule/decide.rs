@@ -1,4 +1,4 @@
-//! What happens to the jobs: each rule with a schedule has its own, and what somebody changed of them is put right.
+//! Plans the changes of jobs. Each rule with a schedule has its own job; changes that others made to a job are undone.
 
 use std::collections::BTreeSet;
 
@@ -22,32 +22,32 @@ use crate::{
     source::Source,
 };
 
-/// What a job is to be, and what it is.
+/// The wanted and the live side of a job.
 struct Sides<'a> {
     address: Address,
     task: Task,
     cron: &'a Cron,
-    /// `None`: it is to go.
+    /// The wanted job; `None`: it will be removed.
     wanted: Option<&'a Wanted>,
-    /// As it was applied.
+    /// The job as it was applied.
     managed: Option<&'a Schedule>,
     found: Seen<'a>,
-    /// What it calls, as it is there, where that comes and goes with it.
+    /// The live routine of the job, if it belongs to the job alone.
     routine: (QualifiedName, Option<&'a Found>),
 }
 
-/// What this role sees of a job.
+/// What this role can see of a job.
 #[derive(Clone, Copy)]
 enum Seen<'a> {
-    /// It is there.
+    /// The job exists.
     There(&'a Job),
-    /// It is not.
+    /// It does not exist.
     Missing,
-    /// Jobs of others are not for its eyes.
+    /// This role cannot see the jobs of other roles.
     Hidden,
 }
 
-/// Decides about every job that is wanted or managed.
+/// Plans the changes of every job that is wanted or managed.
 pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> Part<Schedule> {
     let all = All::of(context, view);
     let mut out = Part { notes: all.notes, problems: all.problems, ..Part::default() };
@@ -78,7 +78,7 @@ impl<'a> Sides<'a> {
         let managed = view.live.made.get(&schedule.address());
         let name = schedule.job();
         let Cron { readable, own_only, jobs, .. } = &view.live.cron;
-        // Whose procedure it calls, his the job is: another role's are hidden from this one.
+        // The owner of the procedure also owns the job, and this role cannot see another role's job.
         let procedure = schedule.procedure(&context.session.registry_schema);
         let routine = context.registry.routines.get(&procedure.name);
         let foreign = routine.is_some_and(|routine| !routine.own);
@@ -89,14 +89,14 @@ impl<'a> Sides<'a> {
         };
         let own = match schedule.task {
             Task::Refresh => routine,
-            // A rule has more of them than its job calls, so they are the rule's.
+            // A rule has more routines than its job calls, so they belong to the rule.
             Task::Retain | Task::Vacuum => None,
         };
         let (address, cron) = (schedule.address(), &view.live.cron);
         Self { address, task: schedule.task, cron, wanted, managed, found, routine: (procedure, own) }
     }
 
-    /// What makes it as it should be.
+    /// The change that creates or corrects the job.
     fn comes(&self, context: Context<'_>, ahead: &Projection) -> Result<Option<Change<Schedule>>, Box<Problem>> {
         let limits = context.limits;
         let Some(Wanted { schedule: wanted, routine, at, .. }) = self.wanted else { return Ok(None) };
@@ -132,7 +132,7 @@ impl<'a> Sides<'a> {
         Ok(Some(self.change(action, &reason, Some(wanted.clone()), steps, record, ahead)))
     }
 
-    /// What takes it away.
+    /// The change that removes the job.
     fn leaves(&self, context: Context<'_>, ahead: &Projection) -> Option<Change<Schedule>> {
         let limits = context.limits;
         let managed = self.managed?;
@@ -150,7 +150,7 @@ impl<'a> Sides<'a> {
                 (Action::Drop, unwanted(managed.task), Some(step))
             }
         };
-        // Where only the procedure is left, it still is a drop.
+        // If only the procedure is left, the change is still a drop.
         let action = if procedure.is_some() { Action::Drop } else { action };
         Some(self.change(action, reason, None, job.into_iter().chain(procedure).collect(), record, ahead))
     }
@@ -165,7 +165,7 @@ impl<'a> Sides<'a> {
         ahead: &Projection,
     ) -> Change<Schedule> {
         let table = self.address.relation();
-        // Jobs of views come in their turn.
+        // The jobs of views use the lane of the views.
         let lane = ahead.lane.as_ref().filter(|_| self.task == Task::Refresh && self.wanted.is_some());
         let before = self.managed.map(|managed| match self.found {
             Seen::There(job) => {
@@ -173,7 +173,7 @@ impl<'a> Sides<'a> {
             }
             Seen::Missing | Seen::Hidden => managed.clone(),
         });
-        // Who cannot see the job relies on what was applied; who sees it, on that and on what is not as it was applied.
+        // A role that cannot see the job relies on what was applied. Another also relies on what differs from that.
         let strayed = match self.found {
             Seen::There(job) if self.managed.is_none_or(|managed| !job.is(managed)) => Some(job),
             Seen::There(_) | Seen::Missing | Seen::Hidden => None,
@@ -195,7 +195,7 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// What a job follows from, and that it has.
+/// The object that a job belongs to, with a verb, for a sentence.
 fn whose(task: Task) -> &'static str {
     match task {
         Task::Retain | Task::Vacuum => "its rule has",
@@ -210,7 +210,7 @@ fn unwanted(task: Task) -> &'static str {
     }
 }
 
-/// What somebody changed, or what it follows from.
+/// What differs: somebody has changed the job, or its object has changed.
 fn differs(job: &Job, wanted: &Schedule, known: bool) -> String {
     match () {
         () if !known => format!("{} changed", whose(wanted.task)),
@@ -220,7 +220,7 @@ fn differs(job: &Job, wanted: &Schedule, known: bool) -> String {
     }
 }
 
-/// A job of that name which nobody knows of.
+/// The problem with an unmanaged job of that name.
 fn foreign(wanted: &Schedule, at: Option<&Source>) -> Problem {
     let name = wanted.job();
     let message = format!("there is a job `{name}` that is not reconcile's");

@@ -1,6 +1,6 @@
-//! What runs in the database at its time: jobs of the extension `pg_cron`. Nobody declares one; each follows from
-//! something that has a schedule: which ones there are to be is in `wanted` and `chains`, how live ones are read in
-//! `facts`, and what becomes of them in `decide`.
+//! The jobs of the extension `pg_cron`. They are not declared; each one follows from an object that has a schedule.
+//! `wanted` and `chains` say which jobs there have to be, `catalog` reads the live ones, and `decide` plans the
+//! changes.
 
 pub mod catalog;
 mod chains;
@@ -33,21 +33,21 @@ use super::{
 #[derive(Debug)]
 pub enum Schedules {}
 
-/// The jobs that there are, and what they follow from.
+/// The jobs, and the objects that they follow from.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// What is live.
+    /// The live side.
     pub live: &'a Live,
     /// The retention rules, and the materialized views.
     pub rules: retention::View<'a>,
 }
 
-/// All that is known of jobs.
+/// Everything that is known about jobs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Live {
     /// The jobs in the database.
     pub cron: Cron,
-    /// Those that reconcile has made.
+    /// The jobs that reconcile manages.
     pub made: BTreeMap<Address, Schedule>,
 }
 
@@ -66,7 +66,7 @@ impl Kind for Schedules {
         decide::plan(context, view, ahead)
     }
 
-    /// It follows from its rule, or from its views.
+    /// A job follows from its rule or its views, so restoring those restores it.
     fn restore<O>(_: &Change<O>, _: &Schedule, _: Option<&Schedule>, _: &mut Undoing, (): &mut ()) {}
 }
 
@@ -75,11 +75,11 @@ impl Kind for Schedules {
 pub struct Schedule {
     /// What it does.
     pub task: Task,
-    /// To which table, or to the chain of which view.
+    /// The table of its rule, or the first view of its chain.
     pub table: QualifiedName,
-    /// When, as cron writes it, in the time zone of `pg_cron`.
+    /// Its cron expression, in the time zone of `pg_cron`.
     pub schedule: String,
-    /// The statement.
+    /// Its statement.
     pub command: String,
 }
 
@@ -89,17 +89,17 @@ pub struct Schedule {
 pub enum Task {
     /// Runs a retention rule.
     Retain,
-    /// Vacuums what a rule's run has touched, which no procedure can (docs/pitfalls.md, "VACUUM cannot run in a
-    /// procedure").
+    /// Vacuums the tables that a rule has deleted from, which a procedure cannot do (docs/pitfalls.md, "VACUUM cannot
+    /// run in a procedure").
     Vacuum,
     /// Refreshes a chain of views.
     Refresh,
 }
 
-/// How long after a rule the VACUUM of its tables begins.
+/// Minutes between the start of a rule and the VACUUM of its tables.
 const MINUTES_LATER: u32 = 30;
 
-/// Whether there are jobs, or may be some to make.
+/// Whether jobs exist or may be wanted.
 #[must_use]
 pub fn concerns(view: View<'_>, scheduler: Option<Runner>) -> bool {
     let any = || view.rules.views.desired.iter().any(|declared| declared.object.schedule().is_some());
@@ -107,19 +107,19 @@ pub fn concerns(view: View<'_>, scheduler: Option<Runner>) -> bool {
 }
 
 impl Schedule {
-    /// As in plans, flags and the registry.
+    /// Its address in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
         Address::of_task(Schedules::NAME, self.task.name(), &self.table)
     }
 
-    /// What `cron.job` calls it: the address without its kind.
+    /// Its name in `cron.job`: the address without the kind.
     #[must_use]
     pub fn job(&self) -> String {
         self.address().rest()
     }
 
-    /// The jobs of a rule; none, where it has no schedule.
+    /// The jobs of a rule; empty if it has no schedule.
     #[must_use]
     pub fn of_rule(rule: &Rule, registry: &Ident) -> Vec<Self> {
         let Some(schedule) = &rule.schedule else { return Vec::new() };
@@ -139,14 +139,14 @@ impl Schedule {
         jobs
     }
 
-    /// The job of a chain of views, which goes by the name of the first.
+    /// The job of a chain of views, named after the first view.
     #[must_use]
     pub fn of_chain(first: &QualifiedName, schedule: &str, registry: &Ident) -> Self {
         let command = call(&matview::routine::procedure_name(first, registry)).to_string();
         Self { task: Task::Refresh, table: first.clone(), schedule: schedule.to_owned(), command }
     }
 
-    /// The procedure that stands behind it.
+    /// The procedure that it calls.
     #[must_use]
     pub fn procedure(&self, registry: &Ident) -> QualifiedName {
         match self.task {
@@ -171,7 +171,7 @@ fn call(procedure: &QualifiedName) -> Sql {
 }
 
 impl Task {
-    /// As addresses and jobs have it.
+    /// The name in addresses and jobs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -182,7 +182,8 @@ impl Task {
     }
 }
 
-/// A schedule that follows another one, where that has a plain minute; one that has none runs often enough by itself.
+/// A schedule some minutes later than another one, if that has a plain minute. A schedule without one runs often
+/// enough.
 fn later(schedule: &str) -> String {
     let fields: Vec<_> = schedule.split_whitespace().collect();
     let [minute, hour, rest @ ..] = fields.as_slice() else { return schedule.to_owned() };
@@ -190,7 +191,7 @@ fn later(schedule: &str) -> String {
     let (over, minute) = ((minute + MINUTES_LATER) / 60, (minute + MINUTES_LATER) % 60);
     let hour = match hour.parse::<u32>() {
         Ok(hour) if hour + over < 24 => (hour + over).to_string(),
-        // Into the next day, which a day of the month or of the week does not follow.
+        // The VACUUM is on the next day, which a day of the month or of the week cannot follow.
         Ok(_) if rest.iter().all(|field| *field == "*") => "0".to_owned(),
         Ok(_) => return schedule.to_owned(),
         Err(_) => (*hour).to_owned(),

@@ -1,5 +1,5 @@
-//! Which jobs there are to be: those that follow from the rules, and one for each chain of views. What `pg_cron` cannot
-//! do as it is declared is said here.
+//! Which jobs there have to be: those of the rules, and one for each chain of views. Also reports what `pg_cron` cannot
+//! do as declared.
 
 use super::{
     Schedule, View,
@@ -19,19 +19,19 @@ use crate::{
     source::Source,
 };
 
-/// A job that there is to be.
+/// A job that has to exist.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) schedule: Schedule,
-    /// The procedure that it calls, where that is the job's own.
+    /// The procedure that it calls, if that belongs to the job alone.
     pub(super) routine: Option<Routine>,
-    /// The schedule in the YAML; `None`: what it is about takes no part in the plan.
+    /// The place of the schedule in the YAML; `None` if its object is not part of the plan.
     pub(super) at: Option<Source>,
-    /// What it calls is in force, or will be.
+    /// Whether what it calls exists, or will exist.
     pub(super) callable: bool,
 }
 
-/// What is wanted, and what is said about it.
+/// The wanted jobs, with notes and problems.
 #[derive(Debug, Default)]
 pub(super) struct All {
     pub(super) jobs: Vec<Wanted>,
@@ -66,7 +66,7 @@ impl All {
         all
     }
 
-    /// The jobs of a rule, where `pg_cron` can run it.
+    /// The jobs of a rule, if `pg_cron` can run it.
     fn of_rule(&mut self, declared: &Declared<Rule>, context: Context<'_>, view: View<'_>) -> Vec<Wanted> {
         let (rule, cron) = (&declared.object, &view.live.cron);
         let Some(schedule) = &rule.schedule else { return Vec::new() };
@@ -109,7 +109,7 @@ impl All {
         Some(Wanted { schedule, routine: Some(routine), at: places.into_iter().next(), callable: true })
     }
 
-    /// What of a view's refresh `pg_cron` does otherwise.
+    /// Notes on what `pg_cron` does differently from a view's declaration.
     fn shortcomings(&mut self, declared: &Declared<Matview>, schedule: &str, cron: &Cron) {
         let (view, address) = (&declared.object, declared.object.address());
         let timeout = without_timeout(view, "refresh");
@@ -117,7 +117,7 @@ impl All {
         self.notes.extend(texts.map(|text| Note::new(address.clone(), text)));
     }
 
-    /// A job for each schedule knows nothing of the others.
+    /// Notes views whose jobs do not know of each other, because their schedules differ.
     fn out_of_step(&mut self, reader: &Declared<Matview>, read: &Declared<Matview>, views: matview::View<'_>) {
         if let (Some(own), Some(other)) = (reader.object.schedule(), read.object.schedule())
             && (is_news(reader, views) || is_news(read, views))
@@ -132,27 +132,28 @@ impl All {
     }
 }
 
-/// A schedule that nothing in the database keeps.
+/// A note on a schedule that nothing in the database runs.
 fn unscheduled(declared: &Declared<Matview>, views: matview::View<'_>) -> Option<Note> {
     let schedule = declared.object.schedule().filter(|_| is_news(declared, views))?;
     let text = format!("nothing in the database refreshes it at `{schedule}`: have `reconcile maintain` called");
     Some(Note::new(declared.object.address(), text))
 }
 
-/// What is said of a limit that holds for whole statements, such as the call of a procedure, and not within them.
+/// A note on a timeout that the server applies to whole statements, such as the call of a procedure, but not to parts
+/// of them.
 fn without_timeout(view: &Matview, command: &str) -> Option<String> {
     let ms = view.refresh.as_ref()?.timeout_ms?;
     let name = &view.name;
     Some(format!("pg_cron does not hold the refresh of {name} to its `timeout` of {ms} ms; `reconcile {command}` does"))
 }
 
-/// Whether it is to be refreshed otherwise than was applied.
+/// Whether its refresh differs from what was applied.
 fn is_news(declared: &Declared<Matview>, views: matview::View<'_>) -> bool {
     let applied = views.live.applied.get(&declared.object.name);
     applied.is_none_or(|applied| applied.refresh != declared.object.refresh)
 }
 
-/// Whether `pg_cron` is there to run something.
+/// Whether `pg_cron` is installed.
 fn installed(cron: &Cron, at: &Source) -> Result<(), Problem> {
     let Some(version) = &cron.version else {
         let message = "the project's `scheduler` is pg_cron, which this database has not installed";
@@ -171,7 +172,7 @@ fn is_before_1_4(version: &str) -> bool {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < (1, 4)
 }
 
-/// What is said of a schedule that `pg_cron` reads in a time zone of its own.
+/// A note on a schedule that `pg_cron` reads in another time zone.
 fn in_another_zone(schedule: &str, zone: &str, whose: &str, cron: &Cron) -> Option<String> {
     let theirs = &cron.timezone;
     let same = zone == theirs || is_utc(zone) && is_utc(theirs);

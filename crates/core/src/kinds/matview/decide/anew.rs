@@ -1,4 +1,4 @@
-//! Views that come to be, or are made anew: alone, or together with whatever reads them.
+//! Views that are created or rebuilt, alone or together with the views that read them.
 
 use super::{Change, Decider, manage};
 use crate::{
@@ -39,7 +39,8 @@ impl<'a> Decider<'a> {
         );
     }
 
-    /// Replaces a view, and all that takes its place with it: the first declared one of a group has the steps of all.
+    /// Replaces a view, and its whole group with it: the change of the first declared view of a group has the steps for
+    /// all.
     pub(super) fn replace(&mut self, declared: &'a Declared<Matview>, found: &'a Found) {
         let Some(group) = self.groups.iter().find(|group| group.has(&declared.object.name)) else { return };
         for member in &group.members {
@@ -77,7 +78,7 @@ impl<'a> Decider<'a> {
         self.change(&found.name, Change { action, reason, before, after, steps, records });
     }
 
-    /// From PostgreSQL 17 on, views are filled with a search path of their own (docs/pitfalls.md, "Views are filled
+    /// Since PostgreSQL 17, the server fills views with a restricted search path (docs/pitfalls.md, "Views are filled
     /// with a restricted search path").
     fn exposed(&mut self, name: &QualifiedName) {
         const RESTRICTED_SINCE: u32 = 170_000;
@@ -89,11 +90,11 @@ impl<'a> Decider<'a> {
             "it is filled and refreshed with `search_path = pg_catalog, pg_temp`, in which {exposed} finds nothing of yours \
              that it names without a schema; ALTER FUNCTION … SET search_path gives it a path of its own"
         );
-        // A role that has nothing printed knows nothing of it.
+        // A role that could not have the query printed cannot know this.
         self.out.notes.push(Note { of_role: true, ..Note::new(address(name), text) });
     }
 
-    /// What takes the place of the view that stands, whose properties it keeps where they are not declared.
+    /// The view that replaces the existing one; properties that are not declared keep their values.
     fn replacement(&self, declared: &Declared<Matview>, found: &Found) -> Matview {
         let before = found.view(self.relation(&found.name));
         Matview {
@@ -106,7 +107,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// How one of a group is built.
+    /// How one view of a group is built.
     fn anew(&self, member: &Member<'_>, group: &Group<'_>) -> Option<Anew<'a>> {
         let old = self.view.live.found.get(member.name)?;
         let view = match member.declared {
@@ -118,7 +119,7 @@ impl<'a> Decider<'a> {
             (Some(_) | None, _) => old.columns.iter().map(|column| column.name.clone()).collect(),
         };
         let (query, printed) = match self.view.live.rehearsed.get(member.name) {
-            // What reads none of the others is made of the words that were written.
+            // A view that reads none of the others is built from the declared text.
             Some(rehearsed) if member.reads.iter().any(|read| group.has(read)) => {
                 (rehearsed.query.renamed(&group.names(self.moving)), true)
             }
@@ -135,7 +136,7 @@ impl<'a> Decider<'a> {
         })
     }
 
-    /// The plain views over a group, as they read what is built.
+    /// The plain views over a group, with queries that read the new views.
     fn repointed(&self, group: &Group<'a>, owner: &Ident) -> Vec<Repointed<'a>> {
         let names = group.names(self.moving);
         let of = |view: &&'a Reader| {
@@ -145,7 +146,7 @@ impl<'a> Decider<'a> {
         group.views.iter().filter_map(of).collect()
     }
 
-    /// What reads a group through plain views is filled by what these were before.
+    /// Notes on views that read a group through plain views: they are filled through the old plain views.
     fn of_before(&mut self, group: &Group<'_>) {
         let found = &self.view.live.found;
         let between: Vec<_> =
@@ -163,7 +164,7 @@ impl<'a> Decider<'a> {
         self.out.notes.extend(stale);
     }
 
-    /// What is made anew and was not asked for, in the server's words.
+    /// The views that are rebuilt without being declared differently, in the server's words.
     fn rebuilt(&self, group: &Group<'_>) -> Vec<String> {
         let is_kept =
             |name: &QualifiedName| group.members.iter().any(|member| member.name == name && member.declared.is_none());
@@ -178,7 +179,7 @@ impl<'a> Decider<'a> {
         dependents.collect()
     }
 
-    /// Whose the first declared one of a group is.
+    /// The owner of the first declared view of a group.
     fn owner(&self, group: &Group<'_>) -> &'a Ident {
         let first = group.members.iter().find(|member| member.declared.is_some()).or(group.members.first());
         let found = first.and_then(|member| self.view.live.found.get(member.name));
@@ -188,7 +189,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// The indexes that a new view has: the declared ones, and those of others that stand on the old one.
+    /// The indexes of a new view: the declared ones, and those of others on the existing view.
     fn indexes(&self, view: &QualifiedName) -> Vec<Index> {
         let standing = self.relation(view).map(|relation| &relation.indexes);
         let live = |index: &Index| standing.and_then(|standing| standing.get(&index.name)).map(|live| &live.index);
@@ -212,7 +213,7 @@ impl<'a> Decider<'a> {
         declared.into_iter().chain(strangers).collect()
     }
 
-    /// Whether a plan is about an index of a view: by its own address, or as a part of the view.
+    /// Whether a plan includes an index of a view: by the index's own address, or by that of the view.
     fn is_about(&self, view: &QualifiedName, index: &Address) -> bool {
         let declared = self.view.declared(view);
         declared.is_some_and(|declared| self.context.scope.admits(&declared.object.address()))
@@ -224,14 +225,14 @@ impl<'a> Decider<'a> {
         declared.filter(move |declared| self.is_about(view, &declared.object.address()))
     }
 
-    /// Whether an index is managed and nobody wants it any more.
+    /// Whether an index is managed and no longer declared.
     fn is_given_up(&self, index: &Index) -> bool {
         let address = index.address();
         let is_declared = self.declared_indexes(&index.table).iter().any(|declared| declared.object.name == index.name);
         !is_declared && self.context.registry.manages(&address) && self.is_about(&index.table, &address)
     }
 
-    /// Indexes of nobody's that stand on a view, and what they need of it that it will not have.
+    /// Unmanaged indexes on a view, each with a column that it needs and that the new view will not have.
     pub(super) fn unfit_indexes(&self, view: &QualifiedName) -> Vec<(Ident, Ident)> {
         let Some(columns) = self.printed(view).map(Printed::column_names) else { return Vec::new() };
         let all = self.indexes(view);
@@ -245,16 +246,16 @@ impl<'a> Decider<'a> {
         lost.collect()
     }
 
-    /// What the registry is told of a view that is made anew, and of the indexes on it.
+    /// What the registry records for a view that is rebuilt, and for its indexes.
     fn records(&self, declared: &Declared<Matview>, view: &Matview) -> Vec<Record> {
-        // Where it was not printed, the next run with a change finds out and writes it down.
+        // If the query was not printed, the next run with a change records the print.
         let query: &Query = self.printed(&view.name).map_or(&view.query, |printed| &printed.query);
         let mut records = self.index_records(&view.name);
         records.push(manage(declared, &canonical::definition(query)));
         records
     }
 
-    /// What the registry is told of the indexes of a view that is made anew.
+    /// What the registry records for the indexes of a view that is rebuilt.
     fn index_records(&self, name: &QualifiedName) -> Vec<Record> {
         let indexes = self.admitted_indexes(name).map(|declared| {
             let live = self.relation(name).and_then(|relation| relation.indexes.get(&declared.object.name));
@@ -274,7 +275,7 @@ impl<'a> Decider<'a> {
     }
 }
 
-/// Of what is made anew for the sake of something else.
+/// The hazards of a rebuild that another view causes.
 fn rebuilt(owner: &Ident, of_whom: &Ident) -> HazardSet {
     let external = (owner != of_whom).then_some(Hazard::ExternalReader);
     external.into_iter().chain([Hazard::DependentRebuilt]).collect()

@@ -1,4 +1,4 @@
-//! Whether a declared materialized view can be made what is declared, as far as names tell.
+//! Checks whether a declared materialized view is possible, as far as names tell.
 
 use super::{Decision, canonical, order, rights};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     problem::Problem,
 };
 
-/// Everything that is wrong with it.
+/// All problems with the declaration.
 pub(super) fn declared(
     declared: &Declared<Matview>,
     what: &Decision<'_>,
@@ -64,7 +64,7 @@ pub(super) fn declared(
     problems
 }
 
-/// What depends on a group and cannot take its place with it.
+/// The dependents of a group that cannot be replaced with it.
 pub(super) fn group(declared: &Declared<Matview>, group: &Group<'_>, view: View<'_>) -> Vec<Problem> {
     let live = view.live;
     let at = |message: String| Problem::new(&declared.body_at(), message).on_text(0).refusal();
@@ -77,7 +77,7 @@ pub(super) fn group(declared: &Declared<Matview>, group: &Group<'_>, view: View<
         }
     }
     let found = |name: &QualifiedName| live.found.get(name);
-    // Who may not replace the view itself only reads the plan.
+    // A role that may not replace the view itself only reads the plan.
     let applies = found(&declared.object.name).is_some_and(|found| found.own);
     let matviews = group.members.iter().filter_map(|member| found(member.name)).filter(|found| !found.own);
     let strangers = group.views.iter().filter(|view| !view.own).map(|view| ("view", &view.name, &view.owner));
@@ -98,7 +98,7 @@ pub(super) fn group(declared: &Declared<Matview>, group: &Group<'_>, view: View<
     problems
 }
 
-/// An index of somebody's that the view could not carry any more.
+/// An unmanaged index that the new view could not have.
 pub(super) fn unfit(declared: &Declared<Matview>, index: &Ident, column: &Ident) -> Problem {
     let view = &declared.object.name;
     let message =
@@ -112,14 +112,14 @@ fn cannot_stay(at: impl Fn(String) -> Problem, what: &str) -> Problem {
     problem.hint("drop that in a migration, apply, and make it again")
 }
 
-/// One that would have to be there before and after this one.
+/// A new view that would have to exist both before and after this one.
 pub(super) fn late(declared: &Declared<Matview>, new: &Declared<Matview>) -> Problem {
     let message = format!("a view that takes its place with it reads `{}`, which is new and reads it", new.object.name);
     let problem = Problem::new(&declared.at, message).on_key().related(&new.at, "new").refusal();
     problem.hint("apply in two steps: first without what reads the new one")
 }
 
-/// The server takes a view that reads itself through a plain view, and would fill it from what it is to take the place of.
+/// The server accepts a view that reads itself through a plain view, but would fill it from the view that it replaces.
 fn reads_itself(declared: &Declared<Matview>, live: &Live, search_path: &[Ident]) -> Option<Problem> {
     let name = &declared.object.name;
     let mentions = declared.object.query.mentions(search_path);
@@ -128,7 +128,7 @@ fn reads_itself(declared: &Declared<Matview>, live: &Live, search_path: &[Ident]
     Some(Problem::new(&declared.body_at(), message).on_text(0).hint("read what that view reads"))
 }
 
-/// The server fills no view from one that is not filled itself.
+/// The server cannot fill a view from one that is not populated.
 fn reads_nothing(declared: &Declared<Matview>, sides: View<'_>, search_path: &[Ident]) -> Option<Problem> {
     let live = sides.live;
     let view = &declared.object;
@@ -144,7 +144,7 @@ fn reads_nothing(declared: &Declared<Matview>, sides: View<'_>, search_path: &[I
     Some(problem.hint("add `with_data: false` and `reconcile refresh` both, or fill that one first"))
 }
 
-/// Where neither the registry nor the server can tell whether the query is as declared, nothing may be replaced.
+/// If neither the registry nor the server can tell whether the query is as declared, nothing may be replaced.
 fn undecided(declared: &Declared<Matview>, sides: View<'_>, context: Context<'_>) -> Option<Problem> {
     let live = sides.live;
     let unasked = live.unasked && !live.printed.contains_key(&declared.object.name);

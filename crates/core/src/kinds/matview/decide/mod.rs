@@ -1,5 +1,5 @@
-//! What happens to materialized views: the declared ones in the order in which they read each other, then those that
-//! are managed and no longer declared, the other way round. What is wrong with them is in `check`.
+//! Plans the changes of materialized views: first the declared ones in the order of dependencies, then the managed ones
+//! that are no longer declared, in reverse order. `check` finds the problems.
 
 mod anew;
 mod check;
@@ -28,13 +28,13 @@ use crate::{
     problem::Problem,
 };
 
-/// Decides about every materialized view that is declared or managed.
+/// Plans the changes of every materialized view that is declared or managed.
 pub(super) fn plan(context: Context<'_>, view: View<'_>) -> Part<Matview> {
     let moving = group::members(view);
     let groups = group::groups(&moving, view.live);
     let (out, cleaned) = (Part::default(), BTreeSet::new());
     let mut decider = Decider { context, view, moving: &moving, groups: &groups, cleaned, out };
-    // What nobody wants any more must not hold up what it reads.
+    // A view that is no longer declared must not block changes of what it reads.
     let (before, after) = decider.going();
     decider.drop_all(&before, &after);
     match order::sorted(&order::reads(view.desired, view.live, &context.session.search_path)) {
@@ -42,7 +42,7 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>) -> Part<Matview> {
             let declared: Vec<_> = names.iter().filter_map(|name| view.declared(name)).collect();
             let (first, then): (Vec<_>, Vec<_>) =
                 declared.into_iter().partition(|declared| decider.comes_first(declared));
-            // What is changed of one that takes its place with others has to be changed of the new one.
+            // The alterations of a view that is replaced with others apply to the new view.
             let (last, then): (Vec<_>, Vec<_>) =
                 then.into_iter().partition(|declared| decider.is_taken_along(declared));
             for declared in first.into_iter().chain(then).chain(last) {
@@ -59,7 +59,7 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>) -> Part<Matview> {
     decider.forgotten();
     decider.drop_all(&after, &before);
     let mut out = decider.out;
-    // They may read each other, so they take turns.
+    // The views may read each other, so their changes share a lane.
     out.projects.lane = out.changes.first().map(|(_, change)| change.address.relation().clone());
     for (_, change) in &mut out.changes {
         change.lane = out.projects.lane.clone().unwrap_or_else(|| change.lane.clone());
@@ -70,20 +70,20 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>) -> Part<Matview> {
 struct Decider<'a> {
     context: Context<'a>,
     view: View<'a>,
-    /// What is made, or made anew.
+    /// The views that are created or rebuilt.
     moving: &'a [Member<'a>],
-    /// Those of it that take each other's place at once.
+    /// The groups of views that are replaced at the same moment.
     groups: &'a [Group<'a>],
-    /// Leftovers that are taken away already.
+    /// Leftovers whose drop is planned already.
     cleaned: BTreeSet<QualifiedName>,
     out: Part<Matview>,
 }
 
-/// What happens to one that is declared.
+/// What happens to a declared view.
 enum Decision<'a> {
     Create,
     Replace(&'a Found),
-    /// Properties that change in place, if any do.
+    /// It stays; these properties change in place.
     Keep(&'a Found, Vec<Alteration>),
 }
 
@@ -129,13 +129,13 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Whether it is made anew for the sake of others.
+    /// Whether it is rebuilt because of others.
     fn is_taken_along(&self, declared: &Declared<Matview>) -> bool {
         let mut members = self.groups.iter().flat_map(|group| &group.members);
         members.any(|member| *member.name == declared.object.name && member.declared.is_none())
     }
 
-    /// Whether it is new and reads nothing that is made anew: those that are may read it.
+    /// Whether it is new and reads no view that is rebuilt. Rebuilt views may read it.
     fn comes_first(&self, declared: &Declared<Matview>) -> bool {
         let mut open = vec![&declared.object.name];
         while let Some(member) = open.pop().and_then(|name| self.moving.iter().find(|member| member.name == name)) {
@@ -147,7 +147,7 @@ impl<'a> Decider<'a> {
         !self.view.live.found.contains_key(&declared.object.name)
     }
 
-    /// What forbids a replacement for the sake of others; said once, at the first declared view of a group.
+    /// What prevents replacing a group; reported once, at its first declared view.
     fn together(&self, declared: &Declared<Matview>) -> Vec<Problem> {
         let Some(group) = self.groups.iter().find(|group| group.has(&declared.object.name)) else { return Vec::new() };
         let first = group.members.iter().find_map(|member| member.declared);
@@ -206,7 +206,7 @@ impl<'a> Decider<'a> {
         self.change(&found.name, Change { action, reason, before, after, steps, records });
     }
 
-    /// Starts with taking away what an interrupted run left.
+    /// Begins the steps of a change with dropping what an interrupted run left.
     fn steps(&mut self, views: &[&QualifiedName]) -> Steps {
         let mut steps = Steps::new(self.context.limits, &self.context.session.search_path);
         for leftover in self.leftovers(views) {
@@ -216,11 +216,11 @@ impl<'a> Decider<'a> {
         steps
     }
 
-    /// What an interrupted run left of the replacement of some views, after those that it left reading that.
+    /// What an interrupted run left of the replacement of some views, each one after those that read it.
     fn leftovers(&self, views: &[&QualifiedName]) -> Vec<&'a Found> {
         let is_leftover = |found: &&Found| found.is_matview() && is_building_name(&found.name);
         let all: Vec<&'a Found> = self.view.live.found.values().filter(is_leftover).collect();
-        // What was built for a view that is none of ours is found by what it reads.
+        // A leftover of a view that is not managed is found by what it reads.
         let is_of = |found: &Found| match self.built_for(found) {
             Some(own) => views.contains(&own),
             None => views.iter().any(|view| building_name(view) == found.name || found.reads.contains(view)),
@@ -242,7 +242,7 @@ impl<'a> Decider<'a> {
         left
     }
 
-    /// The view, declared or managed, that a leftover was to take the place of.
+    /// The view, declared or managed, that a leftover was built for.
     fn built_for(&self, leftover: &Found) -> Option<&'a QualifiedName> {
         let declared = self.view.desired.iter().map(|declared| &declared.object.name);
         let mut all = declared.chain(self.view.live.applied.keys());
@@ -269,7 +269,7 @@ impl<'a> Decider<'a> {
         let applied = self.view.live.applied.get(&name);
         let relation = self.relation(&name);
         let (steps, found) = (steps.finish(), before);
-        // The plan shows what the server makes of the query, so that a difference is one in meaning.
+        // The plan shows the query as the server prints it, so that each visible difference is one in meaning.
         let printed = self.printed(&name).map(|printed| printed.query.clone());
         let after = after.map(|view| Matview { query: printed.unwrap_or_else(|| view.query.clone()), ..view });
         let bytes = found.and_then(|found| found.bytes).unwrap_or_default();
@@ -282,7 +282,7 @@ impl<'a> Decider<'a> {
             }
         };
         let prior = Prior { managed, valid: found.is_some(), hangs: found.map(hangs).unwrap_or_default() };
-        // A drop loses them, and where they are declared they may change: so they are known for the way back.
+        // A drop loses the rights, and declared rights may change: a rollback needs to know them.
         let tells_grants = matches!(action, Action::Drop) || after.as_ref().is_some_and(|view| view.grants.is_some());
         let before = found.map(|found| Matview {
             grants: tells_grants.then(|| Grants::held(found)),
@@ -310,12 +310,12 @@ impl<'a> Decider<'a> {
         self.relation(name).map(|relation| relation.indexes.values().collect())
     }
 
-    /// What hangs on a view and is not possible on what takes its place.
+    /// What a view has now that its replacement cannot have.
     fn lost(&self, found: &Found) -> Vec<String> {
         self.printed(&found.name).map(|printed| found.loses(&printed.column_names())).unwrap_or_default()
     }
 
-    /// Of the view, its indexes, what takes its place with it, and what an interrupted run left.
+    /// The digest of the view, its indexes, its group, and what an interrupted run left.
     fn relies_on(&self, name: &QualifiedName, applied: Option<&Matview>) -> Digest {
         let found = |name: &QualifiedName| self.view.live.found.get(name).map(Found::digest);
         let indexes = self.relation_facts(name);
@@ -328,12 +328,12 @@ impl<'a> Decider<'a> {
         });
         let own = (found(name), found(&building_name(name)), indexes, applied);
         let columns = self.view.live.printed.get(name).map(|printed| &printed.columns);
-        // Without others, and with nothing to make, it is what it was before there could be either.
+        // Without a group and a new view, the digest is the same as in versions without those.
         if group.is_none() && columns.is_none() { Digest::of(&own) } else { Digest::of(&(own, group, columns)) }
     }
 }
 
-/// A change as it is decided.
+/// A change, before it has an address and a digest.
 struct Change<'a> {
     action: Action,
     reason: String,

@@ -1,4 +1,4 @@
-//! What the declared rights on a materialized view come to: which of them change, and what is wrong with them.
+//! Plans the changes of the declared rights on a materialized view, and finds the problems with them.
 
 use super::{Decider, Decision};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Decider<'_> {
-    /// The declared rights, in the words of this server.
+    /// The declared rights, as this server knows them.
     pub(super) fn grants(&self, view: &Matview) -> Option<Grants> {
         view.grants.as_ref().map(|grants| grants.resolved(self.context.database.server_version))
     }
@@ -28,7 +28,7 @@ impl Decider<'_> {
     }
 }
 
-/// Everything that is wrong with the declared rights.
+/// All problems with the declared rights.
 pub(super) fn wrong(
     declared: &Declared<Matview>,
     what: &Decision<'_>,
@@ -77,7 +77,7 @@ fn hindered(hindrance: &Hindrance, found: &Found, declared: &Declared<Matview>) 
     Problem::new(&declared.at.key("grants"), message).on_key().hint(hint)
 }
 
-/// That what is declared for the owner means nothing.
+/// A note that rights declared for the owner have no effect.
 pub(super) fn of_owner(declared: &Declared<Matview>, found: &Found) -> Option<Note> {
     let owner = &found.owner;
     let means_nothing = declared.object.grants.as_ref().is_some_and(|grants| grants.0.contains_key(owner));

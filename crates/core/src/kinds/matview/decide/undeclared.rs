@@ -1,4 +1,4 @@
-//! Managed materialized views that nobody declares any more.
+//! Managed materialized views that are no longer declared.
 
 use super::{Change, Decider};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<'a> Decider<'a> {
-    /// Managed ones that nobody declares any more and that are there: those that read what is replaced, and the others.
+    /// The existing ones among them: those that read what is replaced, and the others.
     pub(super) fn going(&self) -> (Vec<&'a Found>, Vec<&'a Found>) {
         let views = self.context.registry.of_kind(Matviews::NAME).map(|(address, _)| address.relation());
         let going = views.filter(|name| self.goes(name)).filter_map(|name| self.standing(name));
@@ -22,7 +22,7 @@ impl<'a> Decider<'a> {
         going.partition(|found| dependents.iter().any(|reader| reader.name == found.name))
     }
 
-    /// Strikes those from the registry that are gone, or are to be left alone.
+    /// Removes those from the registry that do not exist or must not be dropped.
     pub(super) fn forgotten(&mut self) {
         for (address, _) in self.context.registry.of_kind(Matviews::NAME) {
             let name = address.relation();
@@ -46,10 +46,10 @@ impl<'a> Decider<'a> {
         group::goes(name, self.view, self.context)
     }
 
-    /// What reads goes before what is read. `others` go as well, at another time.
+    /// Drops views before those that they read. `others` are dropped as well, at another time.
     pub(super) fn drop_all(&mut self, going: &[&'a Found], others: &[&'a Found]) {
         let reads: Vec<_> = going.iter().map(|found| (found.name.clone(), found.reads.clone())).collect();
-        // Views that exist cannot read each other in a circle.
+        // Existing views cannot read each other in a circle.
         let mut names = order::sorted(&reads).unwrap_or_default();
         names.reverse();
         for found in names.iter().filter_map(|name| going.iter().find(|found| found.name == *name)) {
@@ -83,7 +83,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Strikes it from the registry; it stays, if it is there.
+    /// Removes a view from the registry; the view itself stays if it exists.
     pub(super) fn forget(&mut self, address: &Address, reason: &str, found: Option<&Found>) {
         let steps = Steps::new(self.context.limits, &self.context.session.search_path);
         let records = vec![Record::Forget { address: address.clone() }];

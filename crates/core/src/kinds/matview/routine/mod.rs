@@ -1,5 +1,5 @@
-//! What refreshes views inside the database: a procedure for each chain of views that has a job. The work itself is what
-//! they share; it belongs to reconcile's own schema and is made with its tables.
+//! The routines that refresh views inside the database: a procedure for each chain of views that has a job. The
+//! procedures call shared routines in reconcile's own schema, which are created with its tables.
 
 use super::Matview;
 use crate::{
@@ -12,17 +12,17 @@ use crate::{
     },
 };
 
-/// What chains share, by name and kind, in the order in which they can be dropped.
+/// The shared routines, by name and type, in the order of dropping.
 pub const SHARED: [SharedRoutine; 3] =
     [("refresh_views", Kind::Procedure), ("refresh_view", Kind::Procedure), ("refresh_reads", Kind::Function)];
 
-/// The name of the routine that refreshes the chain which begins with a view.
+/// The name of the procedure that refreshes the chain of views that begins with this view.
 #[must_use]
 pub fn procedure_name(first: &QualifiedName, registry: &Ident) -> QualifiedName {
     QualifiedName::new(registry.clone(), Ident::fitted(&format!("refresh:{first}"), ""))
 }
 
-/// The procedure that refreshes a chain, in an order in which all that is read comes first.
+/// The procedure that refreshes a chain, which must be in the order of dependencies.
 #[must_use]
 pub fn procedure(chain: &[&Matview], first: &QualifiedName, session: &SessionSettings, limits: TimeLimits) -> Routine {
     let names = chain.iter().map(|view| view.name.to_string());
@@ -41,7 +41,7 @@ pub fn procedure(chain: &[&Matview], first: &QualifiedName, session: &SessionSet
     ];
     let body = Sql::new("DECLARE\n  outcome text;\n  failure text;\nBEGIN\n");
     let body = body.raw_sql(&call("refresh_views", &session.registry_schema, arguments));
-    // What overlaps or waits for a plan is recorded; what went wrong is for whoever looks at the jobs as well.
+    // Skipped runs are only recorded; failures also raise an error, for those who watch the jobs.
     let body =
         body.raw("  IF outcome IN ('failed', 'stopped') THEN\n    RAISE EXCEPTION '%', failure;\n  END IF;\nEND\n");
     Routine {
@@ -52,7 +52,7 @@ pub fn procedure(chain: &[&Matview], first: &QualifiedName, session: &SessionSet
     }
 }
 
-/// The statements that make what chains share.
+/// The statements that create the shared routines.
 #[must_use]
 pub fn shared(registry: &Ident) -> Vec<Sql> {
     let values = [
