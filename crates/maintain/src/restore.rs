@@ -86,12 +86,11 @@ async fn alone(
     keeps(archive, &tables.table)?;
     let from = bound(context, rule, &tables, bounds.from).await?;
     let to = bound(context, rule, &tables, bounds.to).await?;
-    if let Err(holder) = run_lock::acquire(context.session, tables.table.oid).await? {
-        return Err(RunError::overlap(&holder));
-    }
-    let result = move_back(context, rule, &tables, archive, &Selection::between(rule, &from, &to), key).await;
-    run_lock::release(context.session, tables.table.oid).await;
-    result
+    let selection = Selection::between(rule, &from, &to);
+    run_lock::alone(context, tables.table.oid, RunError::overlap, async |context| {
+        move_back(context, rule, &tables, archive, &selection, key).await
+    })
+    .await
 }
 
 async fn move_back(

@@ -88,13 +88,12 @@ impl Run<'_> {
         key: RunKey<'_>,
     ) -> Result<RunOutcome, RunError> {
         let tables = read_tables(context.session, rule).await?;
-        if let Err(holder) = run_lock::acquire(context.session, tables.table.oid).await? {
-            return Err(RunError::overlap(&holder));
-        }
-        let result = self.locked(context, rule, &tables, key).await;
-        (context.files, context.proof) = (None, None);
-        run_lock::release(context.session, tables.table.oid).await;
-        result
+        run_lock::alone(context, tables.table.oid, RunError::overlap, async |context| {
+            let result = self.locked(context, rule, &tables, key).await;
+            (context.files, context.proof) = (None, None);
+            result
+        })
+        .await
     }
 
     async fn locked(

@@ -51,21 +51,25 @@ pub(super) async fn execute(context: &mut RunContext<'_>, view: &Matview, concur
     Ok(number(context.session, count.as_str()).await?)
 }
 
-    async fn with_retries(&mut self, view: &Matview, concurrently: bool, timeout: u64) -> Result<(), RunError> {
-        let refresh = Sql::new("REFRESH MATERIALIZED VIEW ").raw(if concurrently { "CONCURRENTLY " } else { "" });
-        let refresh = refresh.name(&view.name);
-        let mut retries = Retries::new(self.context.options.retries);
-        loop {
-            let error = match run_cancellable(self.context.session, &self.context.stop, refresh.as_str()).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            match ErrorKind::of(&error) {
-                _ if self.context.is_stopped() => return Err(RunError::Interrupted("it was interrupted".to_owned())),
-                ErrorKind::Lock => self.context.pause_before_retry(&mut retries, &error, &[]).await?,
-                ErrorKind::Timeout => return Err(too_long(timeout, &error)),
-                ErrorKind::ConnectionLost | ErrorKind::Other => return Err(error.into()),
-            }
+async fn with_retries(
+    context: &mut RunContext<'_>,
+    view: &Matview,
+    concurrently: bool,
+    timeout: u64,
+) -> Result<(), RunError> {
+    let refresh = Sql::new("REFRESH MATERIALIZED VIEW ").raw(if concurrently { "CONCURRENTLY " } else { "" });
+    let refresh = refresh.name(&view.name);
+    let mut retries = Retries::new(context.options.retries);
+    loop {
+        let error = match run_cancellable(context.session, &context.stop, refresh.as_str()).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match ErrorKind::of(&error) {
+            _ if context.is_stopped() => return Err(RunError::Interrupted("it was interrupted".to_owned())),
+            ErrorKind::Lock => context.pause_before_retry(&mut retries, &error, &[]).await?,
+            ErrorKind::Timeout => return Err(too_long(timeout, &error)),
+            ErrorKind::ConnectionLost | ErrorKind::Other => return Err(error.into()),
         }
     }
 }
