@@ -11,21 +11,18 @@ struct Case {
 
 const CASES: [Case; 8] = [
     Case { sql: "CREATE INDEX new ON t (b, c)", said: &["index/public.t/new"] },
-    Case { sql: "CREATE INDEX new ON t (a)", said: &["index/public.t/new is no longer as it was"] },
-    Case { sql: "DROP INDEX changed", said: &["index/public.t/changed is no longer as it was"] },
-    Case {
-        sql: "DROP INDEX changed; CREATE INDEX changed ON t (c, a)",
-        said: &["index/public.t/changed is no longer as it was"],
-    },
+    Case { sql: "CREATE INDEX new ON t (a)", said: &["index/public.t/new has changed"] },
+    Case { sql: "DROP INDEX changed", said: &["index/public.t/changed has changed"] },
+    Case { sql: "DROP INDEX changed; CREATE INDEX changed ON t (c, a)", said: &["index/public.t/changed has changed"] },
     Case { sql: "DROP INDEX dropped", said: &["index/public.t/dropped"] },
-    Case { sql: "COMMENT ON INDEX changed IS 'theirs'", said: &["index/public.t/changed is no longer as it was"] },
+    Case { sql: "COMMENT ON INDEX changed IS 'theirs'", said: &["index/public.t/changed has changed"] },
     Case {
         sql: "CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (200) TO (300)",
-        said: &["what index/public.p/parts stands on is no longer as it was"],
+        said: &["something that index/public.p/parts depends on has changed"],
     },
     Case {
         sql: "DROP INDEX changed; DROP INDEX dropped",
-        said: &["index/public.t/changed is no longer as it was", "index/public.t/dropped"],
+        said: &["index/public.t/changed has changed", "index/public.t/dropped"],
     },
 ];
 
@@ -56,7 +53,7 @@ fn of_many_changes_some_are_named() {
     let sql: Vec<_> = (0..9).map(|n| format!("CREATE INDEX n{n} ON t (a, (c + {n}))")).collect();
     place.database.sql(&sql.join("; "));
     let run = place.run(&["apply", "plan.json", "--auto-approve", "--allow", "all"]).expect(3);
-    assert!(run.stderr.contains("index/public.t/n0 is no longer as it was"), "{run}");
+    assert!(run.stderr.contains("index/public.t/n0 has changed"), "{run}");
     assert!(run.stderr.contains("more"), "{run}");
     assert!(!run.stderr.contains("index/public.t/n8"), "{run}");
 }

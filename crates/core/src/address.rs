@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::postgres::name::{Ident, NameError, QualifiedName, split_parts};
 
-/// The name of a kind: what its addresses begin with. The registry may hold names that this version does not know.
+/// The name of a kind, with which its addresses begin. The registry may hold names that this version does not know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KindName(Cow<'static, str>);
 
@@ -144,7 +144,7 @@ impl Address {
         &self.kind
     }
 
-    /// The relation that the object is or belongs to.
+    /// The relation that the object is, or that it belongs to.
     #[must_use]
     pub fn relation(&self) -> &QualifiedName {
         &self.relation

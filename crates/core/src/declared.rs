@@ -11,7 +11,7 @@ pub struct Declared<O> {
     pub object: O,
     /// Whether it must never be dropped or replaced.
     pub protect: bool,
-    /// Its value in the YAML.
+    /// The place of its value in the YAML.
     pub at: Source,
     /// Where its main part is: the columns of an index, the query of a view.
     pub body: Body,
@@ -24,7 +24,7 @@ pub struct Declared<O> {
 pub enum Body {
     /// The value itself is the main part.
     Whole,
-    /// Under a key of the value: `columns`, `query`.
+    /// A key of the value, such as `columns` or `query`.
     Key(&'static str),
     /// In another place, such as a file beside the YAML.
     Elsewhere(Source),

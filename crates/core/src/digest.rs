@@ -29,7 +29,7 @@ impl Digest {
         Self(format!("sha256:{}", hexadecimal(&Sha256::digest(bytes))))
     }
 
-    /// A digest that was stored before.
+    /// A digest that was computed and stored earlier.
     #[must_use]
     pub fn stored(text: String) -> Self {
         Self(text)

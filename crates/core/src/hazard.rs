@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Hazard {
     /// The statement reads a whole table, and uses disk space and I/O while it runs.
     IndexBuild,
-    /// Queries that used the index get slower.
+    /// Queries that use the index get slower.
     IndexDrop,
     /// Rows are deleted.
     DeletesData,
@@ -46,7 +46,7 @@ impl Hazard {
         Self::ExternalReader,
     ];
 
-    /// The name that people allow it by.
+    /// The name by which people allow it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

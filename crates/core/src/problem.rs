@@ -26,7 +26,7 @@ pub struct Problem {
 pub enum Mark {
     /// The value.
     Value,
-    /// The key that leads to the node.
+    /// The key of the node.
     Key,
     /// The text of the scalar, from this byte on.
     Text(usize),

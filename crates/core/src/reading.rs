@@ -27,7 +27,7 @@ const RELATIONS: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c \
 pub struct Reading<'a> {
     /// The declared side.
     pub desired: &'a Desired,
-    /// How far the plan may go.
+    /// The limits of the plan.
     pub scope: &'a Scope,
     /// The search path, and the schema of the registry.
     pub session: &'a SessionSettings,

@@ -143,7 +143,7 @@ impl Registry {
         self.managed.iter().filter(move |(address, _)| *address.kind() == kind)
     }
 
-    /// The declarations of a kind as they were applied.
+    /// The applied declarations of a kind.
     ///
     /// # Errors
     /// A version with another form of declarations wrote one of them.

@@ -129,7 +129,7 @@ impl Collected {
                 self.let_go(change, "the run had repaired and adopted it; it stays as it is");
             }
             (Action::Repair, _) => self.undoing.note(change, "its repair is not taken back"),
-            (Action::Forget, None) => self.undoing.note(change, "it was gone already: nothing to take back"),
+            (Action::Forget, None) => self.undoing.note(change, "it was gone already; there is nothing to take back"),
             (Action::Update | Action::Replace | Action::Drop | Action::Rename, None) => {
                 self.undoing.note(change, "what it was before is not recorded: it stays as it is");
             }

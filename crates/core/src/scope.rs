@@ -38,7 +38,7 @@ impl Filter {
 /// Objects that stay but are no longer managed, each with the reason that the plan shows.
 pub type Release = BTreeMap<Address, String>;
 
-/// How far a plan may go.
+/// The limits of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// Which objects may change.

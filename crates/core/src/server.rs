@@ -49,7 +49,7 @@ pub struct Vocabulary {
 pub struct ServerFacts {
     /// The database.
     pub database: DatabaseId,
-    /// The names that exist on it.
+    /// The names that exist in it.
     pub vocabulary: Vocabulary,
     /// It refuses writes: it is a standby, or its settings make it read-only.
     pub read_only: bool,

@@ -21,7 +21,7 @@ pub struct FileId(pub u32);
 /// A node of a YAML file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Source {
-    /// Which file.
+    /// The file.
     pub file: FileId,
     /// The path from the file's root to the node.
     pub path: Arc<[Segment]>,

@@ -13,7 +13,7 @@ pub use step::{Effect, Execution, SessionSettings, Step, TimeLimits, Timeouts, U
 
 use crate::{address::Address, digest::Digest, hazard::HazardSet, postgres::name::QualifiedName};
 
-/// One object's change.
+/// The change of one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change<O> {
     /// The object.

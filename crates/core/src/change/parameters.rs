@@ -9,7 +9,7 @@ use crate::{
 /// The difference between the live and the declared parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterChange {
-    /// New values.
+    /// Parameters that get a new value.
     pub set: Parameters,
     /// The parameters that go back to their default.
     pub reset: Vec<Ident>,
@@ -30,12 +30,12 @@ impl ParameterChange {
         if set.is_empty() && reset.is_empty() { None } else { Some(Self { set, reset }) }
     }
 
-    /// The parameters that change.
+    /// The names of the parameters that change.
     pub fn names(&self) -> impl Iterator<Item = &Ident> {
         self.set.keys().chain(&self.reset)
     }
 
-    /// The steps that make the change. `alter` is the beginning of the statement, such as `ALTER INDEX i`.
+    /// The steps of the change. `alter` begins the statement, as in `ALTER INDEX i`.
     #[must_use]
     pub fn steps(&self, alter: &Sql, before: Option<&Parameters>, limits: TimeLimits) -> Vec<Step> {
         let before_of = |name: &Ident| Some((name.clone(), before?.get(name)?.clone()));

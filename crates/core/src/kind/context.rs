@@ -16,7 +16,7 @@ pub struct Context<'a> {
     pub vocabulary: &'a Vocabulary,
     /// What reconcile manages.
     pub registry: &'a Registry,
-    /// How far the plan may go.
+    /// The limits of the plan.
     pub scope: &'a Scope,
     /// How long steps may wait.
     pub limits: TimeLimits,

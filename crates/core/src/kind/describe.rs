@@ -2,7 +2,7 @@
 
 use crate::change::Action;
 
-/// One object of a kind, declared or live, as plans show it.
+/// An object of a kind, declared or live, as plans show it.
 pub trait Describe: Sized {
     /// Its definition in several lines, for comparison.
     fn lines(&self) -> String;
@@ -18,12 +18,12 @@ pub trait Describe: Sized {
         false
     }
 
-    /// Whether the size of its relation tells how much a change of it takes.
+    /// Whether the duration of a change depends on the size of the relation.
     fn depends_on_size(&self, _action: Action) -> bool {
         true
     }
 
-    /// What no statement that makes it says, on one line.
+    /// What its statements do not say, on one line.
     fn beyond_statements(&self) -> Option<String> {
         None
     }

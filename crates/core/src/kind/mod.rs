@@ -35,7 +35,7 @@ pub trait Kind {
     /// The routines in reconcile's own schema that its objects share, in the order of dropping.
     const ROUTINES: &'static [SharedRoutine];
 
-    /// One object, declared or live.
+    /// An object, declared or live.
     type Object: Describe + Clone + Eq + Serialize + DeserializeOwned;
     /// The declared and the live side of this kind, and of the kinds that it depends on.
     type View<'a>: Copy;

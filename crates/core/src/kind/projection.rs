@@ -49,7 +49,7 @@ impl Projection {
         self.relations.entry(name.clone()).or_default().with_indexes = true;
     }
 
-    /// Adds what another kind will do.
+    /// Adds the results of another kind.
     pub fn extend(&mut self, later: Self) {
         for (name, projected) in later.relations {
             let known = self.relations.entry(name).or_default();

@@ -15,7 +15,7 @@ pub struct Undoing {
     pub touched: BTreeSet<Address>,
     /// Those that were not managed before.
     pub release: Release,
-    /// What stays as the run left it.
+    /// Notes about what stays as the run left it.
     pub notes: Vec<Note>,
 }
 

@@ -1,4 +1,4 @@
-//! The desired side of all kinds.
+//! The declared side of all kinds.
 
 use super::{
     index::{DesiredRelation, Index},
@@ -12,7 +12,7 @@ use crate::{address::Address, declared::Declared, digest::Digest, postgres::cron
 /// The declarations of all kinds.
 #[derive(Clone, Debug, Default)]
 pub struct Declarations {
-    /// Every relation under `tables:`, and every materialized view, with their indexes.
+    /// All relations under `tables:` and all materialized views, with their indexes.
     pub relations: Vec<DesiredRelation>,
     /// Materialized views.
     pub matviews: Vec<Declared<Matview>>,
@@ -22,11 +22,11 @@ pub struct Declarations {
     pub scheduler: Option<Runner>,
 }
 
-/// Everything that the project's files ask for, each with the place that asks, in the order of names.
+/// Everything that the project's files declare, with its places, in the order of names.
 #[derive(Clone, Debug)]
 pub struct Desired {
     declarations: Declarations,
-    /// Changes when the declarations change in anything but layout.
+    /// The digest of the declarations. The layout of the files does not change it.
     pub digest: Digest,
 }
 
@@ -39,7 +39,7 @@ impl Deref for Desired {
 }
 
 impl Desired {
-    /// Brings the declarations into one order and takes their digest.
+    /// Sorts the declarations and computes their digest.
     #[must_use]
     pub fn new(mut declarations: Declarations) -> Self {
         let Declarations { relations, matviews, rules, scheduler } = &mut declarations;
@@ -69,7 +69,7 @@ impl Desired {
         Self { declarations, digest }
     }
 
-    /// Every declared index.
+    /// All declared indexes.
     pub fn indexes(&self) -> impl Iterator<Item = &Declared<Index>> {
         self.relations.iter().flat_map(|relation| &relation.indexes)
     }

@@ -40,7 +40,7 @@ use crate::{
     server::{DatabaseId, Vocabulary},
 };
 
-/// Every kind that this version knows, in the order in which plans list them.
+/// All kinds that this version knows, in the order in which plans list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KindId {
     /// Indexes.

@@ -1,4 +1,4 @@
-//! Addresses of every kind.
+//! Addresses of all kinds.
 
 use super::*;
 

@@ -62,7 +62,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether applying it would change the database. Adoption alone does not.
+    /// Whether applying it would change the database. Adoption alone does not change it.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.changes.iter().any(|change| change.action.changes_the_database())

@@ -15,10 +15,10 @@ impl Plan {
             return reasons;
         }
         if self.session != fresh.session {
-            reasons.push("the search path or the schema of the registry is another one".to_owned());
+            reasons.push("the search path or the schema of the registry has changed".to_owned());
         }
         if self.records != fresh.records {
-            reasons.push("what the registry says of the unchanged objects has changed".to_owned());
+            reasons.push("the registry's records of unchanged objects have changed".to_owned());
         }
         let of_database =
             |plan: &'_ Self| -> Vec<_> { plan.notes.iter().filter(|note| !note.of_role).cloned().collect() };
@@ -27,10 +27,10 @@ impl Plan {
             reasons.push(format!("{}: {}", note.address, note.text));
         }
         for note in ours.iter().filter(|note| !theirs.contains(note)) {
-            reasons.push(format!("{}: no longer so: {}", note.address, note.text));
+            reasons.push(format!("{}: this is no longer true: {}", note.address, note.text));
         }
         if reasons.is_empty() && (self.fingerprint != fresh.fingerprint || self.summary != fresh.summary) {
-            reasons.push("the file says something else than was planned".to_owned());
+            reasons.push("the file is not what was planned: it may have been edited".to_owned());
         }
         reasons
     }
@@ -44,19 +44,19 @@ fn between(ours: &[PlannedChange], theirs: &[PlannedChange]) -> Vec<String> {
     let mut reasons = Vec::new();
     for (address, change) in &old {
         match new.get(address) {
-            None => reasons.push(format!("{address} needs no change any more")),
-            Some(now) if now.before != change.before => reasons.push(format!("{address} is no longer as it was")),
+            None => reasons.push(format!("{address} no longer needs a change")),
+            Some(now) if now.before != change.before => reasons.push(format!("{address} has changed")),
             Some(now) if now.relies_on != change.relies_on => {
-                reasons.push(format!("what {address} stands on is no longer as it was"));
+                reasons.push(format!("something that {address} depends on has changed"));
             }
-            Some(now) if now != change => reasons.push(format!("{address} would be changed in another way")),
+            Some(now) if now != change => reasons.push(format!("{address} would now be changed in another way")),
             Some(_) => {}
         }
     }
     reasons.extend(new.keys().filter(|address| !old.contains_key(address)).map(|a| format!("{a} needs a change now")));
     let order = |changes: &[PlannedChange]| changes.iter().map(|change| change.address.clone()).collect::<Vec<_>>();
     if reasons.is_empty() && order(ours) != order(theirs) {
-        reasons.push("the changes would run in another order".to_owned());
+        reasons.push("the changes would now run in another order".to_owned());
     }
     reasons
 }

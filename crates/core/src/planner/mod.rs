@@ -15,7 +15,7 @@ use crate::{
     server::DatabaseId,
 };
 
-/// What a plan needs besides the two sides.
+/// What a plan needs besides the declared and the live side.
 #[derive(Clone, Debug)]
 pub struct PlanOptions {
     /// How long steps may wait.
@@ -101,7 +101,7 @@ fn number_transactions(changes: &mut [Change<Object>]) {
 fn unknown(live: &Live, scope: &Scope) -> impl Iterator<Item = Note> {
     let admitted = live.registry.unknown.iter().filter(|address| scope.admits(address));
     admitted.map(|address| {
-        let text = "another version of reconcile manages it, and this one does not know what it is: it stays as it is";
+        let text = "another version of reconcile manages it; this version does not know its kind, so it stays as it is";
         Note::new(address.clone(), text)
     })
 }

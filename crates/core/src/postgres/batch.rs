@@ -111,7 +111,7 @@ impl Batch {
         self.ask(statement);
     }
 
-    /// Adds a query.
+    /// Adds a query. The handle takes its answer.
     pub fn ask(&mut self, query: impl AsRef<str>) -> Asked {
         if !self.text.is_empty() {
             self.text.push_str("; ");

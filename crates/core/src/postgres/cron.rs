@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub fn crontab(text: &str) -> Result<Crontab, String> {
     let plain = |field: &str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*/,-".contains(c));
     if text.split_whitespace().count() != 5 || !text.split_whitespace().all(plain) {
-        return Err("five plain fields are wanted".to_owned());
+        return Err("it needs five fields of letters, digits and `*/,-`".to_owned());
     }
     let mut options = ParseOptions::default();
     options.fallback_timezone_option = FallbackTimezoneOption::UTC;

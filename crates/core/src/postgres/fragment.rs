@@ -80,7 +80,7 @@ fn check(text: &str) -> Result<(), FragmentError> {
             return fail(offset, "a quote directly behind a word; put a space between them");
         }
         match token.kind {
-            TokenKind::Unknown => return fail(offset, "PostgreSQL has no such sign"),
+            TokenKind::Unknown => return fail(offset, "PostgreSQL does not know this character"),
             TokenKind::Semi => return fail(offset, "a `;` would end the statement"),
             TokenKind::PositionalParam { .. } => return fail(offset, "a parameter has no value here"),
             TokenKind::BlockComment { terminated: false } => return fail(offset, "this comment is not closed"),

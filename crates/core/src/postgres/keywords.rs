@@ -1,4 +1,4 @@
-//! The words that PostgreSQL does not take as a bare name everywhere.
+//! The words that PostgreSQL does not accept as an unquoted name in every position.
 
 /// Every keyword of PostgreSQL 14 to 18 that is not "unreserved" (manual, appendix C; `pg_get_keywords()`
 /// where `catcode <> 'U'`), sorted.

@@ -18,7 +18,7 @@ const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
 /// Words that use the operator `=` without showing it.
 const EQUALS: [&str; 3] = ["distinct", "nullif", "case"];
 
-/// Types whose literals are names, which are looked up as well (manual, section 8.19).
+/// Types whose literals are names of objects, which the server looks up as well (manual, section 8.19).
 const NAMING: [&str; 9] = [
     "regclass",
     "regcollation",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::postgres::keywords;
 
-/// Bytes PostgreSQL keeps of a name (`NAMEDATALEN - 1`); it cuts longer ones silently.
+/// Bytes that PostgreSQL keeps of a name (`NAMEDATALEN - 1`). It cuts longer ones without an error.
 pub const MAX_NAME_BYTES: usize = 63;
 
 /// A name that PostgreSQL stores unchanged: 1 to 63 bytes, without NUL.

@@ -12,7 +12,7 @@ use super::name::{Ident, QualifiedName};
 pub struct Relation {
     /// Its name.
     pub name: QualifiedName,
-    /// Its object identifier.
+    /// Its OID.
     pub oid: u32,
     /// What it is.
     pub kind: RelationKind,
@@ -68,7 +68,7 @@ pub fn names(columns: &[Column]) -> Vec<Ident> {
 }
 
 impl Relation {
-    /// Whether its rows are in partitions.
+    /// Whether it is partitioned.
     #[must_use]
     pub fn is_partitioned(&self) -> bool {
         self.kind == RelationKind::Partitioned
@@ -114,7 +114,7 @@ pub fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<QualifiedName, D::Err
     Ok(Name::deserialize(from)?.into())
 }
 
-/// Reads names like [`parts`].
+/// Reads a list of names, each like [`parts`].
 ///
 /// # Errors
 /// One of the values is neither.

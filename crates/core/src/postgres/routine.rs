@@ -78,7 +78,7 @@ pub(crate) fn patience(lock_timeout: Duration) -> Sql {
     Sql::default().literal(&format!("{}ms", lock_timeout.as_millis()))
 }
 
-/// A list of texts, as an argument.
+/// A list of texts as an argument.
 pub(crate) fn texts(items: impl IntoIterator<Item = String>) -> Sql {
     let list = Sql::new("ARRAY[").list(items, ", ", |sql, item| sql.literal(&item));
     list.raw("]::text[]")

@@ -9,7 +9,7 @@ pub struct Rows {
     text: String,
     /// Where each cell ends in the text; `None` for NULL.
     cells: Vec<Option<u32>>,
-    /// Where the cells of each row end.
+    /// The end of the cells of each row.
     ends: Vec<u32>,
 }
 
@@ -94,7 +94,7 @@ impl Rows {
         self.iter().next().ok_or(DecodeError::Row)
     }
 
-    /// A column of all rows.
+    /// The values of one column.
     ///
     /// # Errors
     /// A cell does not hold such a value.
@@ -141,8 +141,7 @@ impl<'a> Row<'a> {
     /// The cell does not hold such a value.
     pub fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T, DecodeError> {
         let text = self.get(column)?;
-        serde_json::from_str(text)
-            .map_err(|error| wrong(column, "the JSON that was asked for", Some(&error.to_string())))
+        serde_json::from_str(text).map_err(|error| wrong(column, "the expected JSON", Some(&error.to_string())))
     }
 
     /// The value of a cell that holds JSON; the default if the cell is NULL.

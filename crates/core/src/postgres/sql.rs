@@ -32,7 +32,7 @@ impl Sql {
         self
     }
 
-    /// Adds a piece that was written before.
+    /// Adds another piece of SQL.
     #[must_use]
     pub fn raw_sql(mut self, piece: &Self) -> Self {
         self.0.push_str(&piece.0);
@@ -76,7 +76,7 @@ impl Sql {
         self
     }
 
-    /// Adds the value of `search_path`: the schemas, or the empty path, which needs quotes.
+    /// Adds the value of `search_path`: the schemas, or a quoted empty string if there are none.
     #[must_use]
     pub fn search_path(self, schemas: &[Ident]) -> Self {
         if schemas.is_empty() { self.raw("''") } else { self.list(schemas, ", ", Self::ident) }

@@ -1,4 +1,4 @@
-//! Which declared indexes the server has to judge, what it is asked, and what its answers mean.
+//! Which declared indexes the server has to check, what it is asked, and what its answers mean.
 
 use super::{
     Carrier, Definition, DesiredRelation, FragmentPlace, Index, View,
@@ -23,18 +23,18 @@ use crate::{
     source::Source,
 };
 
-/// What the server made of declared definitions.
+/// The server's form of declared definitions.
 #[derive(Debug, Default)]
 pub struct Resolved {
-    /// In canonical form.
+    /// Definitions in canonical form.
     pub canonical: Vec<(Address, Definition)>,
-    /// What is wrong with the names of the others.
+    /// Indexes with mistakes in their names, which the server is not asked about.
     pub misnamed: Vec<(Address, Vec<Problem>)>,
-    /// What the server does not accept.
+    /// Mistakes that the server found.
     pub problems: Vec<Problem>,
 }
 
-/// Brings the declared indexes that are not settled into the server's form. `ahead` tells what relations will be.
+/// Brings the declared indexes that are not settled into the server's form. `ahead` has the relations as they will be.
 ///
 /// # Errors
 /// The connection or a query of ours fails.
@@ -73,7 +73,7 @@ pub async fn resolve<S: Ask>(
     Ok(Resolved { canonical: judged.canonical, misnamed: judged.misnamed, problems })
 }
 
-/// What the server said of each.
+/// The server's answer for each index.
 #[derive(Default)]
 struct Judged<'a> {
     canonical: Vec<(Address, Definition)>,
@@ -81,10 +81,10 @@ struct Judged<'a> {
     rejected: Vec<Rejected<'a>>,
 }
 
-/// A declared index that the server does not accept.
+/// A declared index that the server refused.
 struct Rejected<'a> {
     declared: &'a Declared<Index>,
-    /// Of what carries it.
+    /// The columns of its relation.
     columns: Vec<Ident>,
     rejection: Rejection,
 }
@@ -118,7 +118,7 @@ impl<'a> Judged<'a> {
         self.follow(server, open, names).await
     }
 
-    /// Where no temporary table can be made (a standby, a role without TEMPORARY), the planner stands in.
+    /// Asks the planner where no temporary table can be made (on a standby, or for a role without TEMPORARY).
     async fn explain<S: Ask>(
         &mut self,
         server: &mut S,
@@ -132,7 +132,7 @@ impl<'a> Judged<'a> {
         Ok(())
     }
 
-    /// `rejection`: what the server said of a copy, which says more than what it says under EXPLAIN.
+    /// Asks the planner about one index. `rejection` is the server's answer about a copy, which says more than EXPLAIN.
     async fn explain_one<S: Ask>(
         &mut self,
         server: &mut S,
@@ -157,7 +157,7 @@ impl<'a> Judged<'a> {
         Ok(())
     }
 
-    /// Indexes on relations as they will be, which stand nowhere yet.
+    /// Checks indexes on relations as they will be, which do not exist yet.
     async fn probe_ahead<S: Ask>(
         &mut self,
         server: &mut S,
@@ -190,8 +190,8 @@ impl<'a> Judged<'a> {
         Ok(())
     }
 
-    /// Has declared and live definitions printed again until they meet. The server has printed all of them by now, and
-    /// its prints mean what they say where nothing is on the path.
+    /// Has declared and live definitions printed again until they are equal. The server has printed all of them by now, and
+    /// its prints are read with an empty search path.
     async fn follow<S: Ask>(
         &mut self,
         server: &mut S,
@@ -218,7 +218,8 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// A fragment that names the table with its schema, or calls a function of its row type, means nothing on a copy.
+/// Whether the fragment needs the table itself. One that names the table with its schema, or calls a function of its row
+/// type, fails on a copy.
 fn needs_the_table_itself(rejection: &Rejection) -> bool {
     matches!(rejection.error.code.as_str(), "42P01" | "42883")
 }
@@ -227,7 +228,7 @@ fn question(carrier: &Carrier, index: Index) -> Question<'_> {
     Question { table: &carrier.name, columns: None, index }
 }
 
-/// A declared definition and the live ones of the same shape, each printed until they meet.
+/// A declared definition and the live ones of the same shape, which are printed until they are equal.
 struct Following<'a> {
     declared: &'a Declared<Index>,
     carrier: &'a Carrier,
@@ -237,9 +238,9 @@ struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    /// `None` where there is nothing to follow: equal already, without SQL, or without a live index of that shape.
+    /// `None` if there is nothing to compare: they are equal already, have no SQL, or no live index has that shape.
     fn begin(declared: &'a Declared<Index>, carrier: &'a Carrier, first: &Definition) -> Option<Self> {
-        // Two live indexes may mean the same; its own comes first.
+        // Two live indexes may mean the same. The one of the same name comes first.
         let own = carrier.indexes.get(&declared.object.name);
         let others = carrier.indexes.values().filter(|live| live.index.name != declared.object.name);
         let live = own.into_iter().chain(others).map(|live| &live.index.definition);
@@ -262,7 +263,7 @@ impl<'a> Following<'a> {
         self.trails.met().is_some() || self.trails.has_settled()
     }
 
-    /// The live definition that it has met, or else its own.
+    /// The live definition that it equals, or else its own.
     fn end(self) -> (Address, Definition) {
         let met = self.trails.met().and_then(|position| self.candidates.get(position));
         (self.declared.object.address(), met.map_or(self.first, |met| (*met).clone()))
@@ -270,7 +271,7 @@ impl<'a> Following<'a> {
 }
 
 impl Rejected<'_> {
-    /// The user's mistake, at the fragment that the server points into.
+    /// The mistake, at the fragment that the server's position points into.
     fn problem(&self, classes: &[String]) -> Problem {
         let (declared, error) = (self.declared, &self.rejection.error);
         let message = format!("the server does not accept this index: {}", error.with_detail());
@@ -288,11 +289,11 @@ impl Rejected<'_> {
     }
 }
 
-/// The fragment that the server's position lies in, and how many bytes into it.
+/// The fragment that the server's position is in, and the offset in it in bytes.
 fn place(declared: &Declared<Index>, rejection: &Rejection) -> Option<(FragmentPlace, usize)> {
     let offset = rejection.offset?;
     let statement = rejection.statement.as_str();
-    // The names before it may hold the same letters; a fragment stands in brackets of its own.
+    // Names before it may contain the same text. A fragment is always inside parentheses.
     let mut from = statement.find(" USING ")?;
     for (place, fragment) in declared.object.definition.fragments() {
         let text = fragment.as_str();
@@ -315,10 +316,10 @@ fn fragment_at(declared: &Declared<Index>, place: FragmentPlace) -> Source {
     }
 }
 
-/// Without a position: a problem at the node whose value the server quotes.
+/// A mistake without a position, at the node whose value the server quotes.
 fn named_at(declared: &Declared<Index>, message: &str, said: String) -> Problem {
     let says = |name: &str| message.contains(&format!("\"{name}\""));
-    // What the server says of volatile functions names the clause instead.
+    // For volatile functions, the server names the clause instead.
     let mut fragments = declared.object.definition.fragments().map(|(place, _)| place);
     let clause = if message.contains("index predicate") {
         fragments.find(|place| *place == FragmentPlace::Predicate)
@@ -348,12 +349,12 @@ fn named_at(declared: &Declared<Index>, message: &str, said: String) -> Problem 
     }
 }
 
-/// The first word that a message of the server has in quotes.
+/// The first quoted word of a server's message.
 fn quoted(message: &str) -> Option<String> {
     message.split('"').nth(1).map(str::to_owned)
 }
 
-/// The operator classes and collations that a refused name may have meant.
+/// The operator classes and collations that a mistyped name may have meant.
 async fn class_names<S: Ask>(server: &mut S) -> Result<Vec<String>, S::Error> {
     let mut batch = Batch::default();
     let names = batch.ask("SELECT opcname FROM pg_opclass UNION SELECT collname FROM pg_collation");

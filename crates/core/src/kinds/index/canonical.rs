@@ -1,4 +1,4 @@
-//! Which declared indexes are known to equal a live one without asking the server what their SQL means.
+//! Which declared indexes equal a live one, as far as that is known without asking the server what their SQL means.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,14 @@ use crate::{
 
 /// The live definition that the declared one is known to equal.
 ///
-/// Either both are what the registry recorded when they were applied; or the declaration reads the same as a live index
-/// of that relation, and holds no SQL whose names mean something else along the project's search path than where the
-/// server printed them. Everything else is for the server to say.
+/// There are two ways to know. Both are as the registry recorded them when they were applied. Or the declaration has the
+/// same text as a live index of that relation, and none of the names in its SQL means something else along the project's
+/// search path than it meant to the server's print. The server decides about all others.
 #[must_use]
 pub fn settled<'a>(declared: &Declared<Index>, carrier: &'a Carrier, live: &Live) -> Option<&'a Definition> {
     let index = &declared.object;
     let own = carrier.indexes.get(&index.name).filter(|own| live.recorded.contains(&own.oid));
-    // Parameters that are new to the index are for the server to accept.
+    // The server has to check parameters that the index does not have yet.
     let accepted = |live: &LiveIndex| index.with.is_none() || index.with == live.index.with;
     let equal = || {
         let mut indexes = carrier.indexes.values();
@@ -32,20 +32,20 @@ pub fn settled<'a>(declared: &Declared<Index>, carrier: &'a Carrier, live: &Live
     Some(&own.index.definition)
 }
 
-/// Whether the SQL of a declaration, where it is what the server printed, means what the server meant by it.
+/// Whether the SQL of a declaration means what it meant to the server, if the server printed it.
 fn reads_as_printed(index: &Index, live: &Live) -> bool {
     let clear = |shadowed: &BTreeSet<String>| names(index).is_some_and(|names| names.is_disjoint(shadowed));
     !index.definition.has_fragments() || live.shadowed.as_ref().is_some_and(clear)
 }
 
-/// The names that the SQL of a declaration has looked up; `None`: they cannot be told.
+/// The names that the SQL of a declaration looks up. `None`: they cannot be told.
 fn names(index: &Index) -> Option<BTreeSet<String>> {
     let each = index.definition.fragments().map(|(_, fragment)| lookup::names(fragment.as_str()));
     each.collect::<Option<Vec<_>>>().map(|names| names.into_iter().flatten().collect())
 }
 
-/// The names in the SQL of those declarations that are unsettled, and read like a live index. Where nothing along the
-/// search path has them as well, the declarations are settled.
+/// The names in the SQL of unsettled declarations that have the same text as a live index. If nothing else along the search
+/// path has these names, the declarations are settled.
 #[must_use]
 pub fn looked_up(view: View<'_>) -> BTreeSet<String> {
     let printed = |(declared, carrier): &(&Declared<Index>, &Carrier)| {
@@ -56,7 +56,7 @@ pub fn looked_up(view: View<'_>) -> BTreeSet<String> {
     candidates.filter_map(|(declared, _)| names(&declared.object)).flatten().collect()
 }
 
-/// The live indexes whose declaration and definition are those that the registry recorded.
+/// The live indexes that, like their declaration, are as the registry recorded them.
 #[must_use]
 pub fn recorded(view: View<'_>, registry: &Registry) -> BTreeSet<u32> {
     let carriers = view.desired.iter().filter_map(|desired| Some((desired, view.live.relations.get(&desired.name)?)));

@@ -1,4 +1,4 @@
-//! An index as the catalogs hold it: what a row of `catalog.sql` means. Which rows are asked for is in `read`.
+//! How a row of `catalog.sql` becomes an index. `read` asks for the rows.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use crate::postgres::{
 /// The columns of a relation, by number.
 pub type Columns = BTreeMap<i16, Column>;
 
-/// One row of `catalog.sql`. Vectors run over the index's columns, keys first.
+/// A row of `catalog.sql`. The lists have an item for each column of the index, keys first.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "a row has the columns that the catalog has")]
 pub struct IndexRow {
@@ -22,7 +22,7 @@ pub struct IndexRow {
     pub table_oid: u32,
     /// Its name.
     pub name: String,
-    /// Access method.
+    /// Its access method.
     pub method: String,
     /// `indisunique`
     pub unique: bool,
@@ -30,19 +30,19 @@ pub struct IndexRow {
     pub nulls_not_distinct: bool,
     /// `indisvalid`
     pub valid: bool,
-    /// A session that is building it.
+    /// The process of the session that is building it.
     pub builder: Option<i32>,
     /// `indisreplident`
     pub replica_identity: bool,
     /// `indisclustered`
     pub clustered: bool,
-    /// How many of the columns are keys.
+    /// The number of key columns.
     pub keys: usize,
-    /// Column numbers of the relation; 0 is an expression.
+    /// The column numbers in the relation. 0 is an expression.
     pub columns: Vec<i16>,
     /// Operator classes of the keys.
     pub opclasses: Vec<u32>,
-    /// Collations of the keys; 0 where the type has none.
+    /// Collations of the keys. 0: the type has none.
     pub collations: Vec<u32>,
     /// Bit 1: descending; bit 2: NULLs first.
     pub options: Vec<i16>,
@@ -50,23 +50,23 @@ pub struct IndexRow {
     pub expressions: Vec<String>,
     /// The types of the expression keys.
     pub expression_types: Vec<u32>,
-    /// Predicate as printed.
+    /// The predicate as printed.
     pub predicate: Option<String>,
-    /// `name=value` each.
+    /// The storage parameters, each as `name=value`.
     pub parameters: Vec<String>,
-    /// `name=value, …` per column, where any column has some.
+    /// The operator class parameters of each column as `name=value, …`. The list is empty if no column has any.
     pub opclass_parameters: Vec<Option<String>>,
-    /// Tablespace, where it is not the database's default.
+    /// Its tablespace, if it is not the database's default.
     pub tablespace: Option<String>,
-    /// Comment.
+    /// Its comment.
     pub comment: Option<String>,
     /// The constraint that it backs.
     pub constraint: Option<String>,
-    /// Foreign keys of others that need it.
+    /// Foreign keys of other tables that need it.
     pub needed_by: Vec<String>,
     /// The parent's index that it is attached to.
     pub attached_to: Option<u32>,
-    /// `column number:target` of columns with a statistics target.
+    /// Columns with a statistics target, each as `column number:target`.
     pub statistics: Vec<String>,
 }
 
@@ -75,35 +75,35 @@ pub struct IndexRow {
 pub struct Column {
     /// Its name.
     pub name: Ident,
-    /// Its type, domains followed to their base.
+    /// Its type. A domain is replaced by its base type.
     pub type_oid: u32,
-    /// Its collation; 0 where the type has none.
+    /// Its collation. 0: the type has none.
     pub collation: u32,
 }
 
 /// An operator class.
 #[derive(Clone, Debug)]
 pub struct OpClass {
-    /// Its name, with its schema outside `pg_catalog`.
+    /// Its name. The schema is given if it is not `pg_catalog`.
     pub name: PathName,
     /// Its access method.
     pub method: String,
     /// The type that it was made for.
     pub input_type: u32,
-    /// Whether it is the default one for that type.
+    /// Whether it is the default class of that type.
     pub default: bool,
-    /// Whether the index stores another type than the input.
+    /// Whether the index stores another type than its input.
     pub stores_other: bool,
 }
 
-/// What the rows of indexes refer to by number.
+/// The objects that index rows refer to by OID.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Operator classes.
     pub opclasses: HashMap<u32, OpClass>,
     /// Collations.
     pub collations: HashMap<u32, PathName>,
-    /// Types with a default class of their own, by access method.
+    /// Types that have a default class of their own, by access method.
     pub exact_defaults: HashMap<(String, u32), u32>,
 }
 
@@ -111,7 +111,7 @@ pub struct Names {
 const DEFAULT_COLLATION: u32 = 100;
 
 impl Names {
-    /// Notes an operator class.
+    /// Adds an operator class.
     pub fn add_opclass(&mut self, oid: u32, opclass: OpClass) {
         if opclass.default {
             self.exact_defaults.insert((opclass.method.clone(), opclass.input_type), oid);
@@ -119,7 +119,7 @@ impl Names {
         self.opclasses.insert(oid, opclass);
     }
 
-    /// Whether a class of this name is the default one of some type. With its name alone there is no better answer.
+    /// Whether a class of this name is the default of some type. The name alone tells no more.
     #[must_use]
     pub fn is_default(&self, name: &PathName, method: &str) -> bool {
         self.opclasses.values().any(|class| {
@@ -132,8 +132,8 @@ impl Names {
         })
     }
 
-    /// The class by name, or `None` where it is the default of the type (`GetDefaultOpClass`): the class made for
-    /// the very type, or else one that takes it as binary-compatible or polymorphic.
+    /// The name of the class. `None`: it is the default of the type (`GetDefaultOpClass`), which is the class made for this
+    /// type, or else one that accepts it as binary-compatible or polymorphic.
     fn opclass(&self, oid: u32, type_oid: u32, method: &str, forced: bool) -> Option<PathName> {
         let class = self.opclasses.get(&oid)?;
         let exact = self.exact_defaults.get(&(method.to_owned(), type_oid));
@@ -144,10 +144,10 @@ impl Names {
     }
 }
 
-/// Reads one row.
+/// Makes an index from a row.
 ///
 /// # Panics
-/// The row contradicts itself, which would be an error in `catalog.sql`.
+/// The row contradicts itself, which is an error in `catalog.sql`.
 #[must_use]
 pub fn decode(row: IndexRow, table: &QualifiedName, columns: &Columns, names: &Names) -> LiveIndex {
     let mut expressions = row.expressions.iter().zip(&row.expression_types);
@@ -217,8 +217,8 @@ pub fn decode(row: IndexRow, table: &QualifiedName, columns: &Columns, names: &N
     }
 }
 
-/// The collation that an expression has by itself. The catalogs do not say it; it can only be another than the
-/// default where a column or a COLLATE brings one in, and then the index's is always spelled out.
+/// The collation that an expression has by itself. The catalogs do not say it. It differs from the default only if a column
+/// or a COLLATE clause brings in another one, and then the index always names its collation.
 fn derived_collation(expression: &str, columns: &Columns) -> Option<u32> {
     let brings_one_in = |column: &Column| !matches!(column.collation, 0 | DEFAULT_COLLATION);
     let may_differ = expression.contains("COLLATE") || columns.values().any(brings_one_in);

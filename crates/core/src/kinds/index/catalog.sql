@@ -1,6 +1,6 @@
--- Reads the indexes of the relations that are asked for, and of the partitions below them, in bulk: joins over the catalogs
--- cost a fraction of one pg_get_indexdef() for each index. What is asked for is given as rows of (schema, name); the schema
--- pg_temp is our own one.
+-- Reads the indexes of the relations asked for, and of the partitions below them, in bulk: joins over the catalogs
+-- cost a fraction of one pg_get_indexdef() for each index. The relations are given as rows of (schema, name); the schema
+-- pg_temp stands for this session's own one.
 WITH RECURSIVE asked(schema, name) AS (@ASKED@),
 tree(oid, kind) AS (
     SELECT c.oid, c.relkind
@@ -35,7 +35,7 @@ SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS met
        i.indoption::text AS options,
        CASE
            WHEN i.indexprs IS NULL THEN NULL
-           -- A list of one prints as itself, which costs a fifth of what the way below does.
+           -- A list of one expression is printed as it is, which costs a fifth of the branch below.
            WHEN cardinality(array_positions(i.indkey::int2[], 0::int2)) = 1 THEN json_build_array(pg_get_expr(i.indexprs, i.indrelid))
            ELSE array_to_json(ARRAY(
                SELECT pg_get_indexdef(i.indexrelid, k, false) FROM generate_series(1, i.indnkeyatts) k
@@ -53,7 +53,7 @@ SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS met
        array_to_json(f.needed_by) AS needed_by, h.inhparent AS attached_to,
        array_to_json(o.statistics) AS statistics
 FROM tree t
--- An interrupted DROP INDEX CONCURRENTLY leaves an index that is not even live; it has to be dropped again.
+-- An interrupted DROP INDEX CONCURRENTLY leaves an index that is not even live. It has to be dropped again.
 JOIN pg_index i ON i.indrelid = t.oid
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_am am ON am.oid = c.relam
@@ -66,7 +66,7 @@ LEFT JOIN (
     FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 GROUP BY conindid
 ) f ON f.conindid = i.indexrelid
 LEFT JOIN (
-    -- Few index columns have either; the scan leaves all others out before it groups.
+    -- Few index columns have either. The scan leaves all others out before it groups.
     SELECT x.attrelid,
            array_agg(array_to_string(x.attoptions, ', ') ORDER BY x.attnum) AS parameters,
            array_remove(array_agg(CASE WHEN x.attstattarget >= 0 THEN x.attnum || ':' || x.attstattarget END), NULL) AS statistics

@@ -1,4 +1,4 @@
-//! A decision as a change of the plan: its statements, what it relies on, what the registry is told.
+//! Turns a decision into a change of the plan: its statements, the facts it relies on, its records for the registry.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ use crate::{
     registry::Registry,
 };
 
-/// Indexes that get each other's names.
+/// Indexes that exchange their names.
 pub(super) type Exchange<'a> = Vec<(&'a LiveIndex, &'a Index, &'a Carrier)>;
 
-/// All exchanges of names; the first change of them carries the steps of all.
+/// All exchanges of names. The first change among them has the steps for all.
 pub(super) fn exchange_names<'a>(changes: &[Change<'a>]) -> Exchange<'a> {
     changes
         .iter()
@@ -37,7 +37,7 @@ pub(super) fn exchange_names<'a>(changes: &[Change<'a>]) -> Exchange<'a> {
         .collect()
 }
 
-/// Writes a decision out.
+/// Makes the change of a decision.
 pub(super) fn planned(
     change: &Change<'_>,
     context: Context<'_>,
@@ -72,7 +72,7 @@ pub(super) fn planned(
     }
 }
 
-/// What the registry is told of an index that is as declared, and of which it has an outdated entry.
+/// The registry's record for an index that is as declared, but has an outdated entry.
 pub(super) fn renewed(declared: &Declared<Index>, live: &LiveIndex) -> Record {
     let definition = Digest::of(&live.index.definition);
     Record::manage(declared.object.address(), &declared.digest, definition, &declared.object)
@@ -109,7 +109,7 @@ fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Carrier, e
     }
 }
 
-/// The action, what is there before it, and what shall be there after it.
+/// The action, the index before it, and the index after it.
 fn sides<'a>(what: &Decision<'a>) -> (Action, Option<&'a LiveIndex>, Option<Wanted<'a>>) {
     match what {
         Decision::Create(wanted) => (Action::Create, None, Some(*wanted)),
@@ -133,7 +133,7 @@ fn records(change: &Change<'_>, before: Option<&LiveIndex>, wanted: Option<Wante
     let forget = renamed.map(|live| Record::Forget { address: live.index.address() });
     let (declared, definition) = (wanted.declared, Digest::of(wanted.definition));
     let manage = Record::manage(change.address.clone(), &declared.digest, definition, &declared.object);
-    // In an exchange the name that is given up is another change's address: that one must not be struck out.
+    // In an exchange, the old name is the address of another change. That entry must not be removed.
     let forget = forget.filter(|_| !matches!(change.what, Decision::Exchange(..)));
     forget.into_iter().chain([manage]).collect()
 }
@@ -147,12 +147,12 @@ fn prior(change: &Change<'_>, before: Option<&LiveIndex>, registry: &Registry, t
     }
 }
 
-/// An index that has become a part goes with the whole.
+/// An index that has become a part is dropped together with the whole index.
 fn parts(taken_in: &[QualifiedName]) -> Vec<String> {
     taken_in.iter().map(|part| format!("the index {part} by itself, which has become a part of it")).collect()
 }
 
-/// What goes with an index and is not part of it.
+/// What is dropped with an index and does not belong to its definition.
 fn hangs(live: &LiveIndex) -> Vec<String> {
     let statistics = (!live.statistics.is_empty()).then_some("the statistics targets of its expressions");
     let clustered = live.clustered.then_some("CLUSTER ON of its table");
@@ -165,7 +165,7 @@ fn relies_on(change: &Change<'_>, live: &Live) -> Digest {
         relation: Option<(u32, Vec<(&'a QualifiedName, u32)>)>,
         before: Option<&'a LiveIndex>,
         leftovers: &'a [&'a LiveIndex],
-        /// With the types of the columns that the index is to have.
+        /// The types of the columns that the index will use.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         columns: Vec<(&'a Ident, &'a str)>,
     }
@@ -178,7 +178,7 @@ fn relies_on(change: &Change<'_>, live: &Live) -> Digest {
     })
 }
 
-/// The columns that an index names, also in its SQL, each with its type; none, where nothing had to be read of them.
+/// The columns that an index uses, also in its SQL, with their types. The list is empty if columns were not read.
 fn used<'a>(relation: &'a Carrier, wanted: Wanted<'_>) -> Vec<(&'a Ident, &'a str)> {
     let definition = &wanted.declared.object.definition;
     let named: BTreeSet<_> = definition.named_columns().map(|(_, column)| column).collect();

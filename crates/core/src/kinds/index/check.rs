@@ -1,5 +1,4 @@
-//! Whether a declared index can exist where it is declared, as far as names tell. What its expressions mean is
-//! left to the server.
+//! Whether a declared index is possible on its relation, as far as names tell. The server checks its expressions.
 
 use super::{Carrier, ColumnPlace, DesiredRelation, Index, Live, Term, names::part_names};
 use crate::{
@@ -17,10 +16,10 @@ use crate::{
 /// `server_version_num` of the first server with NULLS NOT DISTINCT.
 const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
 
-/// The declared relation on the server, or what is wrong with its name.
+/// The relation on the server that the declaration names.
 ///
 /// # Errors
-/// There is no such relation, or it takes no indexes.
+/// The relation does not exist, or cannot have indexes.
 pub fn relation<'a>(
     desired: &DesiredRelation,
     live: &'a Live,
@@ -32,13 +31,16 @@ pub fn relation<'a>(
         return Err(Problem::new(&desired.at, message).on_key().did_you_mean(&desired.name.to_string(), known));
     };
     if relation.kind == RelationKind::Foreign {
-        let message = format!("`{}` is a foreign table: the server that holds its rows indexes them", desired.name);
+        let message = format!(
+            "`{}` is a foreign table, which cannot have indexes: create them on the server that holds its rows",
+            desired.name
+        );
         return Err(Problem::new(&desired.at, message).on_key());
     }
     Ok(relation)
 }
 
-/// Everything that is wrong with the names of a declared index.
+/// All mistakes in the names of a declared index.
 #[must_use]
 pub fn index(declared: &Declared<Index>, relation: &Carrier, live: &Live, context: Context<'_>) -> Vec<Problem> {
     let columns = names(&relation.columns);
@@ -61,7 +63,7 @@ pub fn index(declared: &Declared<Index>, relation: &Carrier, live: &Live, contex
     problems
 }
 
-/// What is wrong with how it is to be stored, whatever it is on.
+/// Mistakes in how it is stored. They do not depend on the relation.
 pub(crate) fn storage(declared: &Declared<Index>, context: Context<'_>) -> Vec<Problem> {
     let (definition, at) = (&declared.object.definition, &declared.at);
     let mut problems = Vec::new();
@@ -78,23 +80,23 @@ pub(crate) fn storage(declared: &Declared<Index>, context: Context<'_>) -> Vec<P
         problems.push(problem.did_you_mean(tablespace.as_str(), known));
     }
     if definition.nulls_not_distinct && context.database.server_version < NULLS_NOT_DISTINCT_SINCE {
-        let message = "this server is older than PostgreSQL 15, which brought `nulls_not_distinct`";
+        let message = "this server is older than PostgreSQL 15: it does not know `nulls_not_distinct`";
         problems.push(Problem::new(&at.key("nulls_not_distinct"), message));
     }
     problems
 }
 
-/// Whether something else has its name.
+/// The problem if another object has its name.
 pub(crate) fn taken(declared: &Declared<Index>, live: &Live) -> Option<Problem> {
     let taken = live.taken.get(&declared.object.relation())?;
     let message = format!("the name `{}` is taken by the {}", declared.object.relation(), taken.what);
     let problem = Problem::new(&declared.at, message).on_key();
-    let hint = "names of tables, views and indexes are unique within a schema";
+    let hint = "choose another name: names of tables, views and indexes are unique within a schema";
     let moved = "if the index has moved here, apply its removal there first: names are unique within a schema";
     Some(problem.hint(if taken.what.starts_with("index of") { moved } else { hint }))
 }
 
-/// The columns that it names and that a relation has not.
+/// The columns that it names and that the relation does not have.
 #[must_use]
 pub fn unknown_columns(declared: &Declared<Index>, relation: &QualifiedName, known: &[Ident]) -> Vec<Problem> {
     let unknown = declared.object.definition.named_columns().filter(|(_, column)| !known.contains(column));

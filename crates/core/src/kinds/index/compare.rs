@@ -1,16 +1,16 @@
-//! When a live index is the declared one, and what lies between them when it is not.
+//! Whether a live index is the declared one, and how they differ.
 
 use super::{Definition, Index, Term};
 use crate::{change::ParameterChange, postgres::name::Ident};
 
-/// What it takes to make the live index the declared one.
+/// What must change to make the live index the declared one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing.
+    /// Nothing has to change.
     Same,
-    /// Properties that change in place.
+    /// These properties change in place.
     Alter(Vec<Alteration>),
-    /// A new index; the names of the properties that differ.
+    /// A new index is needed, because these properties differ.
     Replace(Vec<&'static str>),
 }
 
@@ -19,12 +19,12 @@ pub enum Verdict {
 pub enum Alteration {
     /// Storage parameters.
     Parameters(ParameterChange),
-    /// The comment; empty removes it.
+    /// The comment. An empty one removes it.
     Comment(String),
 }
 
-/// Compares a live index with a declared one whose definition is in canonical form. What is not declared
-/// (storage parameters, tablespace, comment) is no difference.
+/// Compares a live index with a declared one whose definition is in canonical form. Storage parameters, a tablespace and
+/// a comment that are not declared are not compared.
 #[must_use]
 pub fn compare(live: &Index, declared: &Index, canonical: &Definition, default_tablespace: &str) -> Verdict {
     let mut differences = differences(&live.definition, canonical);

@@ -1,4 +1,4 @@
-//! The declared side: the relations under `tables:` and the views, each with its indexes.
+//! The declared side: the relations under `tables:` and the materialized views, each with its indexes.
 
 use super::Index;
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 /// What is declared about one relation.
 #[derive(Clone, Debug)]
 pub struct DesiredRelation {
-    /// Which relation.
+    /// The relation.
     pub name: QualifiedName,
-    /// Where it stands under `tables:`; with several files, the first.
+    /// Its place under `tables:`. If several files have it, the first one.
     pub at: Source,
     /// Whether its undeclared indexes are dropped.
     pub prune: bool,
@@ -21,20 +21,20 @@ pub struct DesiredRelation {
 }
 
 impl Declared<Index> {
-    /// The place of one of its key columns, from 0.
+    /// The place of a key column, by its position from 0.
     #[must_use]
     pub fn column_at(&self, position: usize) -> Source {
         self.body_at().item(position)
     }
 
-    /// A declaration whose value is a map, with its columns under `columns`.
+    /// A declaration whose value is a map with its columns under `columns`.
     #[must_use]
     pub fn index(index: Index, at: Source) -> Self {
         Self::new(index, at, Body::Key("columns"))
     }
 }
 
-/// What is declared about a relation, among all that is declared in the order of names.
+/// The declaration of a relation. `all` is sorted by name.
 #[must_use]
 pub fn relation<'a>(all: &'a [DesiredRelation], name: &QualifiedName) -> Option<&'a DesiredRelation> {
     let position = all.binary_search_by(|relation| relation.name.cmp(name)).ok()?;

@@ -1,5 +1,5 @@
-//! What is read only where something is not settled: columns by sea-schema's model, names that are taken, sizes of now.
-//! A plan without changes never comes here.
+//! What is read only if something is not settled: columns (in sea-schema's model), names that are taken, current sizes.
+//! A plan without changes does not need it.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::postgres::{
     sql::Sql,
 };
 
-/// What was asked for.
+/// The handles of the queries.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Details {
     taken: Option<Asked>,
@@ -27,8 +27,8 @@ pub struct Details {
     sizes: Option<Asked>,
 }
 
-/// Asks for what the declared indexes that are not settled need. `comes_with` tells the relations that will be there only
-/// once the plan has run.
+/// Asks for what the unsettled declared indexes need. `comes_with` tells whether a relation will exist only after the plan
+/// has run.
 pub fn ask(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool, batch: &mut Batch) -> Details {
     let unsettled: Vec<_> = view.unsettled().collect();
     let absent = view.desired.iter().filter(|relation| !view.live.relations.contains_key(&relation.name));
@@ -57,10 +57,10 @@ pub fn ask(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool, batch: &
     details
 }
 
-/// Completes the live side.
+/// Adds the answers to the live side.
 ///
 /// # Errors
-/// The rows are not what the queries promise.
+/// The rows are not what the queries return.
 pub fn complete(details: Details, answers: &mut Answers, live: &mut Live) -> Result<(), DecodeError> {
     if let Some(taken) = details.taken {
         for row in answers.take(taken)?.iter() {
@@ -76,12 +76,12 @@ pub fn complete(details: Details, answers: &mut Answers, live: &mut Live) -> Res
     Ok(())
 }
 
-/// Whether a declared relation is missing and none of those that the plan makes.
+/// Whether a declared relation does not exist and the plan does not create it.
 pub fn misses_one(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool) -> bool {
     names(view.desired).any(|name| !view.live.relations.contains_key(name) && !comes_with(name))
 }
 
-/// The relation that the first two cells of a row name.
+/// The relation in the first two cells of a row.
 fn name(row: &Row<'_>) -> Result<QualifiedName, DecodeError> {
     Ok(QualifiedName::new(Ident::from_server(row.get(0)?), Ident::from_server(row.get(1)?)))
 }
@@ -110,13 +110,13 @@ fn columns_sql(oids: impl Iterator<Item = u32>) -> Sql {
     .raw(") ORDER BY a.attrelid, a.attnum")
 }
 
-/// The tables with rows of their own at and below a relation.
+/// The tables with rows of their own, at and below a relation.
 fn tables<'a>(carrier: &'a Carrier, live: &'a Live) -> Vec<&'a Carrier> {
     let below = live.below(carrier).into_iter();
     std::iter::once(carrier).chain(below).filter(|carrier| !carrier.is_partitioned()).collect()
 }
 
-/// `relpages` is as old as the last VACUUM; this is what a build will read.
+/// The query for what a build will read. `relpages` would be as old as the last VACUUM.
 fn sizes_sql(oids: impl Iterator<Item = u32>) -> Sql {
     Sql::new(
         "SELECT n.nspname, c.relname, pg_relation_size(c.oid) FROM pg_class c \

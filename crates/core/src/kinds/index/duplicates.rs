@@ -1,14 +1,14 @@
-//! The rows that keep a unique index from being built.
+//! Finds the rows that prevent a unique index from being built.
 
 use super::{Index, Term};
 use crate::postgres::{name::Ident, sql::Sql};
 
-/// How many keys are shown.
+/// The number of keys to show.
 const SHOWN: i64 = 5;
 
 impl Index {
-    /// The query for keys that stand in more than one row: each key as a JSON array of texts, then how often it is there. NULLs are
-    /// equal to nothing unless declared so (manual, CREATE INDEX).
+    /// The query for keys that more than one row has: each key as a JSON array of texts, and the number of its rows. A NULL
+    /// equals nothing unless the index declares it so (manual, CREATE INDEX).
     #[must_use]
     pub fn duplicates(&self) -> Sql {
         let key = |sql: Sql, term: &Term| match term {
@@ -32,7 +32,7 @@ impl Index {
         sql.raw(" GROUP BY ").list(terms(), ", ", key).raw(" HAVING count(*) > 1 ORDER BY 2 DESC LIMIT ").number(SHOWN)
     }
 
-    /// Its keys as they are declared, for people.
+    /// Its keys as they are declared.
     #[must_use]
     pub fn key_names(&self) -> Vec<String> {
         let name = |term: &Term| match term {

@@ -1,5 +1,5 @@
-//! Compares declared and live definitions with nothing but SELECT, where no temporary copy can be made: what the
-//! planner prints alike under EXPLAIN means the same. Coarser than `probe`: it folds constants and inlines functions.
+//! Compares declared and live definitions with SELECT alone, for where no temporary copy can be made. Two texts mean the
+//! same if the planner prints them alike under EXPLAIN. This is coarser than `probe`: it folds constants and inlines functions.
 
 use super::{Carrier, Definition, Index, Key, PathName, Term, catalog::Names, compare::same_shape};
 use crate::{
@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// What the planner prints of its own print settles at once; one more for good measure.
+/// The planner's print of its own print is stable at once. One more round makes sure.
 const TRIPS: usize = 2;
 
-/// The live definition that the declared one equals; without one, the declared one as far as it can be simplified.
+/// The live definition that the declared one equals; or else the declared one, simplified as far as possible.
 ///
 /// # Errors
 /// The server refuses a fragment, or the connection fails.
@@ -31,11 +31,11 @@ pub(super) async fn canonical<S: Ask>(
     let mut our_prints = prints(server, relation, &ours, context).await?;
     let says_nothing = |print: &Vec<String>| print.last().is_some_and(|predicate| predicate == "true");
     if ours.predicate.is_some() && our_prints.last().is_some_and(says_nothing) {
-        // The server keeps no predicate that is always true.
+        // The server does not store a predicate that is always true.
         ours.predicate = None;
         our_prints = prints(server, relation, &ours, context).await?;
     }
-    // Two live indexes may mean the same; its own comes first.
+    // Two live indexes may mean the same. The one of the same name comes first.
     let own = relation.indexes.get(&declared.name);
     let others = relation.indexes.values().filter(|live| live.index.name != declared.name);
     for live in own.into_iter().chain(others).map(|live| &live.index.definition) {
@@ -52,7 +52,7 @@ pub(super) async fn canonical<S: Ask>(
     Ok(ours)
 }
 
-/// Leaves out what says only what would be so anyway.
+/// Removes what only repeats a default.
 fn simplified(definition: &Definition, relation: &Carrier, names: &Names) -> Definition {
     let simple = |key: &Key| {
         let opclass = key.opclass.clone().filter(|opclass| {
@@ -73,7 +73,7 @@ fn simplified(definition: &Definition, relation: &Carrier, names: &Names) -> Def
     Definition { columns: definition.columns.iter().map(simple).collect(), ..definition.clone() }
 }
 
-/// The column that an expression is nothing but, with the collation that it is given; the server stores it so.
+/// The column and collation of an expression that is only a column. The server stores it as that column.
 fn bare_column(expression: &str, relation: &Carrier) -> Option<(Ident, Option<PathName>)> {
     let mut text = expression.trim();
     while let Some(inside) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
@@ -98,7 +98,7 @@ fn without_collations(definition: &Definition) -> Definition {
     Definition { columns: definition.columns.iter().map(without).collect(), ..definition.clone() }
 }
 
-/// Whether the keys collate alike, asking for the collation that a term has by itself where one side leaves it out.
+/// Whether the keys have the same collations. If one side does not name it, the server is asked what collation the term has.
 async fn collations_agree<S: Ask>(
     server: &mut S,
     relation: &Carrier,
@@ -127,7 +127,7 @@ async fn derived<S: Ask>(server: &mut S, relation: &Carrier, term: &Term) -> Res
         Term::Column(column) => sql.ident(column),
         Term::Expression(expression) => sql.parenthesised(expression),
     };
-    // The join gives one row of NULLs, whatever the table holds.
+    // The join returns one row of NULLs, whatever the table contains.
     let sql = sql.raw(") FROM (VALUES (0)) one(row) LEFT JOIN ONLY ").name(&relation.name).raw(" ON false");
     let error = match ask_alone(server, &[], sql).await {
         Ok(rows) => {
@@ -142,7 +142,7 @@ async fn derived<S: Ask>(server: &mut S, relation: &Carrier, term: &Term) -> Res
     if refused.code == "42804" { Ok(None) } else { Err(S::refused(refused)) }
 }
 
-/// What the planner prints of the fragments, and of that print, and so on.
+/// What the planner prints of the fragments, then of that print, and so on.
 async fn prints<S: Ask>(
     server: &mut S,
     relation: &Carrier,

@@ -1,4 +1,4 @@
-//! Reads every relation of some schemas that can carry indexes, for `import`.
+//! Reads all relations of some schemas that can carry indexes, for `import`.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use crate::postgres::{
     sql::Sql,
 };
 
-/// Which relations are asked for.
+/// The relations to read.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// Left out: reconcile's own.
+    /// reconcile's own schema, which is left out.
     pub registry_schema: Ident,
-    /// Only these schemas, unless empty.
+    /// Only these schemas. An empty list means all.
     pub schemas: Vec<Ident>,
-    /// Only these relations, unless empty.
+    /// Only these relations. An empty list means all.
     pub relations: Vec<QualifiedName>,
 }
 
-/// Reads them, with the partitions below them.
+/// Reads the relations with the partitions below them.
 ///
 /// # Errors
 /// The connection or a query fails.
@@ -37,7 +37,7 @@ pub async fn read_all<S: Ask>(
 }
 
 impl Selection {
-    /// The relations, as a query of (schema, name).
+    /// The query for the relations, which returns rows of (schema, name).
     fn query(&self) -> Sql {
         let sql = Sql::new(
             "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \

@@ -17,18 +17,18 @@ use crate::{
     problem::Problem,
 };
 
-/// All that is known of indexes.
+/// Everything that is known about indexes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Live {
     /// The relations that carry declared or managed indexes, and the partitions below them.
     pub relations: BTreeMap<QualifiedName, Carrier>,
-    /// Relations of any kind by the names that declared indexes want, where no index of the declared table has it.
+    /// Objects that have the name of a declared index and are not an index of its relation.
     pub taken: BTreeMap<QualifiedName, Taken>,
-    /// The indexes, by object identifier, that are what the registry recorded, and declared as it recorded.
+    /// The OIDs of the indexes that are as the registry recorded them, and declared as it recorded.
     pub recorded: BTreeSet<u32>,
-    /// Names in the SQL of indexes that something outside `pg_catalog` has too, along the project's search path; `None`:
-    /// nothing was looked up.
+    /// Names in the SQL of indexes that an object outside `pg_catalog` has as well, along the project's search path. `None`:
+    /// none were looked up.
     pub shadowed: Option<BTreeSet<String>>,
     /// The names of the declared indexes that only the server can judge, by relation. What the server said is below; no
     /// plan needs to know who was asked about.
@@ -36,7 +36,7 @@ pub struct Live {
     pub unsettled: BTreeMap<QualifiedName, BTreeSet<Ident>>,
     /// The canonical definitions of declared indexes, as the server sees them, where only the server can tell.
     pub canonical: BTreeMap<Address, Definition>,
-    /// What is wrong with the names of those that the server was not asked about.
+    /// The mistakes in the names of indexes that the server was not asked about.
     pub misnamed: BTreeMap<Address, Vec<Problem>>,
 }
 
@@ -49,7 +49,7 @@ pub struct Carrier {
     pub indexes: BTreeMap<Ident, LiveIndex>,
 }
 
-/// What stands under a name that a declared index wants.
+/// The object that has the name of a declared index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// `table`, `view`, `index of inventory.stock`, …
@@ -59,9 +59,9 @@ pub struct Taken {
 /// An index that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveIndex {
-    /// What it is, expressions as the server prints them.
+    /// Its definition, with expressions as the server prints them.
     pub index: Index,
-    /// Its object identifier.
+    /// Its OID.
     pub oid: u32,
     /// Whether it can be used.
     pub state: IndexState,
@@ -71,11 +71,11 @@ pub struct LiveIndex {
     pub needed_by: Vec<String>,
     /// The index of the partitioned parent that this one is attached to.
     pub attached_to: Option<u32>,
-    /// The table's replica identity.
+    /// It is the table's replica identity.
     pub replica_identity: bool,
     /// The table is clustered on it.
     pub clustered: bool,
-    /// Statistics targets of its expression columns, as column number from 1 and target.
+    /// Statistics targets of its expression columns: the column number from 1, and the target.
     pub statistics: Vec<(u16, i32)>,
 }
 
@@ -83,13 +83,13 @@ pub struct LiveIndex {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IndexState {
-    /// It answers queries.
+    /// Queries can use it.
     Valid,
-    /// A build left it behind, or partitions are still missing from it.
+    /// An interrupted build left it, or some partitions have no part of it.
     Invalid,
     /// A session is building it now.
     Building {
-        /// That session's process.
+        /// The process of that session.
         pid: i32,
     },
 }
@@ -109,24 +109,24 @@ impl OfRelation for Carrier {
 }
 
 impl Live {
-    /// The partitions of a relation that are known, at the level right below it.
+    /// The partitions right below a relation that are known.
     pub fn partitions<'a>(&'a self, relation: &'a Relation) -> impl Iterator<Item = &'a Carrier> {
         relation.partitions.iter().filter_map(|name| self.relations.get(name))
     }
 
-    /// Every partition below a relation.
+    /// All partitions below a relation.
     #[must_use]
     pub fn below<'a>(&'a self, relation: &'a Relation) -> Vec<&'a Carrier> {
         below(relation, &self.relations)
     }
 
-    /// The top of the partition tree that a relation is part of.
+    /// The root of the partition tree that a relation is part of.
     #[must_use]
     pub fn top<'a>(&'a self, relation: &'a Relation) -> &'a QualifiedName {
         top(relation, &self.relations)
     }
 
-    /// Whether a foreign table is among the partitions of a relation. It takes no index.
+    /// Whether a relation has a foreign table among its partitions, which cannot have indexes.
     #[must_use]
     pub fn has_foreign_partition(&self, relation: &Relation) -> bool {
         self.below(relation).iter().any(|partition| partition.kind == RelationKind::Foreign)
@@ -134,14 +134,14 @@ impl Live {
 }
 
 impl LiveIndex {
-    /// What would break without it, for a sentence; the index is not its own.
+    /// What depends on it although it does not own it, as part of a sentence.
     #[must_use]
     pub fn dependent(&self) -> Option<String> {
         let identity = self.replica_identity.then(|| "the replica identity of its table".to_owned());
         self.needed_by.first().map(|key| format!("the foreign key {key}")).or(identity)
     }
 
-    /// Whether it belongs to something else that decides about it.
+    /// Whether a constraint or a parent index owns it and decides about it.
     #[must_use]
     pub fn is_owned_elsewhere(&self) -> bool {
         self.constraint.is_some() || self.attached_to.is_some()

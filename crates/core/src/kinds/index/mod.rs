@@ -1,5 +1,5 @@
-//! An index: what it is, on both sides of the comparison. How it is written in YAML is in `spec`, how it is read
-//! from the catalogs in `catalog`, when two are the same in `compare`, what a change executes in `steps`.
+//! An index, on both sides of the comparison. `spec` is its form in YAML, `catalog` reads it from the catalogs, `compare`
+//! tells whether two are the same, `steps` has the statements of a change.
 
 mod ask;
 pub mod canonical;
@@ -51,21 +51,21 @@ pub const MAX_COLUMNS: usize = 32;
 /// The access method of an index that names none.
 pub const DEFAULT_METHOD: &str = "btree";
 
-/// The kind.
+/// The kind of indexes.
 #[derive(Debug)]
 pub enum Indexes {}
 
-/// Both sides of the indexes.
+/// The declared and the live side of indexes.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// What is declared, in the order of relations.
+    /// The declared relations, sorted by name.
     pub desired: &'a [DesiredRelation],
-    /// What is live.
+    /// The live side.
     pub live: &'a Live,
 }
 
 impl<'a> View<'a> {
-    /// What is declared about a relation.
+    /// The declaration of a relation.
     #[must_use]
     pub fn desired(self, name: &QualifiedName) -> Option<&'a DesiredRelation> {
         desired::relation(self.desired, name)
@@ -124,14 +124,14 @@ pub fn address(table: &QualifiedName, name: &Ident) -> Address {
 
 /// The managed indexes of one relation, with their names.
 pub fn managed<'a>(registry: &'a Registry, table: &'a QualifiedName) -> impl Iterator<Item = (&'a Address, &'a Ident)> {
-    // What has no part sorts before what has one.
+    // An address without a part sorts before those with one.
     let first = Address::new(Indexes::NAME, table);
     let of_table = registry.managed.range(first..).map(|(address, _)| address);
     let of_table = of_table.take_while(move |address| *address.kind() == Indexes::NAME && address.relation() == table);
     of_table.filter_map(|address| Some((address, address.part()?)))
 }
 
-/// An index. From YAML its expressions are as written; from the catalogs they are as the server prints them.
+/// An index. Its expressions are as written if it comes from YAML, and as the server prints them if it comes from the catalogs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Index {
     /// The relation that carries it.
@@ -141,23 +141,23 @@ pub struct Index {
     /// What it indexes and how. A difference here needs a new index.
     #[serde(flatten)]
     pub definition: Definition,
-    /// Storage parameters; `None` where they are not declared, and then not compared.
+    /// Storage parameters. `None`: they are not declared, and not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<Parameters>,
-    /// `None`: not declared, or the database's default.
+    /// Its tablespace. `None`: it is not declared, or it is the database's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tablespace: Option<Ident>,
-    /// `None`: not declared, or there is none. Declared as empty: there shall be none.
+    /// Its comment. `None`: it is not declared, or there is none. An empty comment is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
 
-/// The part of an index that decides what it can answer.
+/// The part of an index that decides which queries it can serve.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Definition {
     /// The access method, such as `btree` or `gin`.
     pub method: Ident,
-    /// Whether two rows may not agree in all keys.
+    /// Whether it refuses two rows that are equal in all keys.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unique: bool,
     /// Whether NULLs count as equal in a unique index (PostgreSQL 15 on).
@@ -165,10 +165,10 @@ pub struct Definition {
     pub nulls_not_distinct: bool,
     /// The key columns and expressions, in order.
     pub columns: Vec<Key>,
-    /// Columns that ride along without being searched.
+    /// Columns that the index stores without searching them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Ident>,
-    /// Only rows for which this is true are in the index.
+    /// The index has only the rows for which this is true.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub predicate: Option<Fragment>,
 }
@@ -179,19 +179,19 @@ pub struct Key {
     /// What is indexed.
     #[serde(flatten)]
     pub term: Term,
-    /// `None`: the one that the column's type has anyway.
+    /// Its collation. `None`: the collation of the column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<PathName>,
-    /// `None`: the default one of the type and method.
+    /// Its operator class. `None`: the default of the type and method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opclass: Option<PathName>,
     /// Parameters of the operator class.
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     pub opclass_parameters: Parameters,
-    /// Which way it is sorted.
+    /// Its sort direction.
     #[serde(default, skip_serializing_if = "Order::is_default")]
     pub order: Order,
-    /// Where NULLs stand in that order.
+    /// The position of NULLs in that order.
     pub nulls: Nulls,
 }
 
@@ -217,13 +217,13 @@ pub enum Order {
 }
 
 impl Order {
-    // serde's skip_serializing_if hands over a reference.
+    // serde's skip_serializing_if passes a reference.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
     fn is_default(&self) -> bool {
         *self == Self::Asc
     }
 
-    /// Where NULLs stand when nothing is said: as if larger than every value.
+    /// The position of NULLs if none is given: they count as larger than every value.
     #[must_use]
     pub fn default_nulls(self) -> Nulls {
         match self {
@@ -233,7 +233,7 @@ impl Order {
     }
 }
 
-/// Where NULLs stand in the order of a key.
+/// The position of NULLs in the order of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nulls {
@@ -243,11 +243,11 @@ pub enum Nulls {
     Last,
 }
 
-/// A name that is looked up along the search path where no schema is given.
-/// In canonical form, objects of `pg_catalog` have no schema and all others have theirs.
+/// A name that may be looked up along the search path.
+/// In canonical form, objects of `pg_catalog` have no schema, and all others have theirs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PathName {
-    /// `None`: along the search path.
+    /// The schema. `None`: the name is looked up along the search path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Ident>,
     /// The name.
@@ -255,7 +255,7 @@ pub struct PathName {
 }
 
 impl PathName {
-    /// As SQL reads it.
+    /// The name as SQL reads it.
     #[must_use]
     pub fn quoted(&self) -> String {
         match &self.schema {
@@ -266,13 +266,13 @@ impl PathName {
 }
 
 impl Index {
-    /// As in plans, flags and the registry.
+    /// The address in plans, flags and the registry.
     #[must_use]
     pub fn address(&self) -> Address {
         address(&self.table, &self.name)
     }
 
-    /// The index as a relation of its own: the schema is its table's.
+    /// The name of the index as a relation. Its schema is that of its table.
     #[must_use]
     pub fn relation(&self) -> QualifiedName {
         self.table.sibling(self.name.clone())
@@ -280,7 +280,7 @@ impl Index {
 }
 
 impl Definition {
-    /// Whether it holds SQL that only a server can bring into canonical form.
+    /// Whether it has SQL that only a server can bring into canonical form.
     #[must_use]
     pub fn has_fragments(&self) -> bool {
         self.fragments().next().is_some()
@@ -295,7 +295,7 @@ impl Definition {
         keys.chain(self.predicate.iter().map(|predicate| (FragmentPlace::Predicate, predicate)))
     }
 
-    /// The columns that it names outright, in keys and INCLUDE.
+    /// The columns that it names directly, in keys and INCLUDE.
     pub fn named_columns(&self) -> impl Iterator<Item = (ColumnPlace, &Ident)> {
         let keys = self.columns.iter().enumerate().filter_map(|(position, key)| match &key.term {
             Term::Column(column) => Some((ColumnPlace::Key(position), column)),
@@ -305,7 +305,7 @@ impl Definition {
     }
 }
 
-/// Where in a definition a fragment stands.
+/// The position of a fragment in a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FragmentPlace {
     /// The key at this position, from 0.
@@ -314,7 +314,7 @@ pub enum FragmentPlace {
     Predicate,
 }
 
-/// Where in a definition a column is named.
+/// The position of a column name in a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnPlace {
     /// The key at this position, from 0.

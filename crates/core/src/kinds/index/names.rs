@@ -1,5 +1,5 @@
-//! Names that reconcile gives: for what it builds beside something, and for parts on partitions. They depend on
-//! nothing but what is declared, so that a later run finds what an earlier one left.
+//! Names that reconcile gives: to new objects beside old ones, and to parts on partitions. They depend only on the
+//! declaration, so that a later run finds what an earlier one left.
 
 use super::{Carrier, Index, Live};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The name that a replacement is built under. It depends only on what is declared, so that a later run finds it.
+/// The name under which a replacement is built. It depends only on the declaration, so that a later run finds it.
 #[must_use]
 pub fn building_name(index: &Index) -> Ident {
     Ident::fitted("reconcile_new_", Digest::of(&index.address()).short(16))
@@ -30,7 +30,7 @@ pub fn partition_index_name(index: &Ident, partition: &QualifiedName) -> Ident {
         .unwrap_or_else(|_| Ident::fitted(&name, &format!("_{}", Digest::of(&(index, partition)).short(8))))
 }
 
-/// The names of all parts that a partitioned index needs and that do not stand on their partitions yet.
+/// The names of all parts that a partitioned index needs and that do not exist yet.
 #[must_use]
 pub fn part_names(index: &Ident, relation: &Carrier, live: &Live) -> Vec<QualifiedName> {
     let mut names = Vec::new();

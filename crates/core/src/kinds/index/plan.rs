@@ -1,4 +1,4 @@
-//! The plan of all indexes: decides relation by relation, orders the decisions, has them written out.
+//! The plan of all indexes: decides relation by relation, orders the decisions, and turns them into changes.
 
 use std::{cmp::Ordering, collections::BTreeSet};
 
@@ -39,7 +39,7 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> 
     }
 }
 
-/// Decides about all relations whose indexes do not come and go with a change of the relation itself.
+/// Decides about all relations, except those whose own change decides about their indexes.
 fn decided<'a>(context: Context<'a>, view: View<'a>, ahead: &Projection) -> Decisions<'a> {
     let mut all = Decisions::default();
     let mut add = |decisions: Decisions<'a>| {
@@ -65,25 +65,25 @@ fn decided<'a>(context: Context<'a>, view: View<'a>, ahead: &Projection) -> Deci
     all
 }
 
-/// Relations with managed objects of which nothing is declared any more.
+/// Relations that have managed indexes and are not declared any more.
 fn managed_elsewhere<'a>(registry: &'a Registry, view: View<'_>) -> BTreeSet<&'a QualifiedName> {
     let indexes = registry.managed.keys().filter(|address| *address.kind() == Indexes::NAME);
     indexes.map(crate::address::Address::relation).filter(|table| view.desired(table).is_none()).collect()
 }
 
-/// The table was dropped, its indexes with it.
+/// The relation does not exist any more, and neither do its indexes.
 fn gone<'a>(table: &'a QualifiedName, registry: &'a Registry) -> Decisions<'a> {
     let changes = managed(registry, table).map(|(address, _)| Change {
         address: address.clone(),
         relation: None,
-        reason: "its table is gone".to_owned(),
+        reason: "its table does not exist any more".to_owned(),
         what: Decision::Forget(None),
         leftovers: Vec::new(),
     });
     Decisions { changes: changes.collect(), ..Decisions::default() }
 }
 
-/// By address; but renames in the order they were found, in which each frees the name that the next one takes.
+/// Orders by address. Renames keep the order in which they were found: each frees the name that the next one takes.
 fn in_rank(a: &Change<'_>, b: &Change<'_>) -> Ordering {
     match (&a.what, &b.what) {
         (Decision::Rename(..), Decision::Rename(..)) => Ordering::Equal,
@@ -91,7 +91,7 @@ fn in_rank(a: &Change<'_>, b: &Change<'_>) -> Ordering {
     }
 }
 
-/// The order of execution: what frees a name first, what adds before what removes.
+/// The order of execution: first what frees a name, and what adds before what removes.
 fn rank(what: &Decision<'_>) -> u8 {
     match what {
         Decision::Exchange(..) => 0,

@@ -1,5 +1,5 @@
-//! Has the server parse and print index definitions: on an empty temporary copy of the table, in a transaction that is
-//! rolled back. What the server refuses it refuses here, before anything is planned.
+//! Has the server parse and print index definitions on an empty temporary copy of the table, in a transaction that is
+//! rolled back. So mistakes are found here, before anything is planned.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,35 +15,35 @@ use crate::{
     registry,
 };
 
-/// Indexes per batch. Each takes a few locks, and the lock table of the whole server is finite.
+/// Indexes in a batch. Each takes a few locks, and the lock table of the server is finite.
 const BATCH: usize = 60;
 
 /// A definition on a relation.
 #[derive(Clone, Debug)]
 pub(super) struct Question<'a> {
-    /// The relation, whose columns the definition means.
+    /// The relation whose columns the definition uses.
     pub table: &'a QualifiedName,
-    /// Its columns, where it is not there, or not yet as it will be.
+    /// Its columns, if it does not exist or will have other columns.
     pub columns: Option<&'a [Column]>,
-    /// What to parse and print.
+    /// The index to parse and print.
     pub index: Index,
 }
 
-/// What the server made of it, or why not.
+/// The definition as the server prints it, or why it refuses it.
 pub(super) type Answer = Result<Definition, Rejection>;
 
-/// A definition that the server does not accept.
+/// The server's refusal of a definition.
 #[derive(Clone, Debug)]
 pub(super) struct Rejection {
-    /// What it said.
+    /// The server's error.
     pub error: ServerError,
-    /// The statement that it said it about.
+    /// The statement that it refused.
     pub statement: Sql,
-    /// Bytes into that statement, where it points.
+    /// The position of the error in that statement, in bytes.
     pub offset: Option<usize>,
 }
 
-/// Asks about all of them, with names looked up along `search_path`; the answers are in the same order.
+/// Asks about all of them. Names are looked up along `search_path`. The answers have the same order.
 ///
 /// # Errors
 /// The connection fails, or this role may not create temporary tables here (SQLSTATE 42501 or 25006).
@@ -61,7 +61,8 @@ pub(super) async fn ask<S: Ask>(
     Ok(answers.into_iter().enumerate().map(answered).collect::<Result<_, _>>()?)
 }
 
-/// Groups of positions: few enough for the lock table, and no two tables of one name, which would meet in `pg_temp`.
+/// Groups the questions. A group is small enough for the lock table, and its tables have different names, because the
+/// copies share `pg_temp`.
 fn batches(questions: &[Question<'_>]) -> Vec<Vec<usize>> {
     let mut batches: Vec<(Vec<usize>, HashMap<&Ident, &QualifiedName>)> = Vec::new();
     for (position, question) in questions.iter().enumerate() {
@@ -79,7 +80,7 @@ fn batches(questions: &[Question<'_>]) -> Vec<Vec<usize>> {
     batches.into_iter().map(|(batch, _)| batch).collect()
 }
 
-/// One batch; where the server refuses it, its halves, until the refused ones stand alone.
+/// Asks one batch. If the server refuses it, both halves are asked, until each refused question is alone.
 async fn ask_batch<S: Ask>(
     server: &mut S,
     questions: &[Question<'_>],
@@ -112,7 +113,7 @@ fn probe_name(position: usize) -> Ident {
     Ident::fitted("reconcile_probe_", &position.to_string())
 }
 
-/// The statement that makes an empty copy of a relation, or what it will be.
+/// The statement that creates an empty copy of a relation as it is or will be.
 fn copy(table: &QualifiedName, columns: Option<&[Column]>) -> Sql {
     let sql = Sql::new("CREATE TEMPORARY TABLE ").ident(&table.name).raw(" (");
     let Some(columns) = columns else { return sql.raw("LIKE ").name(table).raw(")") };
@@ -129,7 +130,7 @@ fn copy(table: &QualifiedName, columns: Option<&[Column]>) -> Sql {
 /// The statements of one batch.
 struct Script {
     batch: Batch,
-    /// Each CREATE INDEX.
+    /// The CREATE INDEX statements.
     statements: Vec<(Asked, Sql)>,
     relations: read::Relations,
 }
@@ -148,7 +149,7 @@ impl Script {
         let mut statements = Vec::new();
         for position in positions {
             let question = &questions[*position];
-            // Where it will be stored is checked by name; a copy need not go there.
+            // The tablespace is checked by name. A copy need not be stored there.
             let bare = Index { tablespace: None, comment: None, ..question.index.clone() };
             let sql = bare.create_on(&probe_name(*position), &temporary(&question.table.name), BuildMode::Plain);
             statements.push((batch.ask(&sql), sql));
@@ -178,7 +179,7 @@ impl Script {
         Ok(())
     }
 
-    /// Finds the statement that an error's position points into.
+    /// Finds the statement that the position of an error is in.
     fn rejection(&self, error: ServerError) -> Rejection {
         let pointed = self.batch.pointed_at(&error);
         let found = pointed.and_then(|(asked, offset)| {

@@ -1,4 +1,4 @@
-//! Reads relations and their indexes: the queries, and what their rows say.
+//! Reads relations and their indexes: the queries and the meaning of their rows.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,21 +17,21 @@ use crate::postgres::{
 /// `server_version_num` of the first server with `pg_index.indnullsnotdistinct`.
 const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
 
-/// Relations and their indexes, asked for.
+/// The handles of the queries for relations and their indexes.
 #[derive(Clone, Copy, Debug)]
 pub struct Relations {
     relations: Asked,
     indexes: Asked,
 }
 
-/// The names that indexes refer to by number, asked for: the same for a whole snapshot.
+/// The handles of the queries for the objects that indexes refer to by OID. They are the same for a whole snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct NamesAsked {
     classes: Asked,
     collations: Asked,
 }
 
-/// Asks for the relations that a query of (schema, name) gives, with the partitions below them.
+/// Asks for relations and the partitions below them. `asked` is a query that returns rows of (schema, name).
 pub fn ask(batch: &mut Batch, asked: &Sql, server_version: u32) -> Relations {
     let known = server_version >= NULLS_NOT_DISTINCT_SINCE;
     let nulls = Sql::new(if known { "i.indnullsnotdistinct" } else { "false" });
@@ -51,7 +51,7 @@ pub fn ask_names(batch: &mut Batch) -> NamesAsked {
 /// Reads the names.
 ///
 /// # Errors
-/// The rows are not what the queries promise.
+/// The rows are not what the queries return.
 pub fn decode_names(asked: NamesAsked, answers: &mut Answers) -> Result<Names, DecodeError> {
     let mut names = Names::default();
     for row in answers.take(asked.classes)?.iter() {
@@ -73,7 +73,7 @@ pub fn decode_names(asked: NamesAsked, answers: &mut Answers) -> Result<Names, D
 /// Reads relations and their indexes.
 ///
 /// # Errors
-/// The rows are not what the queries promise.
+/// The rows are not what the queries return.
 pub fn decode(
     asked: Relations,
     answers: &mut Answers,
@@ -93,7 +93,7 @@ pub fn decode(
 }
 
 impl Live {
-    /// What is declared or managed, by the rows of a snapshot.
+    /// Reads the declared and managed indexes of a snapshot.
     ///
     /// # Errors
     /// As [`decode`].
@@ -107,10 +107,10 @@ pub(super) fn names(desired: &[DesiredRelation]) -> impl Iterator<Item = &Qualif
     desired.iter().map(|relation| &relation.name)
 }
 
-/// Relations without their indexes, by name and by number.
+/// Relations without their indexes, by name and by OID.
 struct Found {
     carriers: BTreeMap<QualifiedName, Carrier>,
-    /// Each with its parent's number and its columns.
+    /// Each with the OID of its parent and with its columns.
     by_oid: HashMap<u32, (QualifiedName, Option<u32>, Columns)>,
 }
 
@@ -126,7 +126,7 @@ impl Found {
         Ok(Self { carriers: carriers.into_iter().collect(), by_oid })
     }
 
-    /// Tells parents and partitions of each other.
+    /// Connects parents and partitions.
     fn connected(mut self) -> BTreeMap<QualifiedName, Carrier> {
         let parent = |number: &Option<u32>| Some(&self.by_oid.get(&(*number)?)?.0);
         let pairs = self.by_oid.values().filter_map(|(child, number, _)| Some((parent(number)?, child)));
@@ -175,7 +175,7 @@ fn relation(row: &Row<'_>) -> Result<(Relation, Columns), DecodeError> {
     Ok((relation, columns))
 }
 
-/// `pg_class.reltuples`, which is -1 where nothing was analysed.
+/// `pg_class.reltuples`, which is -1 if the relation was never analysed.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked, and an estimate anyway")]
 fn estimate(rows: f64) -> Option<u64> {
     (rows >= 0.0).then_some(rows as u64)
@@ -212,7 +212,7 @@ fn index_row(row: &Row<'_>) -> Result<IndexRow, DecodeError> {
     })
 }
 
-/// An `int2vector` or `oidvector`, which print as numbers with spaces between.
+/// An `int2vector` or `oidvector`, which the server prints as numbers separated by spaces.
 fn vector<T: std::str::FromStr>(text: &str) -> Vec<T> {
     text.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect()
 }
@@ -222,7 +222,7 @@ fn path_name(schema: &str, name: &str) -> PathName {
     PathName { schema, name: Ident::from_server(name) }
 }
 
-/// Gives partitioned tables the sizes of their partitions together.
+/// Sets the size of each partitioned table to the sum of its partitions.
 pub(super) fn add_up_partitions(carriers: &mut BTreeMap<QualifiedName, Carrier>) {
     let roots = carriers.values().filter(|carrier| carrier.is_partitioned() && carrier.parent.is_none());
     let roots: Vec<_> = roots.map(|carrier| carrier.name.clone()).collect();

@@ -1,6 +1,6 @@
--- Reads the relations that are asked for, and the partitions below them.
--- Joins over the catalogs cost a fraction of one pg_get_indexdef() for each index. What is asked for is given as
--- rows of (schema, name); the schema pg_temp is our own one.
+-- Reads the relations asked for, and the partitions below them.
+-- Joins over the catalogs cost a fraction of one pg_get_indexdef() for each index. The relations are given as
+-- rows of (schema, name); the schema pg_temp stands for this session's own one.
 WITH RECURSIVE asked(schema, name) AS (@ASKED@),
 wanted(oid, schema, name, kind, parent) AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind,

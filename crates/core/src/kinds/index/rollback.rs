@@ -7,17 +7,17 @@ use crate::{
     address::Address, change::Change, declared::Declared, kind::Undoing, postgres::name::QualifiedName, source::Source,
 };
 
-/// What has to be declared to bring indexes back.
+/// The declarations that bring indexes back.
 #[derive(Debug, Default)]
 pub struct Former {
-    /// Relations whose indexes a run touched. What it left there belongs to nobody, so that only `prune` reaches it.
+    /// Relations whose indexes a run touched. Indexes that it left there are not managed, so only `prune` drops them.
     pub tables: BTreeSet<QualifiedName>,
-    /// The indexes that there were.
+    /// The indexes that existed before.
     pub indexes: BTreeMap<Address, Index>,
 }
 
 impl Former {
-    /// An index that is to be there again.
+    /// Adds an index that must exist again.
     pub fn add(&mut self, index: &Index) {
         self.tables.insert(index.table.clone());
         self.indexes.insert(index.address(), complete(index));
@@ -59,7 +59,7 @@ pub(super) fn restore<O>(
     former.add(before);
 }
 
-/// With nothing left open: what was not set before is not set afterwards.
+/// The index with everything declared: what was not set before will not be set afterwards.
 fn complete(before: &Index) -> Index {
     Index {
         with: Some(before.with.clone().unwrap_or_default()),

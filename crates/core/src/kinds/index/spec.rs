@@ -1,5 +1,5 @@
-//! How an index is written in YAML, and what that means. Whether its columns and classes exist is left to `check`
-//! in the diff, which knows the live side.
+//! How an index is written in YAML, and what that means. `check`, which knows the live side, tells whether its columns and
+//! classes exist.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -50,7 +50,7 @@ pub struct FullSpec {
     /// Whether NULLs count as equal in a unique index (PostgreSQL 15 on).
     #[serde(default)]
     pub nulls_not_distinct: bool,
-    /// Columns that ride along for index-only scans.
+    /// Columns that are stored for index-only scans.
     #[serde(default)]
     pub include: Vec<String>,
     /// SQL predicate: only rows for which it is true are indexed.
@@ -110,7 +110,7 @@ pub struct FullColumnSpec {
 /// Reads the specification of the index `name` on `table`.
 ///
 /// # Errors
-/// Every name, fragment or combination that cannot be, each at its place below `at`.
+/// Reports every invalid name, fragment or combination, each at its place below `at`.
 pub fn lower(
     table: &QualifiedName,
     name: &str,
@@ -153,7 +153,7 @@ pub fn lower(
     let tablespace =
         tablespace.and_then(|name| checked(Ident::new(name), || at.key("tablespace"), &mut problems, |p| p));
     if full.comment.as_ref().is_some_and(|comment| comment.contains('\0')) {
-        problems.push(Problem::new(&at.key("comment"), "PostgreSQL stores no NUL byte"));
+        problems.push(Problem::new(&at.key("comment"), "the text contains a NUL byte, which PostgreSQL cannot store"));
     }
     let (Some(name), Some(method), true) = (name, method, problems.is_empty()) else {
         return Err(problems);
@@ -196,7 +196,7 @@ fn lower_column(spec: &ColumnSpec, at: At<'_>, problems: &mut Vec<Problem>) -> O
     if full.opclass.is_none() && !opclass_parameters.is_empty() {
         let problem =
             Problem::new(&at().key("opclass_parameters"), "parameters need the operator class they belong to");
-        problems.push(problem.hint("add `opclass:`; SQL has no way to give them to the default class"));
+        problems.push(problem.hint("add `opclass:`; SQL cannot give parameters to the default class"));
     }
     let opclass = lower_path_name(full.opclass.as_deref(), &|| at().key("opclass"), problems);
     let collation = lower_path_name(full.collation.as_deref(), &|| at().key("collation"), problems);
@@ -210,7 +210,7 @@ fn lower_column(spec: &ColumnSpec, at: At<'_>, problems: &mut Vec<Problem>) -> O
     })
 }
 
-/// Reads `name [asc|desc] [nulls first|last]` from its right end, so that a name may hold spaces.
+/// Reads `name [asc|desc] [nulls first|last]` from the right, so that a name may contain spaces.
 fn lower_text_column(text: &str, at: At<'_>, problems: &mut Vec<Problem>) -> Option<Key> {
     let mut rest = text.trim();
     let mut take = |word: &str| {
@@ -256,7 +256,7 @@ fn lower_fragment(text: &str, at: At<'_>, problems: &mut Vec<Problem>) -> Option
         Ok(fragment) => Some(fragment),
         Err(error) => {
             let problem = Problem::new(&at(), error.message).on_text(error.offset);
-            problems.push(problem.hint("a fragment is one whole SQL expression"));
+            problems.push(problem.hint("write one complete SQL expression"));
             None
         }
     }

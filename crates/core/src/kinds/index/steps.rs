@@ -1,5 +1,5 @@
-//! What a change of an index executes. Every way through here leaves a valid index at every moment, and no
-//! reader or writer waiting longer than the lock timeout.
+//! The steps of a change of an index. In all of them a valid index exists at every moment, and readers and writers wait no
+//! longer than the lock timeout.
 
 use super::{
     BuildMode, Carrier, Definition, Index, IndexState, Live, LiveIndex,
@@ -21,21 +21,21 @@ use crate::{
 pub struct Steps<'a> {
     live: &'a Live,
     limits: TimeLimits,
-    /// The declared definition as the server prints it, to know standing parts by.
+    /// The declared definition as the server prints it, to recognise existing parts.
     canonical: Option<&'a Definition>,
     collected: Vec<Step>,
-    /// Indexes that stand on partitions and become parts, whoever made them.
+    /// Indexes that exist on partitions and become parts, whoever created them.
     taken_in: Vec<QualifiedName>,
 }
 
 impl<'a> Steps<'a> {
-    /// Starts with nothing.
+    /// Begins without steps.
     #[must_use]
     pub fn new(live: &'a Live, limits: TimeLimits, canonical: Option<&'a Definition>) -> Self {
         Self { live, limits, canonical, collected: Vec::new(), taken_in: Vec::new() }
     }
 
-    /// What was collected, and the indexes that were there already and become parts.
+    /// The steps, and the existing indexes that become parts.
     #[must_use]
     pub fn finish(self) -> (Vec<Step>, Vec<QualifiedName>) {
         (self.collected, self.taken_in)
@@ -46,8 +46,8 @@ impl<'a> Steps<'a> {
         self.build(index, &index.name.clone(), relation);
     }
 
-    /// Builds it beside the old one, swaps the names, drops the old one (docs/pitfalls.md, "Renaming an index blocks
-    /// neither reads nor writes"). `ready` is the name of the new one where that stands already.
+    /// Builds it beside the old one, swaps the names, and drops the old one (docs/pitfalls.md, "Renaming an index blocks
+    /// neither reads nor writes"). `ready` is the name of the new one, if it exists already.
     pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Carrier, ready: Option<&Ident>) {
         let (building, retired) = (ready.cloned().unwrap_or(building_name(index)), retired_name(index));
         let index = &carried_over(index, &old.index);
@@ -62,7 +62,7 @@ impl<'a> Steps<'a> {
         self.drop(&old, relation, HazardSet::from([Hazard::IndexDrop]));
     }
 
-    /// Drops it, with what approval that needs.
+    /// Drops it. `hazards` must be approved.
     pub fn drop(&mut self, old: &LiveIndex, relation: &Carrier, mut hazards: HazardSet) {
         if relation.is_partitioned() {
             // PostgreSQL has no concurrent drop of a partitioned index.
@@ -78,7 +78,7 @@ impl<'a> Steps<'a> {
         self.collected.push(Step { hazards, undo, ..step });
     }
 
-    /// Gives it another name.
+    /// Renames it.
     pub fn rename(&mut self, old: &LiveIndex, to: &Ident, relation: &Carrier) {
         let renames = self.renames(&old.index.name, to, relation, old);
         for (from, to) in renames {
@@ -87,7 +87,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// Gives indexes each other's names, by way of third ones (docs/pitfalls.md, "Names are unique in a schema and have
+    /// Exchanges the names of indexes by way of temporary names (docs/pitfalls.md, "Names are unique in a schema and have
     /// at most 63 bytes").
     pub fn exchange(&mut self, moves: &[(&LiveIndex, &Index, &Carrier)]) {
         let mut second = Vec::new();
@@ -119,7 +119,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// Completes a partitioned index that is invalid because partitions are missing from it.
+    /// Completes a partitioned index that is invalid because some partitions have no part of it.
     pub fn complete(&mut self, index: &Index, root: &LiveIndex, relation: &Carrier) {
         self.build_partitions(index, &index.name.clone(), relation, Some(root.oid));
     }
@@ -157,8 +157,8 @@ impl<'a> Steps<'a> {
         self.collected.push(Step { undo: Some(undo), unfinished: Some(unfinished), ..step });
     }
 
-    /// The server counts foreign partitions among those that a parent waits for, unless it makes the parent itself:
-    /// so the parts are built first, and it finds them.
+    /// Builds the parts first, and the server finds them when it creates the parent. In the other order the parent would
+    /// stay invalid, because the server also waits for parts on foreign partitions.
     fn build_over_foreign(&mut self, index: &Index, name: &Ident, relation: &Carrier) {
         for partition in relation.partitions.iter().filter_map(|partition| self.live.relations.get(partition)) {
             if partition.kind != RelationKind::Foreign {
@@ -170,7 +170,7 @@ impl<'a> Steps<'a> {
         self.collected.push(Step { undo: Some(undo), ..step });
     }
 
-    /// Builds on each partition and attaches it, skipping what is attached to `existing` already.
+    /// Builds a part on each partition and attaches it. Parts that are attached to `existing` already are skipped.
     fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &Carrier, existing: Option<u32>) {
         for partition in &relation.partitions {
             let Some(partition) = self.live.relations.get(partition) else { continue };
@@ -190,7 +190,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// The part of an index on one partition: one that stands there free for use, or a new one.
+    /// The part on one partition: a suitable index that exists and is free, or a new one.
     fn part(&mut self, index: &Index, name: &Ident, partition: &Carrier) -> Ident {
         let free = |live: &&LiveIndex| {
             live.state == IndexState::Valid
@@ -221,7 +221,7 @@ impl<'a> Steps<'a> {
     fn attach(&mut self, parent: &QualifiedName, part: &QualifiedName) {
         let sql = Sql::new("ALTER INDEX ").name(parent).raw(" ATTACH PARTITION ").name(part);
         let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-        // It also locks the part alone, against all who plan a query on its table.
+        // It also locks the part itself, which blocks the planning of queries on that table.
         let timeouts = Timeouts { statement_ms: step.timeouts.lock_ms, ..step.timeouts };
         self.collected.push(Step { timeouts, ..step });
     }
@@ -253,7 +253,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// The renames that give an index, and the parts that are named after it, another name.
+    /// The statements that rename an index and the parts that are named after it.
     fn renames(
         &self,
         from: &Ident,
@@ -276,7 +276,7 @@ impl<'a> Steps<'a> {
         renames
     }
 
-    /// The renames of an index, and its parts, that an earlier step has given the name of `waiting`.
+    /// The renames of an index that an earlier step has renamed to `waiting`, and of its parts.
     fn renames_after(
         &self,
         original: &Ident,
@@ -289,7 +289,7 @@ impl<'a> Steps<'a> {
         first.into_iter().zip(last).map(|((_, from), (_, to))| (from, to)).collect()
     }
 
-    /// The renames of the parts that a replacement was built from; they are not in the catalogs yet.
+    /// The renames of the parts of a replacement. They are not in the catalogs yet.
     fn part_renames(
         &self,
         relation: &Carrier,
@@ -344,7 +344,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// The declared index with what is not declared taken from the one that it replaces.
+/// The declared index. What it does not declare comes from the index that it replaces.
 fn carried_over(index: &Index, old: &Index) -> Index {
     Index {
         with: index.with.clone().or_else(|| old.with.clone()),

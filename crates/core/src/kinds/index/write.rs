@@ -1,4 +1,4 @@
-//! An index as SQL: the statement that makes it, and the same over several lines for people to compare.
+//! Writes an index as SQL: the statement that creates it, and the same on several lines for people to compare.
 
 use super::{Definition, Index, Key, Nulls, Term};
 use crate::{
@@ -10,14 +10,14 @@ use crate::{
     },
 };
 
-/// How an index comes to be.
+/// How an index is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuildMode {
-    /// While others write; outside any transaction.
+    /// While others write, outside any transaction.
     Concurrently,
-    /// On a partitioned table alone, without its partitions: an entry in the catalogs, nothing to build.
+    /// On a partitioned table alone, without its partitions. It adds an entry to the catalogs and builds nothing.
     OnlyParent,
-    /// Blocking writers. For temporary tables, which have none.
+    /// While writers are blocked. This is for temporary tables, which no one else writes to.
     Plain,
 }
 
@@ -49,7 +49,7 @@ impl Index {
         self.definition.write_predicate(sql)
     }
 
-    /// The statement that drops it, reading and writing going on.
+    /// The statement that drops it while others read and write.
     #[must_use]
     pub fn drop_concurrently(&self) -> Sql {
         Sql::new("DROP INDEX CONCURRENTLY ").name(&self.relation())
@@ -163,7 +163,7 @@ impl Sql {
         }
     }
 
-    /// Adds `(name = 'value', …)`. Every value is a literal: PostgreSQL takes `'90'` for a number as well.
+    /// Adds `(name = 'value', …)`. Every value is a literal: PostgreSQL accepts `'90'` for a number as well.
     #[must_use]
     pub fn parameters(self, parameters: &Parameters) -> Self {
         self.raw("(").list(parameters, ", ", |sql, (name, value)| sql.ident(name).raw(" = ").literal(value)).raw(")")

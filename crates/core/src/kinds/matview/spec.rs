@@ -129,7 +129,7 @@ pub fn lower(name: &QualifiedName, written: Written<'_>, at: &Source) -> Result<
     let tablespace =
         written.tablespace.and_then(|name| checked(Ident::new(name), || at.key("tablespace"), &mut problems, |p| p));
     if written.comment.is_some_and(|comment| comment.contains('\0')) {
-        problems.push(Problem::new(&at.key("comment"), "PostgreSQL stores no NUL byte"));
+        problems.push(Problem::new(&at.key("comment"), "the text contains a NUL byte, which PostgreSQL cannot store"));
     }
     let grants = written.grants.map(|grants| lower_grants(grants, &at.key("grants"), &mut problems));
     let refresh = written.refresh.map(|refresh| lower_refresh(refresh, &at.key("refresh"), &mut problems));

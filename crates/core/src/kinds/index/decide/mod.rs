@@ -1,5 +1,5 @@
-//! What happens to each index of one relation: the declared ones, the managed ones, the others under `prune`.
-//! The statements that make it happen are in `steps`.
+//! Decides what happens to each index of one relation: the declared ones, the managed ones, and under `prune` the others.
+//! `steps` has the statements.
 
 mod release;
 mod renames;
@@ -18,16 +18,16 @@ use crate::{
     address::Address, change::Note, declared::Declared, kind::Context, postgres::name::Ident, problem::Problem,
 };
 
-/// What was decided about one relation.
+/// The decisions about one relation.
 #[derive(Debug, Default)]
 pub struct Decisions<'a> {
-    /// In no particular order.
+    /// The changes, in no particular order.
     pub changes: Vec<Change<'a>>,
-    /// Managed and unchanged, but with an outdated registry entry.
+    /// Indexes that are managed and unchanged, but have an outdated registry entry.
     pub outdated: Vec<(&'a Declared<Index>, &'a LiveIndex)>,
-    /// What changes nothing and is worth knowing.
+    /// Notes that a reader of the plan needs.
     pub notes: Vec<Note>,
-    /// Indexes of declared relations that nobody declared, and that stay as they are.
+    /// The number of undeclared indexes that stay as they are.
     pub left_alone: usize,
     /// The user's mistakes.
     pub problems: Vec<Problem>,
@@ -36,15 +36,15 @@ pub struct Decisions<'a> {
 /// One decision.
 #[derive(Debug)]
 pub struct Change<'a> {
-    /// The object.
+    /// The address of the index.
     pub address: Address,
-    /// What carries it; `None` where that is gone as well.
+    /// The relation that carries it. `None`: it does not exist any more.
     pub relation: Option<&'a Carrier>,
-    /// Why.
+    /// Why it happens.
     pub reason: String,
     /// What happens.
     pub what: Decision<'a>,
-    /// What interrupted runs left beside it, to be dropped.
+    /// Indexes that interrupted runs left beside it. They are dropped.
     pub leftovers: Vec<&'a LiveIndex>,
 }
 
@@ -55,13 +55,13 @@ pub enum Decision<'a> {
     Create(Wanted<'a>),
     /// Change properties in place.
     Alter(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
-    /// Build it beside the old one and swap; or only swap, where the new one stands already under some other name.
+    /// Build it beside the old one and swap the names; or only swap, if the new one exists already under another name.
     Replace(Wanted<'a>, &'a LiveIndex, Option<&'a LiveIndex>),
-    /// Give the live one the declared name, then change properties in place.
+    /// Rename the live one to the declared name, then change properties in place.
     Rename(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
-    /// Give several live ones each other's names, then change properties in place.
+    /// Exchange the names of several live ones, then change properties in place.
     Exchange(Wanted<'a>, &'a LiveIndex, Vec<Alteration>),
-    /// Take it into the registry.
+    /// Add it to the registry.
     Adopt(Wanted<'a>, &'a LiveIndex),
     /// Drop the INVALID one and build it.
     Rebuild(Wanted<'a>, &'a LiveIndex),
@@ -71,20 +71,20 @@ pub enum Decision<'a> {
     CleanUp(Wanted<'a>, &'a LiveIndex),
     /// Drop it.
     Drop(&'a LiveIndex),
-    /// Strike it from the registry; and what stands there and stays, if anything does.
+    /// Remove it from the registry. The index is one that stays, if there is one.
     Forget(Option<&'a LiveIndex>),
 }
 
-/// A declared index and what its definition means on this server.
+/// A declared index, and its definition on this server.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// As declared.
+    /// The declaration.
     pub declared: &'a Declared<Index>,
-    /// In canonical form.
+    /// The definition in canonical form.
     pub definition: &'a Definition,
 }
 
-/// Decides about everything on one relation.
+/// Decides about all indexes of one relation.
 #[must_use]
 pub fn decide<'a>(
     desired: Option<&'a DesiredRelation>,
@@ -107,7 +107,7 @@ pub fn decide<'a>(
     let wanted = decider.wanted(declared);
     decider.exchange(&wanted);
     decider.give_up(&wanted);
-    // Those without an index of their name first: they may take the index of a name that is given up.
+    // Declarations without an index of their name come first: they may take an index whose own declaration gives it up.
     let (mut named, mut missing): (Vec<_>, Vec<_>) = wanted
         .into_iter()
         .filter(|wanted| !decider.exchanged.contains(&wanted.declared.object.name))
@@ -116,7 +116,7 @@ pub fn decide<'a>(
         for wanted in missing {
             decider.missing(wanted);
         }
-        // Whose index was taken is missing one in turn.
+        // A declaration whose index was taken needs another one now.
         (missing, named) = named.into_iter().partition(|wanted| decider.used.contains(&wanted.declared.object.name));
     }
     for wanted in named {
@@ -135,21 +135,21 @@ struct Decider<'a> {
     relation: &'a Carrier,
     context: Context<'a>,
     view: View<'a>,
-    /// Interrupted runs left something here, of whatever index.
+    /// Interrupted runs left indexes of any name here.
     has_leftovers: bool,
     /// The names that are declared.
     names: BTreeSet<&'a Ident>,
-    /// Declared names whose live index is to be another one, so that its present definition is free for other names.
+    /// Declared names whose live index will be replaced, so that other declarations may take the present one.
     given_up: BTreeSet<&'a Ident>,
-    /// Live indexes that serve a declaration, so that nothing else is decided about them.
+    /// Live indexes that serve a declaration. Nothing else is decided about them.
     used: BTreeSet<&'a Ident>,
-    /// Declared names that an exchange brings their indexes.
+    /// Declared names that get their indexes by an exchange.
     exchanged: BTreeSet<&'a Ident>,
     out: Decisions<'a>,
 }
 
 impl<'a> Decider<'a> {
-    /// The declared indexes whose meaning is known.
+    /// The declared indexes whose definitions are known.
     fn wanted(&mut self, declared: &'a [Declared<Index>]) -> Vec<Wanted<'a>> {
         let live = self.view.live;
         let mut all = Vec::with_capacity(declared.len());
@@ -197,7 +197,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// What remains to be changed in place once a live index has the declared name.
+    /// What still has to change in place once a live index has the declared name.
     fn alterations(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Vec<Alteration> {
         match self.verdict(wanted, live) {
             Verdict::Alter(alterations) => alterations,
@@ -209,7 +209,10 @@ impl<'a> Decider<'a> {
         match verdict {
             Verdict::Same => self.note(wanted, format!("satisfied: it is the index of {owner}")),
             Verdict::Alter(_) | Verdict::Replace(_) => {
-                let message = format!("`{}` is the index of {owner}, and not as declared", wanted.declared.object.name);
+                let message = format!(
+                    "`{}` is the index of {owner} and differs from its declaration",
+                    wanted.declared.object.name
+                );
                 let problem = Problem::new(&wanted.declared.at, message).on_key();
                 self.out.problems.push(problem.hint("declare it under another name, or change what it belongs to"));
             }
@@ -229,7 +232,7 @@ impl<'a> Decider<'a> {
 
     fn same(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
         if !self.leftovers(&wanted.declared.object).is_empty() {
-            let reason = "an interrupted run left something beside it".to_owned();
+            let reason = "an interrupted run left an index beside it".to_owned();
             self.change(wanted, reason, Decision::CleanUp(wanted, own));
         } else if !self.is_managed(&wanted.declared.object.address()) {
             self.change(wanted, "it exists as declared".to_owned(), Decision::Adopt(wanted, own));
@@ -265,7 +268,7 @@ impl<'a> Decider<'a> {
                 let reason = "partitions are missing from it".to_owned();
                 self.change(wanted, reason, Decision::Complete(wanted, own));
             }
-            // Its parts may serve queries: a new one is built beside it before they go.
+            // Queries may use its parts, so the new one is built beside it before they are dropped.
             (true, Verdict::Same | Verdict::Alter(_)) => self.replace(wanted, own, &["its partitions"]),
             (true, Verdict::Replace(differences)) => self.replace(wanted, own, differences),
             (false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
@@ -300,7 +303,7 @@ impl<'a> Decider<'a> {
         self.out.changes.push(Change { address, relation: Some(self.relation), reason, what, leftovers });
     }
 
-    /// What an interrupted replacement of this index left: names that only reconcile gives.
+    /// The indexes that an interrupted replacement of this index left. Only reconcile gives such names.
     fn leftovers(&self, index: &Index) -> Vec<&'a LiveIndex> {
         if !self.has_leftovers {
             return Vec::new();
@@ -317,7 +320,7 @@ impl<'a> Decider<'a> {
         self.context.registry.manages(address)
     }
 
-    /// Ours to rename: managed, or declared under a name that another definition takes.
+    /// Whether reconcile may rename it: it is managed, or its declared name gets another definition.
     fn is_free(&self, live: &LiveIndex) -> bool {
         let given = self.is_ours(live) || self.given_up.contains(&live.index.name);
         given && !live.is_owned_elsewhere() && self.may_move(live)
@@ -338,7 +341,7 @@ fn is_leftover(live: &LiveIndex) -> bool {
     name.starts_with("reconcile_new_") || name.starts_with("reconcile_old_")
 }
 
-/// What decides about an index instead of its declaration.
+/// The owner that decides about an index, if it is not its declaration.
 fn owner(live: &LiveIndex) -> Option<String> {
     match (&live.constraint, live.attached_to) {
         (Some(constraint), _) => Some(format!("constraint `{constraint}`")),

@@ -1,5 +1,5 @@
-//! Indexes that are left standing: those that are not reconcile's own in the end, and those that somebody else built where
-//! only a remnant was to be expected.
+//! Indexes that stay: those that reconcile does not manage in the end, and those that someone else built after a run left
+//! an INVALID one.
 
 use super::{Change, Decision, Decisions};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     kinds::index::{IndexState, Indexes, View},
 };
 
-/// Turns what would be dropped or adopted into what is only struck from the registry.
+/// Only removes indexes from the registry that would be dropped or adopted otherwise.
 pub(in crate::kinds::index) fn release<'a>(decisions: &mut Decisions<'a>, context: Context<'_>, view: View<'a>) {
     let released = &context.scope.release;
     decisions.changes.retain(|change| match change.what {
@@ -23,7 +23,7 @@ pub(in crate::kinds::index) fn release<'a>(decisions: &mut Decisions<'a>, contex
         | Decision::CleanUp(..) => true,
     });
     for (address, reason) in released {
-        // Other kinds see to their own.
+        // Other kinds release their own objects.
         let Some(name) = address.part().filter(|_| *address.kind() == Indexes::NAME) else { continue };
         let decided = decisions.changes.iter().any(|change| change.address == *address);
         if !decided && context.registry.manages(address) {
@@ -40,7 +40,7 @@ pub(in crate::kinds::index) fn release<'a>(decisions: &mut Decisions<'a>, contex
     }
 }
 
-/// Leaves alone what stands where only a remnant was to be expected.
+/// Leaves an index alone if it is not the INVALID one that was expected.
 pub(in crate::kinds::index) fn spare(decisions: &mut Decisions<'_>, context: Context<'_>) {
     let Decisions { changes, notes, .. } = decisions;
     changes.retain(|change| {

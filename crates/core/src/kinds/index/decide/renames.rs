@@ -1,4 +1,4 @@
-//! Names given on: what stands already under another name is renamed, never built anew.
+//! Renames. An index that exists under another name is renamed and never built again.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// What a replacement would have to build and that stands already: from an interrupted run, or as an index of
-    /// ours that is no longer declared.
+    /// The index that a replacement would build, if it exists already: an interrupted run left it, or it is a managed index
+    /// that is not declared any more.
     pub(super) fn standing(&self, wanted: Wanted<'a>) -> Option<&'a LiveIndex> {
         let building = building_name(&wanted.declared.object);
         self.relation.indexes.values().find(|live| {
@@ -45,7 +45,7 @@ impl<'a> Decider<'a> {
                 && !is_leftover(live)
         };
         let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
-        // One of ours is renamed; of the others, one that no constraint can take away is named first.
+        // A managed one is renamed. Among the others, a note names one first that no constraint can drop.
         alike.sort_by_key(|live| (!self.is_free(live), live.is_owned_elsewhere()));
         match alike.first() {
             Some(live) if self.is_free(live) => {
@@ -62,7 +62,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Finds declared indexes whose definitions stand under each other's names: renamed, not rebuilt.
+    /// Finds declared indexes that exist under each other's names. They are renamed and not rebuilt.
     pub(super) fn exchange(&mut self, all: &[Wanted<'a>]) {
         let source = |wanted: &Wanted<'a>| {
             let own = self.relation.indexes.get(&wanted.declared.object.name)?;
@@ -80,7 +80,7 @@ impl<'a> Decider<'a> {
             })
         };
         let mut moves: Vec<_> = all.iter().filter_map(|wanted| Some((*wanted, source(wanted)?))).collect();
-        // Only closed circles: every name that is given away is taken by another of them, and the reverse.
+        // Only closed cycles remain: each name that an index gives up is taken by another of them, and the reverse.
         loop {
             let before = moves.len();
             let sources: BTreeSet<_> = moves.iter().map(|(_, live)| &live.index.name).collect();

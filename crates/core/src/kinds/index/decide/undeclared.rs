@@ -1,4 +1,4 @@
-//! What happens to live indexes that nobody declares: the managed ones are dropped, the others only under `prune`.
+//! Decides about live indexes that are not declared: managed ones are dropped, the others only under `prune`.
 
 use super::{Decider, Decision, is_leftover};
 use crate::{
@@ -17,7 +17,9 @@ impl<'a> Decider<'a> {
             }
             match self.relation.indexes.get(name) {
                 Some(live) if !live.is_owned_elsewhere() => self.drop_managed(address, live),
-                Some(_) | None => self.push(address.clone(), "it is gone".to_owned(), Decision::Forget(None)),
+                Some(_) | None => {
+                    self.push(address.clone(), "it does not exist any more".to_owned(), Decision::Forget(None));
+                }
             }
         }
     }
@@ -57,8 +59,8 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Live indexes that are neither declared, nor managed, nor somebody else's, nor left by an interrupted run, unless
-    /// it is just those that are asked for.
+    /// Live indexes that are not declared, not managed and not owned by anything else. Those that an interrupted run left are
+    /// among them only if the filter names them.
     pub(super) fn strangers(&self) -> impl Iterator<Item = &'a LiveIndex> {
         self.relation.indexes.values().filter(|live| {
             let name = &live.index.name;

@@ -102,7 +102,9 @@ impl<'a> Decider<'a> {
             Some(found) if !found.is_matview() => {
                 let message = format!("`{name}` is a {}", found.what());
                 let problem = Problem::new(&declared.at, message).on_key();
-                self.out.problems.push(problem.hint("names of tables, views and indexes are unique within a schema"));
+                self.out.problems.push(
+                    problem.hint("choose another name: names of tables, views and indexes are unique within a schema"),
+                );
                 self.out.projects.take_indexes_along(name);
                 return;
             }
@@ -186,7 +188,7 @@ impl<'a> Decider<'a> {
         let (action, reason) = if !differences.is_empty() {
             (Action::Update, format!("differs in {}", differences.join(", ")))
         } else if leftover {
-            (Action::Repair, "an interrupted run left something beside it".to_owned())
+            (Action::Repair, "an interrupted run left an index beside it".to_owned())
         } else if let Some(reason) = self.context.scope.released(&address) {
             if managed {
                 self.forget(&address, reason, Some(found));

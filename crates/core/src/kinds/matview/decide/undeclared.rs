@@ -32,7 +32,7 @@ impl<'a> Decider<'a> {
             let found = self.standing(name);
             match (found, self.context.scope.released(address)) {
                 (_, Some(reason)) => self.forget(address, reason, found),
-                (None, None) => self.forget(address, "it is gone", None),
+                (None, None) => self.forget(address, "it does not exist any more", None),
                 (Some(_), None) => {}
             }
         }
