@@ -119,12 +119,14 @@ impl Monitor {
         if since.is_empty() {
             return Ok(None);
         }
-        let builds = effects.iter().any(|effect| matches!(effect, Effect::IndexValid { .. }));
+        let builds =
+            effects.iter().any(|effect| matches!(effect, Effect::IndexValid { .. } | Effect::IndexRebuilt { .. }));
         let snapshots = if builds { "a.backend_xmin IS NOT NULL OR " } else { "" };
         let held = |sql: Sql, effect: &&Effect| {
             let modes = match effect {
                 Effect::IndexValid { .. } => ") AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')",
-                Effect::IndexGone { .. } => ")",
+                // It drops what it replaces, so it waits for all who use the table.
+                Effect::IndexRebuilt { .. } | Effect::IndexGone { .. } => ")",
             };
             sql.raw("l.relation = to_regclass(").literal(&effect.table().quoted()).raw(modes)
         };

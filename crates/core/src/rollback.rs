@@ -180,6 +180,6 @@ fn is_rebuilt(change: &PlannedChange, before: &Address) -> bool {
         Some(Effect::IndexGone { table, index }) => {
             before.relation() == table && before.part().is_some_and(|name| *name == index.name)
         }
-        Some(Effect::IndexValid { .. }) | None => false,
+        Some(Effect::IndexValid { .. } | Effect::IndexRebuilt { .. }) | None => false,
     })
 }

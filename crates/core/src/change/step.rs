@@ -114,7 +114,7 @@ impl Step {
         match (self.effect(), &self.unfinished) {
             (Some(Effect::IndexValid { table, index }), _) => Some((table, index)),
             (_, Some(unfinished)) => Some((&unfinished.table, &unfinished.index)),
-            (Some(Effect::IndexGone { .. }) | None, None) => None,
+            (Some(Effect::IndexRebuilt { .. } | Effect::IndexGone { .. }) | None, None) => None,
         }
     }
 }
@@ -179,6 +179,13 @@ pub enum Effect {
         /// The index.
         index: QualifiedName,
     },
+    /// The index was there INVALID, is built again and can be used. An interrupted build leaves it as it was.
+    IndexRebuilt {
+        /// What carries it.
+        table: QualifiedName,
+        /// The index.
+        index: QualifiedName,
+    },
     /// No index has this name. An interrupted drop leaves it INVALID.
     IndexGone {
         /// The relation that had the index.
@@ -193,7 +200,7 @@ impl Effect {
     #[must_use]
     pub fn came_about(&self) -> Sql {
         match self {
-            Self::IndexValid { index, .. } => {
+            Self::IndexValid { index, .. } | Self::IndexRebuilt { index, .. } => {
                 Sql::new("SELECT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass(")
                     .literal(&index.quoted())
                     .raw(") AND i.indisvalid)")
@@ -206,7 +213,7 @@ impl Effect {
     #[must_use]
     pub fn table(&self) -> &QualifiedName {
         match self {
-            Self::IndexValid { table, .. } | Self::IndexGone { table, .. } => table,
+            Self::IndexValid { table, .. } | Self::IndexRebuilt { table, .. } | Self::IndexGone { table, .. } => table,
         }
     }
 
@@ -215,7 +222,7 @@ impl Effect {
     pub fn remnant(&self) -> Option<&QualifiedName> {
         match self {
             Self::IndexValid { index, .. } => Some(index),
-            Self::IndexGone { .. } => None,
+            Self::IndexRebuilt { .. } | Self::IndexGone { .. } => None,
         }
     }
 }

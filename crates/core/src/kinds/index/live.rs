@@ -108,6 +108,14 @@ impl OfRelation for Carrier {
     }
 }
 
+impl Carrier {
+    /// Its part of an index of its parent.
+    #[must_use]
+    pub fn part_of(&self, index: &LiveIndex) -> Option<&LiveIndex> {
+        self.indexes.values().find(|part| part.attached_to == Some(index.oid))
+    }
+}
+
 impl Live {
     /// The partitions right below a relation that are known.
     pub fn partitions<'a>(&'a self, relation: &'a Relation) -> impl Iterator<Item = &'a Carrier> {

@@ -4,6 +4,7 @@
 use super::{
     BuildMode, Carrier, Definition, Index, IndexState, Live, LiveIndex,
     compare::Alteration,
+    decide::can_be_completed,
     names::{building_name, partition_index_name, retired_name},
 };
 use crate::{
@@ -121,7 +122,7 @@ impl<'a> Steps<'a> {
 
     /// Completes a partitioned index that is invalid because some partitions have no part of it.
     pub fn complete(&mut self, index: &Index, root: &LiveIndex, relation: &Carrier) {
-        self.build_partitions(index, &index.name.clone(), relation, Some(root.oid));
+        self.build_partitions(index, &index.name.clone(), relation, Some(root));
     }
 
     fn build(&mut self, index: &Index, name: &Ident, relation: &Carrier) {
@@ -170,24 +171,39 @@ impl<'a> Steps<'a> {
         self.collected.push(Step { undo: Some(undo), ..step });
     }
 
-    /// Builds a part on each partition and attaches it. Parts that are attached to `existing` already are skipped.
-    fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &Carrier, existing: Option<u32>) {
-        for partition in &relation.partitions {
-            let Some(partition) = self.live.relations.get(partition) else { continue };
-            if partition.kind == RelationKind::Foreign {
-                continue;
+    /// Builds a part on each partition and attaches it. What is attached to `existing` already stays, and is made valid.
+    fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &Carrier, existing: Option<&LiveIndex>) {
+        let (live, before) = (self.live, self.collected.len());
+        let parent = relation.name.sibling(name.clone());
+        let mut attached = None;
+        for partition in live.partitions(relation).filter(|partition| partition.kind != RelationKind::Foreign) {
+            if let Some(part) = existing.and_then(|existing| partition.part_of(existing)) {
+                self.make_valid(index, part, partition, &parent);
+                attached = Some(part.index.relation());
+            } else {
+                let part = self.part(index, name, partition);
+                self.attach(&parent, &partition.name.sibling(part));
             }
-            let attached = |live: &&LiveIndex| existing.is_some() && live.attached_to == existing;
-            if let Some(part) = partition.indexes.values().find(attached) {
-                if part.state != IndexState::Valid && partition.is_partitioned() {
-                    let part_name = part.index.name.clone();
-                    self.build_partitions(index, &part_name, partition, Some(part.oid));
-                }
-                continue;
-            }
-            let part = self.part(index, name, partition);
-            self.attach(&relation.name.sibling(name.clone()), &partition.name.sibling(part));
         }
+        // PostgreSQL looks at the parts when one is attached, and also when that one is attached already.
+        if let Some(part) = attached.filter(|_| self.collected.len() == before) {
+            self.attach(&parent, &part);
+        }
+    }
+
+    /// Makes an attached part valid, which can neither be detached nor dropped.
+    fn make_valid(&mut self, index: &Index, part: &LiveIndex, partition: &Carrier, parent: &QualifiedName) {
+        if part.state == IndexState::Valid {
+            return;
+        }
+        if partition.is_partitioned() {
+            return self.build_partitions(index, &part.index.name.clone(), partition, Some(part));
+        }
+        let name = part.index.relation();
+        let step = self.online(Sql::new("REINDEX INDEX CONCURRENTLY ").name(&name));
+        let effect = Effect::IndexRebuilt { table: partition.name.clone(), index: name.clone() };
+        self.collected.push(Step { hazards: HazardSet::from([Hazard::IndexBuild]), ..step.alone(effect) });
+        self.attach(parent, &name);
     }
 
     /// The part on one partition: a suitable index that exists and is free, or a new one.
@@ -207,8 +223,9 @@ impl<'a> Steps<'a> {
         }
         let standing = partition.indexes.get(&part);
         if let Some(remnant) = standing.filter(|live| live.state == IndexState::Invalid && live.attached_to.is_none()) {
-            if partition.is_partitioned() {
-                self.build_partitions(index, &part, partition, Some(remnant.oid));
+            let fits = Some(&remnant.index.definition) == self.canonical;
+            if partition.is_partitioned() && fits && can_be_completed(remnant, partition, self.live) {
+                self.build_partitions(index, &part, partition, Some(remnant));
                 return part;
             }
             self.drop(remnant, partition, HazardSet::new());

@@ -1,12 +1,14 @@
 //! Decides what happens to each index of one relation: the declared ones, the managed ones, and under `prune` the others.
 //! `steps` has the statements.
 
+mod incomplete;
 mod release;
 mod renames;
 mod undeclared;
 
 use std::collections::BTreeSet;
 
+pub(super) use incomplete::can_be_completed;
 pub(super) use release::{release, spare};
 
 use super::{
@@ -263,9 +265,14 @@ impl<'a> Decider<'a> {
     }
 
     fn invalid(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex, verdict: &Verdict) {
-        match (self.relation.is_partitioned(), verdict) {
-            (true, Verdict::Same | Verdict::Alter(_)) if !self.view.live.has_foreign_partition(self.relation) => {
-                let reason = "partitions are missing from it".to_owned();
+        if let Some(pid) = incomplete::builder(own, self.relation, self.view.live) {
+            return self
+                .note(wanted, format!("process {pid} is building a part of it now; plan again when that is done"));
+        }
+        let has_partitions = !self.relation.partitions.is_empty();
+        match (self.relation.is_partitioned() && has_partitions, verdict) {
+            (true, Verdict::Same | Verdict::Alter(_)) if can_be_completed(own, self.relation, self.view.live) => {
+                let reason = incomplete::reason(own, self.relation, self.view.live).to_owned();
                 self.change(wanted, reason, Decision::Complete(wanted, own));
             }
             // Queries may use its parts, so the new one is built beside it before they are dropped.

@@ -1,0 +1,11 @@
+CREATE TABLE p (a integer NOT NULL, c timestamptz) PARTITION BY RANGE (a);
+CREATE TABLE p_low PARTITION OF p FOR VALUES FROM (0) TO (10);
+CREATE TABLE p_high PARTITION OF p FOR VALUES FROM (10) TO (30) PARTITION BY RANGE (a);
+CREATE TABLE p_mid PARTITION OF p_high FOR VALUES FROM (10) TO (20);
+CREATE TABLE p_top PARTITION OF p_high FOR VALUES FROM (20) TO (30);
+CREATE INDEX i ON ONLY p (c);
+CREATE INDEX i_p_low ON p_low (c);
+CREATE INDEX i_p_high ON p_high (c);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i_p_low'::regclass;
+ALTER INDEX i ATTACH PARTITION i_p_high;
+ALTER INDEX i ATTACH PARTITION i_p_low;

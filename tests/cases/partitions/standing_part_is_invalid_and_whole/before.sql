@@ -1,0 +1,11 @@
+CREATE TABLE p (a integer NOT NULL, c timestamptz) PARTITION BY RANGE (a);
+CREATE TABLE p_low PARTITION OF p FOR VALUES FROM (0) TO (10);
+CREATE TABLE p_high PARTITION OF p FOR VALUES FROM (10) TO (30) PARTITION BY RANGE (a);
+CREATE TABLE p_mid PARTITION OF p_high FOR VALUES FROM (10) TO (20);
+CREATE TABLE p_top PARTITION OF p_high FOR VALUES FROM (20) TO (30);
+CREATE INDEX i_p_high ON ONLY p_high (c);
+CREATE INDEX sub_mid ON p_mid (c);
+CREATE INDEX sub_top ON p_top (c);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'sub_mid'::regclass;
+ALTER INDEX i_p_high ATTACH PARTITION sub_mid;
+ALTER INDEX i_p_high ATTACH PARTITION sub_top;
