@@ -1,7 +1,9 @@
 //! Other people's part in it: an apply by a role that sees little of them, and indexes of theirs that it has taken in.
 
+use std::thread::scope;
+
 use super::site::Site;
-use crate::common::{Database, Project, newest};
+use crate::common::{Database, Project, newest, versions};
 
 const TABLES: &str = "CREATE TABLE t (id integer, a integer); INSERT INTO t SELECT n, n FROM generate_series(1, 100) n; \
     CREATE TABLE p (id integer, a integer) PARTITION BY RANGE (id); \
@@ -55,4 +57,36 @@ fn a_failed_build_spares_what_it_has_taken_in() {
     project.run(&database, &["apply", "--auto-approve"]).expect(0);
     project.expect_no_changes(&database);
     assert!(database.indexes().contains("theirs"), "{}", database.indexes());
+}
+
+/// What a REINDEX of somebody else builds and drops is nobody's leftover, in whatever phase it waits.
+#[test]
+fn work_of_others_is_left_alone() {
+    for version in versions() {
+        for (holds, there) in
+            [("BEGIN; INSERT INTO t VALUES (0, 0)", "theirs_ccnew"), ("BEGIN; SELECT count(*) FROM t", "theirs_ccold")]
+        {
+            let database = Database::new(version);
+            let site = Site { server: database.version.server(), name: &database.name };
+            database.sql(TABLES);
+            database.sql("CREATE INDEX i ON t (a); CREATE INDEX theirs ON t (id)");
+            let project = project("tables: { t: { prune: true, indexes: { i: [a] } } }");
+            site.try_apply(&project).expect(0);
+            database.sql("CREATE INDEX theirs ON t (id)");
+            let mut visitor = site.visitor();
+            visitor.ask(holds);
+            scope(|scope| {
+                scope.spawn(|| drop(database.try_sql("REINDEX INDEX CONCURRENTLY theirs")));
+                let waits = format!(
+                    "SELECT count(*) FROM pg_class c, pg_stat_activity a WHERE relname = '{there}' \
+                     AND a.query LIKE 'REINDEX%' AND a.wait_event_type = 'Lock' AND a.datname = current_database()"
+                );
+                site.wait_until("no REINDEX waits", &waits, "1");
+                let run = project.run(&database, &["plan"]).expect(0);
+                let said = format!("index/public.t/{there}: not pruned: process");
+                assert!(run.stdout.contains(&said) && run.stdout.contains("building or dropping it now"), "{run}");
+                visitor.ask("COMMIT");
+            });
+        }
+    }
 }

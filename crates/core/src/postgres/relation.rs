@@ -20,6 +20,9 @@ pub struct Relation {
     pub parent: Option<QualifiedName>,
     /// Its direct partitions.
     pub partitions: Vec<QualifiedName>,
+    /// Partitions whose DETACH CONCURRENTLY has not come to its end. They are not among the partitions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detaching: Vec<QualifiedName>,
     /// Its partition key, with `None` for an expression; empty for a relation that is not partitioned.
     pub partition_key: Vec<Option<Ident>>,
     /// Its columns, in order. They are read only if a declaration has to be checked against them.

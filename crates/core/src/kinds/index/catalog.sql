@@ -18,16 +18,19 @@ tree(oid, kind) AS (
     FROM tree t
     JOIN pg_inherits h ON h.inhparent = t.oid
     JOIN pg_class c ON c.oid = h.inhrelid AND c.relispartition
-    WHERE t.kind = 'p'
+    WHERE t.kind = 'p' AND NOT h.inhdetachpending
 )
 SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS method, i.indisunique,
        @NULLS_NOT_DISTINCT@ AS nulls_not_distinct, i.indisvalid,
        CASE WHEN NOT i.indisvalid AND c.relkind = 'i' THEN (
-           -- The session that holds the lock of a concurrent build on the table and is building something.
-           SELECT l.pid FROM pg_locks l JOIN pg_stat_progress_create_index p ON p.pid = l.pid
-           WHERE l.relation = i.indrelid AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
+           -- A session that works on it: it holds the lock of REINDEX or DROP INDEX CONCURRENTLY on the index itself, or
+           -- that of a concurrent build on the table, and reports progress.
+           SELECT l.pid FROM pg_locks l
+           WHERE l.granted AND l.mode = 'ShareUpdateExclusiveLock'
              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-             AND coalesce(p.index_relid = i.indexrelid, true)
+             AND (l.relation = i.indexrelid OR l.relation = i.indrelid AND EXISTS (
+               SELECT FROM pg_stat_progress_create_index p
+               WHERE p.pid = l.pid AND coalesce(p.index_relid = i.indexrelid, true)))
            LIMIT 1)
        END AS builder,
        i.indisreplident, i.indisclustered, i.indnkeyatts::int4 AS keys,

@@ -161,12 +161,14 @@ fn relation(row: &Row<'_>) -> Result<(Relation, Columns), DecodeError> {
         .map(|(number, (name, (type_oid, collation)))| (number, Column { name, type_oid, collation }))
         .collect();
     let key: Vec<i16> = row.text(11).map(vector).unwrap_or_default();
+    let detaching: Vec<(Ident, Ident)> = row.json_or_default(12)?;
     let relation = Relation {
         name: QualifiedName::new(Ident::from_server(row.get(1)?), Ident::from_server(row.get(2)?)),
         oid: row.get(0)?,
         kind,
         parent: None,
         partitions: Vec::new(),
+        detaching: detaching.into_iter().map(|(schema, name)| QualifiedName::new(schema, name)).collect(),
         partition_key: key.iter().map(|number| columns.get(number).map(|column| column.name.clone())).collect(),
         columns: Vec::new(),
         bytes: u64::try_from(row.get::<i64>(9)?).unwrap_or(0),

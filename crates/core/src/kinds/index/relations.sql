@@ -4,7 +4,7 @@
 WITH RECURSIVE asked(schema, name) AS (@ASKED@),
 wanted(oid, schema, name, kind, parent) AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind,
-           CASE WHEN c.relispartition THEN (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid) END
+           CASE WHEN c.relispartition THEN (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid AND NOT h.inhdetachpending) END
     FROM asked a
     JOIN pg_namespace n ON n.nspname = a.schema
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = a.name
@@ -22,7 +22,7 @@ wanted(oid, schema, name, kind, parent) AS (
     JOIN pg_inherits h ON h.inhparent = t.oid
     JOIN pg_class c ON c.oid = h.inhrelid AND c.relispartition
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE t.kind = 'p'
+    WHERE t.kind = 'p' AND NOT h.inhdetachpending
 ), attributes AS (
     SELECT a.attrelid,
            array_to_json(array_agg(a.attnum)) AS numbers,
@@ -38,7 +38,13 @@ SELECT t.oid, t.schema::text, t.name::text, t.kind::text, t.parent,
        a.numbers, a.names, a.types, a.collations,
        c.relpages::int8 * current_setting('block_size')::int8 AS bytes,
        c.reltuples::float8 AS rows,
-       (SELECT p.partattrs::text FROM pg_partitioned_table p WHERE p.partrelid = t.oid) AS partition_key
+       (SELECT p.partattrs::text FROM pg_partitioned_table p WHERE p.partrelid = t.oid) AS partition_key,
+       -- A detach that was interrupted, or is going on: nothing can be attached to an index on such a partition.
+       CASE WHEN t.kind = 'p' THEN (
+           SELECT json_agg(json_build_array(dn.nspname, d.relname) ORDER BY dn.nspname, d.relname)
+           FROM pg_inherits h JOIN pg_class d ON d.oid = h.inhrelid JOIN pg_namespace dn ON dn.oid = d.relnamespace
+           WHERE h.inhparent = t.oid AND h.inhdetachpending)
+       END AS detaching
 FROM tree t
 JOIN pg_class c ON c.oid = t.oid
 LEFT JOIN attributes a ON a.attrelid = t.oid

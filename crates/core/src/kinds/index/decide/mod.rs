@@ -130,6 +130,10 @@ pub fn decide<'a>(
         Some(_) => decider.out.left_alone = decider.strangers().count(),
         None => {}
     }
+    if let Some(desired) = desired {
+        decider.name_invalid(desired.prune);
+    }
+    decider.detaching();
     decider.out
 }
 
@@ -180,7 +184,10 @@ impl<'a> Decider<'a> {
         match own.state {
             IndexState::Valid => self.valid(wanted, own, verdict),
             IndexState::Building { pid } => {
-                self.note(wanted, format!("process {pid} is building it now; plan again when that is done"));
+                self.note(
+                    wanted,
+                    format!("process {pid} is building or dropping it now; plan again when that is done"),
+                );
             }
             IndexState::Invalid => self.invalid(wanted, own, &verdict),
         }
@@ -281,6 +288,32 @@ impl<'a> Decider<'a> {
             (false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
                 let reason = "it is INVALID: a build was interrupted or failed".to_owned();
                 self.change(wanted, reason, Decision::Rebuild(wanted, own));
+            }
+        }
+    }
+
+    /// Names the partitions that get no part, because their detach has not come to its end.
+    fn detaching(&mut self) {
+        let below = self.view.live.below(self.relation);
+        let over: Vec<_> = std::iter::once(self.relation).chain(below).filter(|r| !r.detaching.is_empty()).collect();
+        let builds = |change: &&Change<'_>| {
+            matches!(
+                change.what,
+                Decision::Create(_) | Decision::Replace(..) | Decision::Rebuild(_, _) | Decision::Complete(..)
+            )
+        };
+        for change in self.out.changes.iter().filter(builds) {
+            for parent in &over {
+                for partition in &parent.detaching {
+                    let text = format!(
+                        "{partition} is left out: it is being detached from {}; if nobody does that at the moment, end it \
+                         with ALTER TABLE {} DETACH PARTITION {} FINALIZE",
+                        parent.name,
+                        parent.name.quoted(),
+                        partition.quoted()
+                    );
+                    self.out.notes.push(Note::new(change.address.clone(), text));
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{Decider, Decision, is_leftover};
 use crate::{
     address::Address,
     change::Note,
-    kinds::index::{IndexState, LiveIndex, managed},
+    kinds::index::{Carrier, IndexState, LiveIndex, managed, names::partition_index_name},
     problem::Problem,
 };
 
@@ -45,7 +45,7 @@ impl<'a> Decider<'a> {
             let address = live.index.address();
             match (&live.state, live.dependent()) {
                 (IndexState::Building { pid }, _) => {
-                    let text = format!("not pruned: process {pid} is building it now");
+                    let text = format!("not pruned: process {pid} is building or dropping it now");
                     self.out.notes.push(Note::new(address, text));
                 }
                 (_, Some(dependent)) => {
@@ -56,6 +56,29 @@ impl<'a> Decider<'a> {
                     self.push(address, "it is not declared, and `prune` is set".to_owned(), Decision::Drop(live));
                 }
             }
+        }
+    }
+
+    /// INVALID indexes that nobody declares: each write maintains them, and no query uses them.
+    pub(super) fn name_invalid(&mut self, pruned: bool) {
+        let own: Vec<_> =
+            if pruned { Vec::new() } else { self.strangers().map(|live| (self.relation, live)).collect() };
+        let undeclared = |partition: &&'a Carrier| self.view.desired(&partition.name).is_none();
+        let below = self.view.live.below(self.relation).into_iter().filter(undeclared);
+        let below = below.flat_map(|partition| partition.indexes.values().map(move |live| (partition, live)));
+        // One with the name of a part is built again with the declared index.
+        let is_part = |partition: &Carrier, live: &LiveIndex| {
+            self.names.iter().any(|name| partition_index_name(name, &partition.name) == live.index.name)
+        };
+        let below = below.filter(|(partition, live)| !live.is_owned_elsewhere() && !is_part(partition, live));
+        for (relation, live) in own.into_iter().chain(below) {
+            if live.state != IndexState::Invalid || is_leftover(live) {
+                continue;
+            }
+            let drop = if relation.is_partitioned() { "DROP INDEX" } else { "DROP INDEX CONCURRENTLY" };
+            let name = live.index.relation().quoted();
+            let text = format!("INVALID and not declared: its build or its drop did not end; {drop} {name} removes it");
+            self.out.notes.push(Note::new(live.index.address(), text));
         }
     }
 
