@@ -140,6 +140,10 @@ impl<'ast> Visit<'ast> for Module {
         }
     }
 
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {
+        // `pub(crate)` uses nothing of the root.
+    }
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.note(&path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>());
         visit::visit_path(self, path);

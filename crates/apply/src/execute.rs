@@ -15,8 +15,9 @@ use tokio::sync::watch;
 
 use crate::{
     event::{Event, Report},
+    interrupted,
     options::ApplyOptions,
-    registry::{RunId, RunOutcome, interrupted},
+    registry::{RunId, RunOutcome},
     run_error::RunError,
     worker::{Shared, Worker},
 };

@@ -6,6 +6,7 @@ pub mod applier_lock;
 mod cleanup;
 pub mod event;
 pub mod execute;
+mod interrupted;
 pub mod monitor;
 pub mod options;
 mod pooler;

@@ -10,7 +10,8 @@ use reconcile_maintain::{
     Options,
     applied::{AppliedError, Sought},
     due::Timed,
-    event::{Event, Report, RunOutcome},
+    event::{Event, Report},
+    run_outcome::RunOutcome,
 };
 use reconcile_render::printable;
 use tokio::sync::watch;

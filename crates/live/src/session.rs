@@ -92,6 +92,27 @@ impl Session {
         Ok(self.batch(sql).await?.into_iter().flatten().next())
     }
 
+    /// The one number of a query that counts.
+    ///
+    /// # Errors
+    /// As [`Session::batch`]; or there is no row.
+    pub async fn number(&mut self, sql: &str) -> Result<u64, LiveError> {
+        let number: i64 = self.only_row(sql).await?.try_get(0)?;
+        Ok(u64::try_from(number).unwrap_or(0))
+    }
+
+    /// The one text of a query.
+    ///
+    /// # Errors
+    /// As [`Session::batch`]; or there is no row.
+    pub async fn text(&mut self, sql: &str) -> Result<String, LiveError> {
+        Ok(self.only_row(sql).await?.try_get(0)?)
+    }
+
+    async fn only_row(&mut self, sql: &str) -> Result<PgRow, LiveError> {
+        self.row(sql).await?.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))
+    }
+
     /// The first row that a batch answers with, and how many rows its statements say that they took, read or wrote.
     ///
     /// # Errors

@@ -6,9 +6,10 @@ use reconcile_core::kinds::retention::{Rule, preflight::Refused};
 use crate::{
     applied::{self, AppliedError},
     context::RunContext,
-    event::{Operation, Report, RunOutcome},
+    event::{Operation, Report},
     refresh::refresh,
     run_error::RunError,
+    run_outcome::RunOutcome,
 };
 
 /// Refreshes the views of a rule, and adds what came of it to `operations`. An error: one of them is not up to date.

@@ -4,7 +4,7 @@ use reconcile_apply::registry::run_record::Outcome;
 use reconcile_core::postgres::name::QualifiedName;
 use serde::Serialize;
 
-use crate::run_error::RunError;
+use crate::{run_error::RunError, run_outcome::RunOutcome};
 
 /// What a run does to one table or view: a line of the printed table, and a row of the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,23 +46,6 @@ pub struct Report {
     pub operations: Vec<Operation>,
     /// How it ended, by the worst of its rules.
     pub outcome: RunOutcome,
-}
-
-/// How a run ended, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RunOutcome {
-    /// A rule cannot run, or the server refused a statement.
-    Failed,
-    /// It ended early; the next run goes on.
-    Incomplete,
-    /// What a run did could not be believed, so nothing was begun.
-    Unsafe,
-    /// More rows than a rule's limits allow.
-    OverLimits,
-    /// Another run of the same rule is at work.
-    Overlap,
-    /// All is done.
-    Done,
 }
 
 /// What a run tells while it works.

@@ -11,7 +11,7 @@ use sea_orm::sqlx::Row as _;
 use tokio::time::Instant;
 
 use crate::{
-    context::Counts,
+    batch::Counts,
     event::Event,
     record::RecordedOperation,
     run_error::{BatchError, RunError},

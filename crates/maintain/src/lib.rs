@@ -4,6 +4,7 @@
 
 mod after_refresh;
 pub mod applied;
+mod batch;
 mod batch_size;
 mod cancellable;
 mod context;
@@ -19,6 +20,7 @@ pub mod restore;
 pub mod retain;
 mod run_error;
 mod run_lock;
+pub mod run_outcome;
 mod vacuum;
 mod walk;
 

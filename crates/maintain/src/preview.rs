@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use crate::{
     Options,
-    context::{number, read_cut_off, read_tables, text},
-    event::{Operation, Report, RunOutcome},
+    context::{read_cut_off, read_tables},
+    event::{Operation, Report},
     retain::over_limits,
     run_error::RunError,
+    run_outcome::RunOutcome,
 };
 
 /// Counts what rules would do now.
@@ -38,7 +39,7 @@ pub async fn preview(session: &mut Session, rules: &[Rule], options: &Options) -
 }
 
 async fn count_rules(session: &mut Session, rules: &[Rule]) -> Result<Report, LiveError> {
-    let now = text(session, "SELECT now()::text").await?;
+    let now = session.text("SELECT now()::text").await?;
     let mut report = Report { operations: Vec::new(), outcome: RunOutcome::Done };
     for rule in rules {
         session.batch("SAVEPOINT reconcile_rule").await?;
@@ -68,7 +69,7 @@ async fn count_rule(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec
     }
     let own = count(session, Operation::on(&rule.table, rule.label()), selection.count(&rule.table)).await?;
     let total = match rule.limits.max_fraction {
-        Some(_) => Some(number(session, batch::total(&rule.table).as_str()).await?),
+        Some(_) => Some(session.number(batch::total(&rule.table).as_str()).await?),
         None => None,
     };
     if let Some(message) = over_limits(rule, own.rows_affected, total) {
@@ -83,7 +84,7 @@ async fn count_rule(session: &mut Session, rule: &Rule, now: &str) -> Result<Vec
 
 async fn count(session: &mut Session, mut operation: Operation, sql: Sql) -> Result<Operation, LiveError> {
     let began = Instant::now();
-    operation.rows_affected = number(session, sql.as_str()).await?;
+    operation.rows_affected = session.number(sql.as_str()).await?;
     operation.execution_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     operation.outcome = Outcome::Done;
     Ok(operation)

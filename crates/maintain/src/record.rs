@@ -5,12 +5,7 @@ use std::time::Duration;
 use reconcile_apply::registry::run_record::{NewRecord, Outcome, RecordUpdate, RunTable};
 use reconcile_live::LiveError;
 
-use crate::{
-    Options,
-    context::{RunContext, number},
-    event::Operation,
-    run_error::RunError,
-};
+use crate::{Options, context::RunContext, event::Operation, run_error::RunError};
 
 /// What all rows of a rule or view in a run have in common.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +30,7 @@ pub(crate) struct RecordedOperation {
 /// The number of a run that begins.
 pub(crate) async fn next_run(context: &mut RunContext<'_>, table: RunTable) -> Result<i64, LiveError> {
     let next = context.options.registry.next_run(table);
-    Ok(number(context.session, &next).await?.cast_signed())
+    Ok(context.session.number(&next).await?.cast_signed())
 }
 
 impl RecordedOperation {
@@ -64,7 +59,7 @@ impl RecordedOperation {
             message: operation.message.as_deref(),
         };
         let begun = context.options.registry.record_begun(key.table, &record);
-        let id = number(context.session, &format!("{statement}{begun}")).await?.cast_signed();
+        let id = context.session.number(&format!("{statement}{begun}")).await?.cast_signed();
         Ok(Self { table: key.table, id, operation, spent: Duration::ZERO, backlog: None })
     }
 

@@ -17,12 +17,13 @@ use tokio::sync::watch;
 use crate::{
     Options,
     context::{RunContext, read_tables},
-    event::{Event, Operation, Report, RunOutcome},
+    event::{Event, Operation, Report},
     files,
     record::{RecordedOperation, RunKey, next_run},
     retain::plan_scans,
     run_error::RunError,
     run_lock,
+    run_outcome::RunOutcome,
     walk::Walk,
 };
 

@@ -15,12 +15,13 @@ use tokio::sync::watch;
 use crate::{
     Options,
     after_refresh::refresh_views,
-    context::{RunContext, number, read_cut_off, read_tables, text},
-    event::{Event, Operation, Report, RunOutcome},
+    context::{RunContext, read_cut_off, read_tables},
+    event::{Event, Operation, Report},
     files,
     record::{RecordedOperation, RunKey, next_run},
     run_error::RunError,
     run_lock,
+    run_outcome::RunOutcome,
     vacuum::vacuum,
     walk::{ChildTable, Scan, Walk, plan_scan},
 };
@@ -46,7 +47,7 @@ pub async fn retain(
 ) -> Result<Report, LiveError> {
     let mut context = RunContext { session, options, stop, tell, files: None, proof: None };
     context.prepare().await?;
-    let now = text(context.session, "SELECT now()::text").await?;
+    let now = context.session.text("SELECT now()::text").await?;
     let number = next_run(&mut context, RunTable::Rules).await?;
     let mut run = Run { now: &now, operations: Vec::new() };
     let mut outcome = RunOutcome::Done;
@@ -235,9 +236,9 @@ async fn within_limits(
     if limits.max_rows.is_none() && limits.max_fraction.is_none() {
         return Ok(None);
     }
-    let rows = number(context.session, selection.count(&rule.table).as_str()).await?;
+    let rows = context.session.number(selection.count(&rule.table).as_str()).await?;
     let total = match limits.max_fraction {
-        Some(_) => Some(number(context.session, batch::total(&rule.table).as_str()).await?),
+        Some(_) => Some(context.session.number(batch::total(&rule.table).as_str()).await?),
         None => None,
     };
     match over_limits(rule, rows, total) {

@@ -4,7 +4,7 @@ use reconcile_apply::{registry::run_record::Outcome, sqlstate::ErrorKind};
 use reconcile_core::kinds::retention::preflight::Refused;
 use reconcile_live::LiveError;
 
-use crate::event::RunOutcome;
+use crate::run_outcome::RunOutcome;
 
 /// Why a run of a rule, or the refresh of a view, ended early.
 #[derive(Debug)]

@@ -20,8 +20,9 @@ use sea_orm::sqlx::Row as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
+    batch::{Attempt, Counts},
     batch_size::BatchSize,
-    context::{Attempt, Counts, RunContext, number, read_tables},
+    context::{RunContext, read_tables},
     event::Event,
     lag::Lag,
     record::{RecordedOperation, RunKey},
@@ -205,7 +206,7 @@ impl<'a, 's> Walk<'a, 's> {
 
     /// Walks from the first block to the last that is there now. Gives how many rows were found and stayed.
     async fn walk_heap(&mut self, leaf: &QualifiedName) -> Result<u64, RunError> {
-        let blocks = number(self.context.session, batch::blocks(leaf).as_str()).await?;
+        let blocks = self.context.session.number(batch::blocks(leaf).as_str()).await?;
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         let (mut from, mut left) = (Tid::start_of(0), 0);
         while from.block < blocks {

@@ -234,7 +234,7 @@ impl Registry {
     }
 
     /// The text of a query on one of the tables.
-    pub(super) fn select(&self, query: &mut SelectStatement, table: &'static str) -> String {
+    pub(crate) fn select(&self, query: &mut SelectStatement, table: &'static str) -> String {
         query.from_clear().from(self.table(table)).to_string(PostgresQueryBuilder)
     }
 }

@@ -1,12 +1,11 @@
 //! The bookkeeping in reconcile's own schema, through sea-orm entities: what is managed, what was run.
 //!
 //! This file builds the statements of an apply; the connections that apply send them. `tables` makes the tables and
-//! brings them up to date, `interrupted` closes runs that broke off, `history` reads what was run, `run_record` writes
+//! brings them up to date, `history` reads what was run, `run_record` writes
 //! what rules and refreshes did, `archive_file` which files hold archived rows, and `times` reads what is due.
 
 pub mod archive_file;
 pub mod history;
-pub mod interrupted;
 mod outcome;
 pub mod refresh_run;
 pub mod resource;
@@ -18,10 +17,11 @@ pub mod tables;
 pub mod times;
 
 pub use outcome::RunOutcome;
-use outcome::StepOutcome;
+pub(crate) use outcome::StepOutcome;
 use reconcile_core::{
+    kinds,
     plan::{Plan, PlannedChange, Record, Step},
-    postgres::name::Ident,
+    postgres::{name::Ident, sql::Sql},
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
@@ -132,26 +132,32 @@ impl Registry {
         match record {
             Record::Manage { address, declared, definition, declaration } => {
                 let relation = address.relation();
-                let model = resource::ActiveModel {
-                    address: Set(address.to_string()),
-                    relation_schema: Set(relation.schema.as_str().to_owned()),
-                    relation_name: Set(relation.name.as_str().to_owned()),
-                    declared: Set(declared.to_string()),
-                    definition: Set(definition.to_string()),
-                    declaration: Set(serde_json::json!(declaration)),
-                    run: Set(run.0),
-                    ..Default::default()
-                };
+                let object = kinds::relation_made(address).map_or(Sql::new("NULL::int8"), |name| {
+                    Sql::new("to_regclass(").literal(&name.quoted()).raw(")::oid::int8")
+                });
+                let row = [
+                    (resource::Column::Address, Expr::val(address.to_string())),
+                    (resource::Column::RelationSchema, Expr::val(relation.schema.as_str())),
+                    (resource::Column::RelationName, Expr::val(relation.name.as_str())),
+                    (resource::Column::Declared, Expr::val(declared.to_string())),
+                    (resource::Column::Definition, Expr::val(definition.to_string())),
+                    (resource::Column::Declaration, Expr::val(serde_json::json!(declaration))),
+                    (resource::Column::Object, Expr::cust(object.to_string())),
+                    (resource::Column::Run, Expr::val(run.0)),
+                ];
                 let renew = OnConflict::column(resource::Column::Address)
                     .update_columns([
                         resource::Column::Declared,
                         resource::Column::Definition,
                         resource::Column::Declaration,
+                        resource::Column::Object,
                         resource::Column::Run,
                     ])
                     .to_owned();
-                let mut insert = resource::Entity::insert(model).on_conflict(renew).into_query();
-                insert.into_table(self.table("resource")).to_string(PostgresQueryBuilder)
+                let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+                let mut insert = Query::insert();
+                insert.into_table(self.table("resource")).columns(columns).values_panic(values).on_conflict(renew);
+                insert.to_string(PostgresQueryBuilder)
             }
             Record::Forget { address } => {
                 let mut delete = resource::Entity::delete_many()
@@ -188,7 +194,7 @@ impl Registry {
         self.select(&mut query, "resource")
     }
 
-    fn table(&self, name: &'static str) -> TableRef {
+    pub(crate) fn table(&self, name: &'static str) -> TableRef {
         (Alias::new(self.schema.as_str()), Alias::new(name)).into_table_ref()
     }
 }

@@ -11,7 +11,6 @@ mod workload;
 use std::io::stdin;
 
 use self::size::Size;
-pub(crate) use self::workload::FEWEST_TABLES;
 use crate::{args::PlansArgs, failure::Failure, programs::Programs};
 
 /// Measures each size on a server of its own; gives what is to be printed.

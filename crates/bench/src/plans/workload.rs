@@ -5,9 +5,6 @@ use std::fmt::{self, Display, Formatter};
 /// The indexes of each table that are declared; its primary key is one more.
 pub(crate) const INDEXES_PER_TABLE: u32 = 4;
 
-/// What the smallest project declares, and the changed one changes, must be there.
-pub(crate) const FEWEST_TABLES: u32 = 20;
-
 /// The tables are spread over so many schemas.
 const SCHEMAS: u32 = 5;
 

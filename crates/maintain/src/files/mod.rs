@@ -25,7 +25,7 @@ use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::{Row as _, postgres::PgRow};
 use serde_json::{Value, json};
 
-use crate::{context::number, run_error::BatchError};
+use crate::run_error::BatchError;
 use data::{Content, DataFile};
 use folder::{Folder, refusal};
 use manifest::Entry;
@@ -220,7 +220,7 @@ impl Archive {
             Begun { run: self.run, rule: &table, folder: &self.folder.declared, file: &name, columns: &self.columns };
         let insert = registry.archive_file_begun(&begun);
         let sql = format!("BEGIN; SET LOCAL synchronous_commit = on; {sealed}{insert}; COMMIT");
-        let id = i64::try_from(number(session, &sql).await?).unwrap_or(i64::MAX);
+        let id = i64::try_from(session.number(&sql).await?).unwrap_or(i64::MAX);
         let data = DataFile::create(&path).map_err(|error| refusal("write", &path, &error))?;
         Ok(Current { id, name, data, bounds: Bounds::default(), next: None })
     }

@@ -20,10 +20,11 @@ use self::statement::is_concurrent;
 use crate::{
     Options,
     context::RunContext,
-    event::{Event, Operation, Report, RunOutcome, Subject},
+    event::{Event, Operation, Report, Subject},
     record::{RecordedOperation, RunKey, next_run},
     run_error::RunError,
     run_lock,
+    run_outcome::RunOutcome,
 };
 
 /// Refreshes views on a connection that is known to be ours alone. `stop` ends it, and what runs.

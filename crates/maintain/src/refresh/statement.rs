@@ -12,11 +12,7 @@ use reconcile_core::{
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 
-use crate::{
-    cancellable::run_cancellable,
-    context::{RunContext, number},
-    run_error::RunError,
-};
+use crate::{cancellable::run_cancellable, context::RunContext, run_error::RunError};
 
 /// Whether others can read the view meanwhile. A view that was never filled cannot be refreshed so (docs/pitfalls.md,
 /// "A concurrent refresh needs a filled view and a unique index").
@@ -48,7 +44,7 @@ pub(super) async fn execute(context: &mut RunContext<'_>, view: &Matview, concur
     drop(context.session.batch("SET lock_timeout = 0; SET statement_timeout = 0").await);
     result?;
     let count = Sql::new("SELECT count(*) FROM ").name(&view.name);
-    Ok(number(context.session, count.as_str()).await?)
+    Ok(context.session.number(count.as_str()).await?)
 }
 
 async fn with_retries(

@@ -9,14 +9,16 @@ use sea_orm::{
     sqlx::{Row as _, postgres::PgRow},
 };
 
-use super::{Registry, RunId, RunOutcome, StepOutcome, run, step};
-use crate::event::Event;
+use crate::{
+    event::Event,
+    registry::{Registry, RunId, RunOutcome, StepOutcome, run, step},
+};
 
 /// Closes them all. The session holds the lock, so none of them still runs.
 ///
 /// # Errors
 /// The connection or the server fails.
-pub async fn close(session: &mut Session, registry: &Registry) -> Result<Vec<Event<'static>>, LiveError> {
+pub(crate) async fn close(session: &mut Session, registry: &Registry) -> Result<Vec<Event<'static>>, LiveError> {
     let mut open = step::Entity::find()
         .select_only()
         .column(step::Column::Run)
