@@ -117,13 +117,15 @@ fn an_upgrade_that_is_not_allowed_changes_nothing() {
     place.database.sql(&format!("REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
-/// Layout 3, as far as the next one differs: nothing refreshed views, and a rule's walk had two arguments fewer.
+/// Layout 3, as far as the next one differs: nothing refreshed views, a rule's walk had other arguments,
+/// and the entries had no OID.
 const THIRD: &str = "
     DROP ROUTINE reconcile.refresh_views, reconcile.refresh_view, reconcile.refresh_reads, reconcile.retention_walk;
     CREATE PROCEDURE reconcile.retention_walk(rule_name text, rule_address text, rule_definition text, target text,
       label text, path text, patience text, retries int, children text[], child_names text[], foreign_keys text[],
       child_label text, moved text[], cut_off_query text, count_query text, explain_query text, extent_query text,
       by_heap text, by_order text, by_child text[]) LANGUAGE plpgsql AS 'BEGIN RAISE ''the old one''; END';
+    ALTER TABLE reconcile.resource DROP object;
     UPDATE reconcile.layout SET version = 3";
 
 #[test]

@@ -38,6 +38,9 @@ pub struct Managed {
     pub declared: Digest,
     /// The digest of the live definition right after that.
     pub definition: Digest,
+    /// The OID of the relation that the object was when it was applied. Layouts before the fifth did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<u32>,
     /// The declaration itself, for kinds whose objects the catalogs do not hold completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declaration: Option<serde_json::Value>,
@@ -45,8 +48,10 @@ pub struct Managed {
 
 /// Asks for the entries. Only the entries of some kinds include the declaration.
 pub fn ask(table: &QualifiedName, with_declaration: &[KindName], batch: &mut Batch) -> Asked {
-    let sql = Sql::new("SELECT address, declared, definition, CASE WHEN address LIKE ANY (ARRAY[");
-    let sql = sql.list(with_declaration, ", ", of_kind).raw("]) THEN declaration END FROM ").name(table);
+    let sql = Sql::new("SELECT r.* FROM (SELECT NULL::int8 AS object) AS older, ")
+        // In a table that has no such column, the name means that of the older layout.
+        .raw("LATERAL (SELECT address, declared, definition, object, CASE WHEN address LIKE ANY (ARRAY[");
+    let sql = sql.list(with_declaration, ", ", of_kind).raw("]) THEN declaration END FROM ").name(table).raw(") AS r");
     batch.ask(sql)
 }
 
@@ -113,7 +118,8 @@ impl Registry {
             let managed = Managed {
                 declared: Digest::stored(row.get(1)?),
                 definition: Digest::stored(row.get(2)?),
-                declaration: row.json_or_default(3)?,
+                object: row.get(3)?,
+                declaration: row.json_or_default(4)?,
             };
             entries.push((address, managed));
         }
@@ -136,6 +142,12 @@ impl Registry {
     #[must_use]
     pub fn manages(&self, address: &Address) -> bool {
         self.managed.contains_key(address)
+    }
+
+    /// The OID of the relation that an object was when it was applied.
+    #[must_use]
+    pub fn object(&self, address: &Address) -> Option<u32> {
+        self.managed.get(address)?.object
     }
 
     /// The entries of a kind.

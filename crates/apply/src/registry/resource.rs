@@ -24,6 +24,8 @@ pub struct Model {
     /// The declaration.
     #[sea_orm(column_type = "JsonBinary")]
     pub declaration: Json,
+    /// The OID of the relation that the object is, so that it is known again under another name.
+    pub object: Option<i64>,
     /// The run that wrote this entry.
     pub run: i64,
     /// When it was written.

@@ -157,7 +157,8 @@ impl Registry {
     }
 
     /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what is in
-    /// files, what refreshes did, and what a run leaves. From all of them: what is shared in the database.
+    /// files, what refreshes did, and what a run leaves. From all of them: which
+    /// relations the managed objects are, and what is shared in the database.
     fn upgrade(&self, version: Option<i32>) -> Vec<String> {
         let mut statements = Vec::new();
         if version.is_none() {
@@ -189,6 +190,9 @@ impl Registry {
                     .map(|name| Sql::new("DROP PROCEDURE IF EXISTS ").ident(&self.schema).raw(name).to_string()),
             );
         }
+        let mut alter = Table::alter();
+        alter.table(self.table("resource")).add_column(ColumnDef::new(Alias::new("object")).big_integer());
+        statements.push(alter.to_string(PostgresQueryBuilder));
         statements.extend(self.shared());
         match version {
             Some(_) => {

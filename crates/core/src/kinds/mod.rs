@@ -81,6 +81,15 @@ impl KindId {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Index, Self::Matview, Self::Retention, Self::Schedule];
 
+    /// The kind of an address; `None`: this version does not know it.
+    fn of(address: &Address) -> Option<Self> {
+        Self::named(address.kind().as_str())
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name().as_str() == name)
+    }
+
     /// The first part of its addresses.
     #[must_use]
     pub fn name(self) -> KindName {
@@ -121,12 +130,22 @@ pub fn make_shared_routines(registry: &Ident) -> Vec<Sql> {
     KindId::ALL.into_iter().flat_map(|kind| kind.make_routines(registry)).collect()
 }
 
+/// The relation that an object is, which PostgreSQL numbers; `None` for kinds whose objects are not relations.
+#[must_use]
+pub fn relation_made(address: &Address) -> Option<QualifiedName> {
+    match KindId::of(address)? {
+        KindId::Index => address.part().map(|name| address.relation().sibling(name.clone())),
+        KindId::Matview => Some(address.relation().clone()),
+        KindId::Retention | KindId::Schedule => None,
+    }
+}
+
 impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let kind = text.split('/').next().unwrap_or_default();
-        let Some(kind) = KindId::ALL.into_iter().find(|known| known.name().as_str() == kind) else {
+        let Some(kind) = KindId::named(kind) else {
             return Err(AddressError::Kind(text.to_owned()));
         };
         Self::read(kind.name(), kind.shape(), text, || {
@@ -305,7 +324,7 @@ impl Formers {
 
 /// What remains of an object that a run created, after it is dropped again.
 pub(crate) fn lasting(change: &Change<Object>) -> Option<&'static str> {
-    let kind = KindId::ALL.into_iter().find(|kind| kind.name() == *change.address.kind())?;
+    let kind = KindId::of(&change.address)?;
     of_kind!(kind, K => K::lasting(change))
 }
 

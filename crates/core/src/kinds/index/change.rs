@@ -139,9 +139,12 @@ fn records(change: &Change<'_>, before: Option<&LiveIndex>, wanted: Option<Wante
 }
 
 fn prior(change: &Change<'_>, before: Option<&LiveIndex>, registry: &Registry, taken_in: &[QualifiedName]) -> Prior {
-    let address = before.map_or_else(|| change.address.clone(), |live| live.index.address());
+    let managed = match before {
+        Some(live) => registry.manages(&live.index.address()) || registry.object(&change.address) == Some(live.oid),
+        None => registry.manages(&change.address),
+    };
     Prior {
-        managed: registry.manages(&address),
+        managed,
         valid: before.is_some_and(|live| live.state == IndexState::Valid),
         hangs: if let Decision::Drop(live) = change.what { hangs(live) } else { parts(taken_in) },
     }

@@ -245,7 +245,9 @@ impl<'a> Decider<'a> {
             self.change(wanted, reason, Decision::CleanUp(wanted, own));
         } else if !self.is_managed(&wanted.declared.object.address()) {
             self.change(wanted, "it exists as declared".to_owned(), Decision::Adopt(wanted, own));
-        } else if !self.view.live.recorded.contains(&own.oid) {
+        } else if !self.view.live.recorded.contains(&own.oid)
+            || self.context.registry.object(&wanted.declared.object.address()) != Some(own.oid)
+        {
             self.out.outdated.push((wanted.declared, own));
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Decider, Decision, Wanted, described, is_leftover};
 use crate::kinds::index::{IndexState, LiveIndex, compare::Verdict, names::building_name};
+use crate::{address::Address, digest::Digest};
 
 impl<'a> Decider<'a> {
     pub(super) fn give_up(&mut self, all: &[Wanted<'a>]) {
@@ -35,7 +36,38 @@ impl<'a> Decider<'a> {
         })
     }
 
+    /// What reconcile manages under an address, if somebody has given it another name.
+    pub(super) fn renamed_by_hand(&self, address: &Address) -> Option<&'a LiveIndex> {
+        let entry = self.context.registry.managed.get(address)?;
+        self.relation.indexes.values().find(|live| {
+            let name = &live.index.name;
+            Some(live.oid) == entry.object
+                && Some(name) != address.part()
+                && live.state == IndexState::Valid
+                && !self.names.contains(name)
+                && !self.used.contains(name)
+                && !live.is_owned_elsewhere()
+                && self.may_move(live)
+                && Digest::of(&live.index.definition) == entry.definition
+        })
+    }
+
+    fn rename_back(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
+        self.used.insert(&own.index.name);
+        match self.verdict(wanted, own) {
+            Verdict::Same | Verdict::Alter(_) => {
+                let reason = format!("somebody has renamed it to `{}`", own.index.name);
+                let alterations = self.alterations(wanted, own);
+                self.change(wanted, reason, Decision::Rename(wanted, own, alterations));
+            }
+            Verdict::Replace(differences) => self.replace(wanted, own, &differences),
+        }
+    }
+
     pub(super) fn missing(&mut self, wanted: Wanted<'a>) {
+        if let Some(own) = self.renamed_by_hand(&wanted.declared.object.address()) {
+            return self.rename_back(wanted, own);
+        }
         let alike = |live: &&'a LiveIndex| {
             live.state == IndexState::Valid
                 && (!self.names.contains(&live.index.name) || self.given_up.contains(&live.index.name))

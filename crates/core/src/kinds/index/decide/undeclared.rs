@@ -16,15 +16,24 @@ impl<'a> Decider<'a> {
                 continue;
             }
             match self.relation.indexes.get(name) {
-                Some(live) if !live.is_owned_elsewhere() => self.drop_managed(address, live),
+                Some(live) if !live.is_owned_elsewhere() => {
+                    self.drop_managed(address, live, "it is no longer declared".to_owned());
+                }
                 Some(_) | None => {
+                    if let Some(live) = self.renamed_by_hand(address) {
+                        self.used.insert(&live.index.name);
+                        let reason =
+                            format!("it is no longer declared; somebody has renamed it to `{}`", live.index.name);
+                        self.drop_managed(address, live, reason);
+                        continue;
+                    }
                     self.push(address.clone(), "it does not exist any more".to_owned(), Decision::Forget(None));
                 }
             }
         }
     }
 
-    fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex) {
+    fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex, reason: String) {
         if let Some(dependent) = live.dependent() {
             let message = format!("`{address}` cannot be dropped: {dependent} depends on it");
             self.out.problems.push(
@@ -33,7 +42,7 @@ impl<'a> Decider<'a> {
             );
             return;
         }
-        self.push(address.clone(), "it is no longer declared".to_owned(), Decision::Drop(live));
+        self.push(address.clone(), reason, Decision::Drop(live));
     }
 
     pub(super) fn prune(&mut self) {

@@ -1,0 +1,1 @@
+CREATE INDEX twin ON t (a); DROP INDEX i;
