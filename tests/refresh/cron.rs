@@ -171,6 +171,34 @@ fn a_plain_view_in_between_makes_a_chain_in_the_first_plan_already() {
 }
 
 #[test]
+fn chains_of_long_names_have_jobs_and_procedures_of_their_own() {
+    let views = ["one", "two"].map(|end| format!("v{}_{end}", "é".repeat(28)));
+    let view =
+        |name| format!("  {name}: {{ query: SELECT count(*) AS n FROM t, refresh: {{ schedule: \"0 3 * * *\" }} }}\n");
+    let made = "SELECT (SELECT count(DISTINCT jobname) FROM cron.job), count(*), max(octet_length(proname)) \
+        FROM pg_proc WHERE proname ~ '^refresh:'";
+    for place in places(&format!("materialized_views:\n{}", views.each_ref().map(view).concat())) {
+        assert_eq!(place.sql(made), "2|2|63");
+        // What an earlier version left: the job and the procedure of the second view, under the name that was cut.
+        let [_, name] = &views;
+        place.sql(&format!(
+            "DO $$ BEGIN EXECUTE format('ALTER PROCEDURE reconcile.%I RENAME TO \"refresh:public.{name}\"', (SELECT \
+             proname FROM pg_proc WHERE proname LIKE 'refresh:%' AND prosrc LIKE '%{name}%')); END $$;
+             UPDATE cron.job SET jobname = 'refresh:public.{name}'::name WHERE jobid = (SELECT max(jobid) FROM cron.job)"
+        ));
+        place.expect_planned("its name was too long");
+        place.apply();
+        place.expect_no_changes();
+        assert_eq!(place.sql(made), "2|2|63");
+        place.sql("SELECT cron.schedule(jobname, '* * * * *', command) FROM cron.job");
+        let done = "SELECT count(DISTINCT view_name) FROM reconcile.refresh_run WHERE outcome = 'done'";
+        place.wait_until("a view is not refreshed", done, "2");
+        place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);
+        assert_eq!(place.sql(made), "0|0|");
+    }
+}
+
+#[test]
 fn a_procedure_refreshes_its_chain_in_order() {
     for place in places(VIEWS) {
         place.sql("DELETE FROM t WHERE id < 50");

@@ -12,6 +12,7 @@ mod files_kills;
 mod interrupted;
 mod kills;
 mod locked;
+mod long_names;
 mod plans;
 mod refusals;
 mod surroundings;

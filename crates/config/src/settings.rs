@@ -142,7 +142,7 @@ fn choose(name: &str, targets: Targets) -> Result<(TargetSpec, Source), Box<Prob
 
 impl Default for Settings {
     fn default() -> Self {
-        let ident = |name| Ident::fitted(name, "");
+        let ident = Ident::fixed;
         Self {
             database_url: None,
             database_url_problem: None,

@@ -128,8 +128,7 @@ impl Address {
     #[must_use]
     pub fn unknown(text: &str) -> Self {
         let (kind, rest) = text.split_once('/').unwrap_or((text, text));
-        // A name that is cut here cannot come from any version of this program.
-        let verbatim = || QualifiedName::new(Ident::fitted(rest, ""), Ident::fitted(rest, ""));
+        let verbatim = || QualifiedName::new(Ident::generated(rest, &rest), Ident::generated(rest, &rest));
         Self {
             kind: KindName(Cow::Owned(kind.to_owned())),
             task: None,

@@ -5,10 +5,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::postgres::keywords;
+use crate::{digest::Digest, postgres::keywords};
 
 /// Bytes that PostgreSQL keeps of a name (`NAMEDATALEN - 1`). It cuts longer ones without an error.
 pub const MAX_NAME_BYTES: usize = 63;
+
+/// The number of hexadecimal digits that end a generated name that would be too long.
+const DIGITS: usize = 8;
 
 /// A name that PostgreSQL stores unchanged: 1 to 63 bytes, without NUL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,15 +81,34 @@ impl Ident {
         }
     }
 
-    /// Joins `stem` and `suffix`, cutting the stem at a character so that both fit 63 bytes.
+    /// A name that is part of this program.
+    ///
+    /// # Panics
+    /// The text is not a name.
     #[must_use]
-    pub fn fitted(stem: &str, suffix: &str) -> Self {
-        let room = MAX_NAME_BYTES.saturating_sub(suffix.len());
-        let mut end = stem.len().min(room);
-        while !stem.is_char_boundary(end) {
-            end -= 1;
+    pub fn fixed(name: &'static str) -> Self {
+        match Self::new(name) {
+            Ok(ident) => ident,
+            Err(error) => panic!("a name of this program is not one: {error}"),
         }
-        Self(format!("{}{suffix}", &stem[..end]).into())
+    }
+
+    /// A name that this program makes: the text, or if that is too long, its beginning and a digest of what the name is
+    /// for. So PostgreSQL stores it unchanged, and names of two things differ even if their texts begin alike.
+    #[must_use]
+    pub fn generated(text: &str, names: &impl Serialize) -> Self {
+        if text.len() <= MAX_NAME_BYTES {
+            return Self(text.into());
+        }
+        let suffix = format!("_{}", Digest::of(names).short(DIGITS));
+        let stem = beginning(text, MAX_NAME_BYTES - suffix.len());
+        Self(format!("{stem}{suffix}").into())
+    }
+
+    /// What PostgreSQL stores of a text that is too long for a name; `None`: it is not too long.
+    #[must_use]
+    pub fn cut(text: &str) -> Option<Self> {
+        (text.len() > MAX_NAME_BYTES).then(|| Self(beginning(text, MAX_NAME_BYTES).into()))
     }
 
     /// The name as stored, without quotes.
@@ -199,6 +221,15 @@ impl From<QualifiedName> for String {
     }
 }
 
+/// As many whole characters of a text as fit.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Splits `a."b.c".d` at the dots outside quotes.
 ///
 /// # Errors
@@ -270,9 +301,17 @@ mod tests {
     }
 
     #[test]
-    fn cuts_generated_names_between_characters() {
-        let name = Ident::fitted(&"é".repeat(40), "_new");
-        assert!(name.as_str().len() <= MAX_NAME_BYTES);
-        assert!(name.as_str().ends_with("é_new"));
+    fn generated_names_fit_and_differ() {
+        let fits = format!("a{}", "é".repeat(31));
+        assert_eq!(Ident::generated(&fits, &1).as_str(), fits);
+        assert_eq!(Ident::cut(&fits), None);
+        let [one, two] = ["one", "two"].map(|end| format!("{}_{end}", "é".repeat(31)));
+        let [first, second] = [&one, &two].map(|text| Ident::generated(text, text));
+        assert_ne!(first, second);
+        assert_eq!(first, Ident::generated(&one, &one));
+        assert_eq!(first.as_str().len(), MAX_NAME_BYTES);
+        assert!(first.as_str().starts_with(&"é".repeat(27)), "{first}");
+        assert_eq!(Ident::cut(&one), Ident::cut(&two));
+        assert_eq!(Ident::cut(&"é".repeat(40)).map(|cut| cut.as_str().len()), Some(62));
     }
 }

@@ -56,6 +56,18 @@ impl Kind {
     }
 }
 
+/// The name of the routine that does a task for a relation.
+pub(crate) fn name_of(task: &str, relation: &QualifiedName, registry: &Ident) -> QualifiedName {
+    let text = format!("{task}:{relation}");
+    QualifiedName::new(registry.clone(), Ident::generated(&text, &text))
+}
+
+/// The name that earlier versions gave the routine, if it was too long. The server cut it, so that several relations
+/// could share it.
+pub(crate) fn former_name(task: &str, relation: &QualifiedName, registry: &Ident) -> Option<QualifiedName> {
+    Ident::cut(&format!("{task}:{relation}")).map(|name| QualifiedName::new(registry.clone(), name))
+}
+
 /// The statement that creates a shared routine. `head` holds its arguments and attributes.
 pub(crate) fn create((name, kind): SharedRoutine, registry: &Ident, head: &Sql, body: &Sql) -> Sql {
     let sql = Sql::new("CREATE OR REPLACE ").raw(kind.word()).ident(registry).raw(".").raw(name).raw_sql(head);

@@ -93,7 +93,7 @@ pub(crate) async fn open(
 /// Says how rows come back from files, to people who want them back.
 pub(crate) fn way_back(root: &Path, folder: &str, table: &Table) -> Refused {
     let (name, path) = (&table.name, Folder::new(root, folder).path);
-    let line = Ident::fitted("archived_", name.name.as_str());
+    let line = Ident::generated(&format!("archived_{}", name.name.as_str()), name);
     Refused::new(
         format!("the rows of {name} were archived to files in {}", path.display()),
         format!(

@@ -13,21 +13,25 @@ use crate::{
 /// The name under which a replacement is built. It depends only on the declaration, so that a later run finds it.
 #[must_use]
 pub fn building_name(index: &Index) -> Ident {
-    Ident::fitted("reconcile_new_", Digest::of(&index.address()).short(16))
+    hidden("reconcile_new_", index)
 }
 
 /// The name that a replaced index has until it is dropped.
 #[must_use]
 pub fn retired_name(index: &Index) -> Ident {
-    Ident::fitted("reconcile_old_", Digest::of(&index.address()).short(16))
+    hidden("reconcile_old_", index)
+}
+
+fn hidden(beginning: &str, index: &Index) -> Ident {
+    let address = index.address();
+    Ident::generated(&format!("{beginning}{}", Digest::of(&address).short(16)), &address)
 }
 
 /// The name of a partitioned index's part on one partition.
 #[must_use]
 pub fn partition_index_name(index: &Ident, partition: &QualifiedName) -> Ident {
     let name = format!("{}_{}", index.as_str(), partition.name.as_str());
-    Ident::new(name.clone())
-        .unwrap_or_else(|_| Ident::fitted(&name, &format!("_{}", Digest::of(&(index, partition)).short(8))))
+    Ident::generated(&name, &(index, partition))
 }
 
 /// The names of all parts that a partitioned index needs and that do not exist yet.

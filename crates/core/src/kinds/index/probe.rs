@@ -110,7 +110,7 @@ async fn ask_batch<S: Ask>(
 }
 
 fn probe_name(position: usize) -> Ident {
-    Ident::fitted("reconcile_probe_", &position.to_string())
+    Ident::generated(&format!("reconcile_probe_{position}"), &position)
 }
 
 /// The statement that creates an empty copy of a relation as it is or will be.
@@ -145,7 +145,7 @@ impl Script {
         for (table, columns) in &tables {
             batch.run(copy(table, *columns));
         }
-        let temporary = |name: &Ident| QualifiedName::new(Ident::from_server("pg_temp"), name.clone());
+        let temporary = |name: &Ident| QualifiedName::new(Ident::fixed("pg_temp"), name.clone());
         let mut statements = Vec::new();
         for position in positions {
             let question = &questions[*position];

@@ -1,6 +1,8 @@
 //! The names that reconcile uses while it replaces a materialized view. They depend only on the view's address, so that
 //! a later run finds what an earlier one left.
 
+use serde::Serialize;
+
 use crate::{
     digest::Digest,
     kinds::index::names as of_index,
@@ -18,8 +20,11 @@ const DIGITS: usize = 16;
 /// The name of a replacement while it is built.
 #[must_use]
 pub fn building_name(view: &QualifiedName) -> QualifiedName {
-    let digest = Digest::of(&address(view));
-    view.sibling(Ident::fitted(BUILDING, digest.short(DIGITS)))
+    view.sibling(building(&address(view)))
+}
+
+fn building(of: &impl Serialize) -> Ident {
+    Ident::generated(&format!("{BUILDING}{}", Digest::of(of).short(DIGITS)), of)
 }
 
 /// Whether a name is that of a replacement, for any view.
@@ -32,7 +37,7 @@ pub fn is_building_name(view: &QualifiedName) -> bool {
 /// The name of a statistics object on a replacement while it is built, in the schema of the original.
 #[must_use]
 pub fn building_statistics(name: &QualifiedName) -> QualifiedName {
-    name.sibling(Ident::fitted(BUILDING, Digest::of(&("statistics", name)).short(16)))
+    name.sibling(building(&("statistics", name)))
 }
 
 /// The names of a replacement's indexes while it is built, each with the index.

@@ -196,7 +196,7 @@ impl Shape {
 }
 
 pub(super) fn temporary(name: &Ident) -> QualifiedName {
-    QualifiedName::new(Ident::from_server("pg_temp"), name.clone())
+    QualifiedName::new(Ident::fixed("pg_temp"), name.clone())
 }
 
 /// The problem for the user, at a byte offset in the query.

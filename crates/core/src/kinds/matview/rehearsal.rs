@@ -200,7 +200,7 @@ impl<'a> Stage<'a> {
     }
 
     fn copies(&self) -> Vec<Copy<'a>> {
-        let temporary = Ident::from_server("pg_temp");
+        let temporary = Ident::fixed("pg_temp");
         let names: Vec<_> = self.members.iter().map(|member| member.name).collect();
         let of_members = self.members.iter().map(|member| Copy {
             original: member.name,
@@ -210,7 +210,7 @@ impl<'a> Stage<'a> {
         });
         let of_views = self.views.iter().filter_map(|view| view.plain_view()).enumerate().map(|(number, view)| Copy {
             original: &view.name,
-            name: Ident::fitted("reconcile_probe_", &number.to_string()),
+            name: Ident::generated(&format!("reconcile_probe_{number}"), &number),
             query: view.query().redirected(&names, &temporary),
             path: &[],
         });

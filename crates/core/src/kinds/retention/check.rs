@@ -310,6 +310,6 @@ impl<'a> Checker<'a> {
 
 /// The index that is missing, as YAML.
 fn proposal(table: &QualifiedName, column: &Ident) -> String {
-    let name = Ident::fitted(&format!("idx_{}_{column}", table.name), "");
+    let name = Ident::generated(&format!("idx_{}_{column}", table.name), &(table, column));
     format!("`{table}: {{ indexes: {{ {name}: [{column}] }} }}` would help")
 }

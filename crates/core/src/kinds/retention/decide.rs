@@ -22,7 +22,7 @@ use super::{
     catalog::Table,
     check,
     preflight::Refused,
-    routine::{preview, preview_name, procedure, procedure_name},
+    routine::{former_names, is_of, preview, preview_name, procedure, procedure_name},
 };
 
 /// Decides about every rule that is declared or in force.
@@ -101,7 +101,7 @@ fn undeclared_rule(rule: &Rule, context: Context<'_>, view: View<'_>) -> Change<
     let (action, reason, steps) = if let Some(reason) = context.scope.released(&address) {
         (Action::Forget, reason.clone(), Vec::new())
     } else {
-        let steps = surplus(rule, context, &[]);
+        let steps = surplus(rule, context, view, &[]);
         (Action::Drop, "it is no longer declared; its rows stay from now on".to_owned(), steps)
     };
     Change {
@@ -125,7 +125,8 @@ fn relies_on(rule: &Rule, context: Context<'_>, view: View<'_>) -> Digest {
     let tables = rule.tables().into_iter().filter_map(|name| view.live.tables.get(name));
     let facts: Vec<_> = tables.map(|table| (table.oid, &table.columns, &table.references)).collect();
     let routines = &context.registry.routines;
-    let bodies = routine_names(rule, context).map(|name| routines.get(&name.name).map(|found| found.body.clone()));
+    let names = routine_names(rule, context, view).into_iter();
+    let bodies: Vec<_> = names.map(|name| routines.get(&name.name).map(|found| found.body.clone())).collect();
     Digest::of(&(view.live.in_force.get(&rule.table), facts, bodies))
 }
 
@@ -182,21 +183,29 @@ fn routine_steps(rule: &Rule, table: &Table, context: Context<'_>, view: View<'_
     let routines = &context.registry.routines;
     let missing = wanted.iter().filter(|routine| !routine.is(routines.get(&routine.name().name)));
     let mut steps: Vec<_> = missing.map(|routine| Step::of_routine(routine, context.limits)).collect();
-    steps.extend(surplus(rule, context, &wanted));
+    steps.extend(surplus(rule, context, view, &wanted));
     Ok(steps)
 }
 
 /// Takes away what stands for a rule in the database and is not wanted.
-fn surplus(rule: &Rule, context: Context<'_>, wanted: &[Routine]) -> Vec<Step> {
-    let names = routine_names(rule, context);
+fn surplus(rule: &Rule, context: Context<'_>, view: View<'_>, wanted: &[Routine]) -> Vec<Step> {
+    let names = routine_names(rule, context, view);
     let unwanted = names.iter().filter(|name| !wanted.iter().any(|routine| routine.name() == *name));
     let found = unwanted.filter_map(|name| Some((name, context.registry.routines.get(&name.name)?)));
     found.map(|(name, found)| Step::brief(routine::drop(name, found.kind), None, context.limits)).collect()
 }
 
-fn routine_names(rule: &Rule, context: Context<'_>) -> [QualifiedName; 2] {
+/// The names of a rule's routines, and the names that earlier versions gave those that still exist.
+fn routine_names(rule: &Rule, context: Context<'_>, view: View<'_>) -> Vec<QualifiedName> {
     let registry = &context.session.registry_schema;
-    [procedure_name(&rule.table, registry), preview_name(&rule.table, registry)]
+    let names = |table: &QualifiedName| [procedure_name(table, registry), preview_name(table, registry)];
+    let declared = view.desired.iter().map(|declared| &declared.object.table);
+    let tables = || declared.clone().chain(view.live.in_force.keys());
+    let made = |name: &QualifiedName| {
+        context.registry.routines.get(&name.name).is_some_and(|found| is_of(found, rule))
+            && !tables().any(|table| names(table).contains(name))
+    };
+    names(&rule.table).into_iter().chain(former_names(&rule.table, registry).filter(made)).collect()
 }
 
 /// A schedule that nothing in the database keeps.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Schedule, Task, View,
     catalog::{Cron, Job},
+    former::Former,
     wanted::{All, Wanted},
 };
 use crate::{
@@ -34,6 +35,7 @@ struct Sides<'a> {
     found: Seen<'a>,
     /// The live routine of the job, if it belongs to the job alone.
     routine: (QualifiedName, Option<&'a Found>),
+    former: Former,
 }
 
 /// What this role can see of a job.
@@ -52,15 +54,17 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> 
     let all = All::of(context, view);
     let mut out = Part { notes: all.notes, problems: all.problems, ..Part::default() };
     let addresses: BTreeSet<_> = all.jobs.iter().map(|wanted| wanted.schedule.address()).collect();
+    let wanted = all.jobs.iter().map(|wanted| &wanted.schedule);
+    let names = wanted.chain(view.live.made.values()).map(Schedule::job).collect();
     let mut removals = Vec::new();
     for (_, schedule) in view.live.made.iter().filter(|(address, _)| !addresses.contains(address)) {
-        removals.extend(Sides::of(schedule, None, context, view).leaves(context, ahead));
+        removals.extend(Sides::of(schedule, None, &names, context, view).leaves(context, ahead));
     }
     removals.retain(|change| context.scope.admits(&change.address));
     out.changes.extend(removals.into_iter().map(|change| (Stage::Unscheduling, change)));
     let admitted = |wanted: &&Wanted| wanted.callable && context.scope.admits(&wanted.schedule.address());
     for wanted in all.jobs.iter().filter(admitted) {
-        let sides = Sides::of(&wanted.schedule, Some(wanted), context, view);
+        let sides = Sides::of(&wanted.schedule, Some(wanted), &names, context, view);
         match sides.comes(context, ahead) {
             Ok(change) => out.changes.extend(change.map(|change| (Stage::Scheduling, change))),
             Err(problem) => out.problems.push(*problem),
@@ -74,7 +78,13 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> 
 }
 
 impl<'a> Sides<'a> {
-    fn of(schedule: &Schedule, wanted: Option<&'a Wanted>, context: Context<'a>, view: View<'a>) -> Self {
+    fn of(
+        schedule: &Schedule,
+        wanted: Option<&'a Wanted>,
+        names: &BTreeSet<String>,
+        context: Context<'a>,
+        view: View<'a>,
+    ) -> Self {
         let managed = view.live.made.get(&schedule.address());
         let name = schedule.job();
         let Cron { readable, own_only, jobs, .. } = &view.live.cron;
@@ -92,8 +102,9 @@ impl<'a> Sides<'a> {
             // A rule has more routines than its job calls, so they belong to the rule.
             Task::Retain | Task::Vacuum => None,
         };
+        let former = managed.map(|_| Former::of(schedule, names, context, view)).unwrap_or_default();
         let (address, cron) = (schedule.address(), &view.live.cron);
-        Self { address, task: schedule.task, cron, wanted, managed, found, routine: (procedure, own) }
+        Self { address, task: schedule.task, cron, wanted, managed, found, routine: (procedure, own), former }
     }
 
     /// The change that creates or corrects the job.
@@ -101,9 +112,10 @@ impl<'a> Sides<'a> {
         let limits = context.limits;
         let Some(Wanted { schedule: wanted, routine, at, .. }) = self.wanted else { return Ok(None) };
         let procedure = routine.as_ref().filter(|routine| !routine.is(self.routine.1));
+        let complete = procedure.is_none() && self.former.is_empty();
         let (whose, known) = (whose(wanted.task), self.managed == Some(wanted));
         let (action, reason, sql) = match (self.found, self.managed) {
-            (Seen::There(job), _) if job.is(wanted) && known && procedure.is_none() => return Ok(None),
+            (Seen::There(job), _) if job.is(wanted) && known && complete => return Ok(None),
             (Seen::There(job), _) if job.is(wanted) && procedure.is_some() => {
                 (Action::Update, "its procedure is not as it should be".to_owned(), None)
             }
@@ -115,8 +127,11 @@ impl<'a> Sides<'a> {
             }
             (Seen::There(_), None) => return Err(Box::new(foreign(wanted, at.as_ref()))),
             (Seen::There(job), Some(_)) => (Action::Update, differs(job, wanted, known), Some(alter(wanted))),
-            (Seen::Hidden, Some(_)) if known && procedure.is_none() => return Ok(None),
+            (Seen::Hidden, Some(_)) if known && complete => return Ok(None),
             (Seen::Hidden, Some(_)) => (Action::Update, format!("{whose} changed"), Some(alter(wanted))),
+            (Seen::Missing, Some(_)) if !self.former.jobs.is_empty() => {
+                (Action::Update, "its name was too long, and becomes one that fits".to_owned(), Some(create(wanted)))
+            }
             (Seen::Missing, Some(_)) => {
                 (Action::Create, "somebody has unscheduled it".to_owned(), Some(create(wanted)))
             }
@@ -124,9 +139,11 @@ impl<'a> Sides<'a> {
                 (Action::Create, format!("{whose} a schedule"), Some(create(wanted)))
             }
         };
-        let undo = (action == Action::Create).then(|| unschedule(wanted));
+        let undo = (action == Action::Create).then(|| unschedule(&wanted.job()));
         let job = sql.map(|sql| Step { undo: undo.clone(), ..Step::brief(sql, None, limits) });
-        let steps = procedure.map(|procedure| Step::of_routine(procedure, limits)).into_iter().chain(job).collect();
+        let procedure = procedure.map(|procedure| Step::of_routine(procedure, limits));
+        let before = self.former.unschedule(context);
+        let steps = before.chain(procedure).chain(job).chain(self.former.drop_procedure(context)).collect();
         let digest = Digest::of(wanted);
         let record = Record::manage(self.address.clone(), &digest, digest.clone(), wanted);
         Ok(Some(self.change(action, &reason, Some(wanted.clone()), steps, record, ahead)))
@@ -138,7 +155,9 @@ impl<'a> Sides<'a> {
         let managed = self.managed?;
         let record = Record::Forget { address: self.address.clone() };
         let procedure = self.routine.1.map(|found| routine::drop(&self.routine.0, found.kind));
-        let procedure = procedure.map(|sql| Step::brief(sql, None, limits));
+        let procedure = procedure.map(|sql| Step::brief(sql, None, limits)).into_iter();
+        let former: Vec<_> = self.former.unschedule(context).chain(self.former.drop_procedure(context)).collect();
+        let others: Vec<_> = procedure.chain(former).collect();
         let (action, reason, job) = match (context.scope.released(&self.address), self.found) {
             (Some(reason), _) => return Some(self.change(Action::Forget, reason, None, Vec::new(), record, ahead)),
             (None, Seen::Missing) => (Action::Forget, "somebody has unscheduled it", None),
@@ -146,13 +165,14 @@ impl<'a> Sides<'a> {
                 (Action::Forget, "pg_cron is gone, and it as well", None)
             }
             (None, Seen::There(_) | Seen::Hidden) => {
-                let step = Step { undo: Some(create(managed)), ..Step::brief(unschedule(managed), None, limits) };
+                let sql = unschedule(&managed.job());
+                let step = Step { undo: Some(create(managed)), ..Step::brief(sql, None, limits) };
                 (Action::Drop, unwanted(managed.task), Some(step))
             }
         };
         // If only the procedure is left, the change is still a drop.
-        let action = if procedure.is_some() { Action::Drop } else { action };
-        Some(self.change(action, reason, None, job.into_iter().chain(procedure).collect(), record, ahead))
+        let action = if others.is_empty() { action } else { Action::Drop };
+        Some(self.change(action, reason, None, job.into_iter().chain(others).collect(), record, ahead))
     }
 
     fn change(
@@ -184,7 +204,7 @@ impl<'a> Sides<'a> {
             before: before.filter(|_| action != Action::Create),
             after,
             prior: Prior { managed: self.managed.is_some(), valid: true, hangs: Vec::new() },
-            relies_on: Digest::of(&(self.managed, strayed, &self.cron.version, self.routine.1)),
+            relies_on: self.relies_on(strayed),
             lane: lane.unwrap_or(table).clone(),
             hazards: HazardSet::new(),
             impact: Impact::unknown(table),
@@ -192,6 +212,13 @@ impl<'a> Sides<'a> {
             records: vec![record],
             address: self.address.clone(),
         }
+    }
+}
+
+impl Sides<'_> {
+    fn relies_on(&self, strayed: Option<&Job>) -> Digest {
+        let facts = (self.managed, strayed, &self.cron.version, self.routine.1);
+        if self.former.is_empty() { Digest::of(&facts) } else { Digest::of(&(facts, &self.former)) }
     }
 }
 
@@ -235,13 +262,13 @@ fn create(wanted: &Schedule) -> Sql {
 
 fn alter(wanted: &Schedule) -> Sql {
     let sql = Sql::new("SELECT cron.alter_job(job_id := jobid, schedule := ").literal(&wanted.schedule);
-    of_job(sql.raw(", command := ").literal(&wanted.command).raw(", active := true)"), wanted)
+    of_job(sql.raw(", command := ").literal(&wanted.command).raw(", active := true)"), &wanted.job())
 }
 
-fn unschedule(wanted: &Schedule) -> Sql {
-    of_job(Sql::new("SELECT cron.unschedule(jobid)"), wanted)
+pub(super) fn unschedule(job: &str) -> Sql {
+    of_job(Sql::new("SELECT cron.unschedule(jobid)"), job)
 }
 
-fn of_job(sql: Sql, wanted: &Schedule) -> Sql {
-    sql.raw(" FROM cron.job WHERE database = current_database() AND jobname = ").literal(&wanted.job())
+fn of_job(sql: Sql, job: &str) -> Sql {
+    sql.raw(" FROM cron.job WHERE database = current_database() AND jobname = ").literal(job)
 }

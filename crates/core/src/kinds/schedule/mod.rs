@@ -5,6 +5,7 @@
 pub mod catalog;
 mod chains;
 pub mod decide;
+mod former;
 mod wanted;
 
 use crate::{
@@ -113,10 +114,20 @@ impl Schedule {
         Address::of_task(Schedules::NAME, self.task.name(), &self.table)
     }
 
-    /// Its name in `cron.job`: the address without the kind.
+    /// Its name in `cron.job`: the address without the kind, within the limit of names, which that column has before
+    /// version 1.5 of `pg_cron`.
     #[must_use]
     pub fn job(&self) -> String {
-        self.address().rest()
+        let name = self.address().rest();
+        Ident::generated(&name, &name).into()
+    }
+
+    /// The names that earlier versions gave it in `cron.job`, if its name was too long: the whole one, and what version
+    /// 1.4 of `pg_cron` stored of it.
+    #[must_use]
+    pub fn former_jobs(&self) -> Vec<String> {
+        let name = self.address().rest();
+        Ident::cut(&name).map(|cut| vec![cut.into(), name]).unwrap_or_default()
     }
 
     /// The jobs of a rule; empty if it has no schedule.

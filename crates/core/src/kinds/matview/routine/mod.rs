@@ -7,10 +7,13 @@ use crate::{
     postgres::{
         lock::RUN_LOCK,
         name::{Ident, QualifiedName},
-        routine::{Kind, RETRIES, Routine, SharedRoutine, call, create, path, patience, texts},
+        routine::{self, Found, Kind, RETRIES, Routine, SharedRoutine, call, create, name_of, path, patience, texts},
         sql::Sql,
     },
 };
+
+/// The beginning of the names of procedures.
+const REFRESH: &str = "refresh";
 
 /// The shared routines, by name and type, in the order of dropping.
 pub const SHARED: [SharedRoutine; 3] =
@@ -19,7 +22,19 @@ pub const SHARED: [SharedRoutine; 3] =
 /// The name of the procedure that refreshes the chain of views that begins with this view.
 #[must_use]
 pub fn procedure_name(first: &QualifiedName, registry: &Ident) -> QualifiedName {
-    QualifiedName::new(registry.clone(), Ident::fitted(&format!("refresh:{first}"), ""))
+    name_of(REFRESH, first, registry)
+}
+
+/// The name that earlier versions gave that procedure, if it was too long.
+#[must_use]
+pub fn former_name(first: &QualifiedName, registry: &Ident) -> Option<QualifiedName> {
+    routine::former_name(REFRESH, first, registry)
+}
+
+/// Whether a procedure was made for the chain that begins with this view.
+#[must_use]
+pub fn is_of(found: &Found, first: &QualifiedName) -> bool {
+    found.body.contains(Sql::new("views => ARRAY[").literal(&first.to_string()).as_str())
 }
 
 /// The procedure that refreshes a chain, which must be in the order of dependencies.

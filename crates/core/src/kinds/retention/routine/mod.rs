@@ -15,13 +15,19 @@ use crate::{
     postgres::{
         lock::RUN_LOCK,
         name::{Ident, QualifiedName},
-        routine::{Kind, RETRIES, Routine, SharedRoutine, call, create, path, patience, texts},
+        routine::{
+            Found, Kind, RETRIES, Routine, SharedRoutine, call, create, former_name, name_of, path, patience, texts,
+        },
         sql::Sql,
     },
 };
 
 /// What a count gives, as people know it from the manual way.
 const COUNTS: &str = "RETURNS TABLE (table_name text, action text, rows_affected int8, execution_time_ms numeric)";
+
+/// The beginnings of the names of a rule's routines.
+const PREVIEW: &str = "preview";
+const RETAIN: &str = "retain";
 
 /// What rules share, by name and kind, in the order in which they can be dropped.
 pub const SHARED: [SharedRoutine; 6] = [
@@ -36,13 +42,24 @@ pub const SHARED: [SharedRoutine; 6] = [
 /// The name of the routine that counts what a rule would do.
 #[must_use]
 pub fn preview_name(table: &QualifiedName, registry: &Ident) -> QualifiedName {
-    QualifiedName::new(registry.clone(), Ident::fitted(&format!("preview:{table}"), ""))
+    name_of(PREVIEW, table, registry)
 }
 
 /// The name of the routine that runs a rule.
 #[must_use]
 pub fn procedure_name(table: &QualifiedName, registry: &Ident) -> QualifiedName {
-    QualifiedName::new(registry.clone(), Ident::fitted(&format!("retain:{table}"), ""))
+    name_of(RETAIN, table, registry)
+}
+
+/// The names that earlier versions gave a rule's routines, if these were too long.
+pub fn former_names(table: &QualifiedName, registry: &Ident) -> impl Iterator<Item = QualifiedName> {
+    [RETAIN, PREVIEW].into_iter().filter_map(|task| former_name(task, table, registry))
+}
+
+/// Whether a routine was made for this rule.
+#[must_use]
+pub fn is_of(found: &Found, rule: &Rule) -> bool {
+    found.body.contains(Sql::default().literal(&rule.address().to_string()).as_str())
 }
 
 /// The function that counts what a rule would do now.
