@@ -99,9 +99,45 @@ fn an_import_is_selected_by_schema_and_table() {
     let two = project.read("two/schema/public.yaml");
     assert!(two.contains("with everything") && !two.contains("stock") && !two.contains("bare"), "{two}");
     assert!(!two.contains("prune") && !two.contains("keys_pkey"), "{two}");
-    project.run(&database, &["import", "--all", "--table", "bare", "--out", "three"]).expect(0);
+    project.run(&database, &["import", "--all", "--prune", "--table", "bare", "--out", "three"]).expect(0);
     assert!(project.read("three/schema/public.yaml").contains("bare"));
     project.run(&database, &["import", "--table", "nowhere", "--out", "four"]).expect_said(1, "public.nowhere");
+}
+
+/// Tools for partitions make and drop them every day.
+#[test]
+fn an_import_declares_nothing_of_tables_that_may_go() {
+    const DAYS: &str = "CREATE TABLE p (a integer) PARTITION BY LIST (a); CREATE INDEX i ON p (a); \
+        CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1); CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2);";
+    let (database, project) = (Database::new(newest()), Project::new());
+    database.sql(DAYS);
+    let said = project.run(&database, &["import", "--all", "--out", "."]).expect(0).stdout;
+    assert!(said.contains("2 tables without an index of their own were left out"), "{said}");
+    let text = project.read("schema/public.yaml");
+    assert!(!text.contains("p1") && !text.contains("{}"), "{text}");
+    project.apply(&database);
+    database.sql("DROP TABLE p1");
+    project.expect_no_changes(&database);
+
+    // Under `prune` there is something to declare, but of a table that is gone there is nothing to drop.
+    let project = Project::new();
+    project.run(&database, &["import", "--all", "--prune", "--out", "."]).expect(0);
+    assert!(project.read("schema/public.yaml").contains("p2"));
+    project.run(&database, &["plan", "--out", "saved"]).expect(0);
+    database.sql("DROP TABLE p2");
+    project.run(&database, &["apply", "saved", "--auto-approve"]).expect(0);
+    let plan = project.run(&database, &["plan", "--detailed-exitcode"]).expect(0).stdout;
+    let note = "there is no table or materialized view `public.p2`, and no index of it is declared";
+    assert!(plan.contains(&format!("note: {note}")), "{plan}");
+    let plan = project.run(&database, &["plan", "--format", "markdown"]).expect(0).stdout;
+    assert!(plan.contains("\n- there is no table or materialized view"), "{plan}");
+    let plan = project.run(&database, &["plan", "--json"]).expect(0).json();
+    assert!(plan["notes"][0]["text"].as_str().unwrap().starts_with(note), "{plan}");
+    // However many days there are: the plan stays short.
+    let days: Vec<_> = (0..40).map(|day| format!("  old_{day}: {{ prune: true }}\n")).collect();
+    project.write("schema/old.yaml", format!("tables:\n{}", days.concat()));
+    let plan = project.run(&database, &["plan"]).expect(0).stdout;
+    assert!(plan.contains("and 36 more, and no index of them is declared") && plan.lines().count() < 6, "{plan}");
 }
 
 #[test]

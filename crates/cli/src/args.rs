@@ -95,7 +95,7 @@ pub(crate) struct ImportArgs {
     /// Only this table or materialized view; may be repeated
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Vec<String>,
-    /// Also tables without an index of their own
+    /// With `--prune`, also tables without an index of their own; otherwise there is nothing to declare of these
     #[arg(long)]
     pub(crate) all: bool,
     /// Set `prune: true`, so that the files are the whole truth

@@ -9,6 +9,7 @@ use crate::{
     kinds::{self, Desired, KindId, Live, Settings},
     postgres::{
         batch::{Ask, Batch},
+        name::QualifiedName,
         sql::Sql,
     },
     problem::Problem,
@@ -17,10 +18,16 @@ use crate::{
     server,
 };
 
-/// The relations to suggest for a mistyped name.
-const RELATIONS: &str = "SELECT n.nspname || '.' || c.relname FROM pg_class c \
-    JOIN pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') LIMIT 10000";
+/// The relations to suggest for missing ones, those of the same names first.
+fn suggestions(missing: &[&QualifiedName]) -> Sql {
+    let sql = Sql::new(
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_catalog|information_schema|pg_toast.*|pg_temp.*)$' \
+         ORDER BY c.relname IN (",
+    );
+    let sql = sql.list(missing, ", ", |sql, name| sql.literal(name.name.as_str()));
+    sql.raw(") DESC, n.nspname, c.relname LIMIT 10000")
+}
 
 /// What to read, for which plan.
 #[derive(Clone, Copy, Debug)]
@@ -109,11 +116,14 @@ impl Reading<'_> {
             live.complete(details, &mut server.send(&batch).await?)?;
         }
         let mut batch = Batch::default();
-        let relations = live.misses_a_relation(self.desired).then(|| batch.ask(Sql::new(RELATIONS)));
+        let missing = live.missing_relations(self.desired);
+        let relations = (!missing.is_empty()).then(|| batch.ask(suggestions(&missing)));
         batch.run("COMMIT");
         let mut answers = server.send(&batch).await?;
         if let Some(relations) = relations {
-            live.vocabulary.relations = answers.take(relations)?.column(0)?;
+            let known = answers.take(relations)?;
+            let names = known.iter().map(|row| row.name(0).map(|name| name.to_string()));
+            live.vocabulary.relations = names.collect::<Result<_, _>>()?;
         }
         Ok(())
     }

@@ -22,6 +22,12 @@ impl Filter {
         Self { only: Some(addresses.into_iter().collect()), exclude: Vec::new() }
     }
 
+    /// Whether the flags admit everything.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.only.is_none() && self.exclude.is_empty()
+    }
+
     /// Whether the flags name this address.
     #[must_use]
     pub fn names(&self, address: &Address) -> bool {

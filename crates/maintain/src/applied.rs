@@ -9,8 +9,7 @@ use reconcile_core::{
         matview::{Matview, Matviews},
         retention::{Rule, Rules},
     },
-    postgres::name::QualifiedName,
-    problem::closest,
+    postgres::{name::QualifiedName, relation::closest_relation},
 };
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
@@ -176,7 +175,7 @@ fn chosen<T: Clone + PartialEq>(
             Some(one) => chosen.push(one.clone()),
             None => {
                 let names: Vec<_> = all.iter().map(|one| name(one).to_string()).collect();
-                let hint = match closest(&wanted.to_string(), names.iter().map(String::as_str)) {
+                let hint = match closest_relation(&wanted, &names) {
                     Some(name) => format!("did you mean `{name}`?"),
                     None if names.is_empty() => "none is; plan and apply first".to_owned(),
                     None => format!("{} {}", sought.words().all, names.join(", ")),

@@ -29,7 +29,8 @@ pub fn plan(plan: &Plan) -> String {
         text.push_str(&details(change));
     }
     for note in &plan.notes {
-        text.push_str(&format!("\n- `{}`: {}", inline(&note.address.to_string()), cell(&note.text)));
+        let address = note.address.as_ref().map(|address| format!("`{}`: ", inline(&address.to_string())));
+        text.push_str(&format!("\n- {}{}", address.unwrap_or_default(), cell(&note.text)));
     }
     text.push_str(&format!("\n**{}**\n", summary_line(plan)));
     text

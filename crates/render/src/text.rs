@@ -26,7 +26,7 @@ pub fn plan(plan: &Plan, colors: bool) -> String {
         text.push_str(&block(change, &paint));
     }
     for note in &plan.notes {
-        let line = format!("  note: {}: {}", note.address, note.text);
+        let line = format!("  note: {note}");
         text.push_str(&format!("{}\n", paint.with(DIM, &printable(&line))));
     }
     if plan.left_alone > 0 && plan.has_changes() {

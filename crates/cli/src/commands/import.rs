@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
     let project = project::load_if_any(global)?;
     let options = project.settings.session();
     let mut session = Session::connect(&project::target(global, &project)?).await?;
-    let files = files(read(&mut session, args, &options).await?, args);
+    let (files, left_out) = files(read(&mut session, args, &options).await?, args);
     session.close().await;
     let out = global.directory.join(&args.out);
     // A project folder gets its files under schema/; the folder schema/ itself, directly.
@@ -61,6 +61,12 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
     for (path, contents) in paths.iter().zip(files.values()) {
         write_new(path, &schema_yaml(&contents.tables, &contents.views))?;
         terminal.print(&format!("wrote {}: {}\n", path.display(), contents.words()));
+    }
+    if args.all && left_out > 0 {
+        let (tables, were) = if left_out == 1 { ("table", "was") } else { ("tables", "were") };
+        terminal.print(&format!(
+            "{left_out} {tables} without an index of their own {were} left out: only `--prune` declares something of these\n"
+        ));
     }
     if paths.is_empty() {
         terminal.print("Nothing to import: no index outside constraints, and no materialized view.\n");
@@ -103,7 +109,9 @@ async fn read(session: &mut Session, args: &ImportArgs, options: &SessionSetting
     Ok(Read { relations: live, views })
 }
 
-fn files(read: Read, args: &ImportArgs) -> BTreeMap<Ident, Contents> {
+/// The files by schema, and the number of tables that nothing is declared of.
+fn files(read: Read, args: &ImportArgs) -> (BTreeMap<Ident, Contents>, usize) {
+    let mut left_out = 0;
     let mut files: BTreeMap<Ident, Contents> = BTreeMap::new();
     for found in &read.views {
         let indexes = read.relations.get(&found.name).map(own_indexes).unwrap_or_default();
@@ -112,7 +120,9 @@ fn files(read: Read, args: &ImportArgs) -> BTreeMap<Ident, Contents> {
     }
     for relation in read.relations.into_values().filter(|other| other.kind != RelationKind::MaterializedView) {
         let indexes: Vec<_> = own_indexes(&relation).into_iter().map(Declared::nowhere).collect();
-        if indexes.is_empty() && !args.all {
+        // Such a table may go at any time, so that an entry that declares nothing would only be in the way.
+        if indexes.is_empty() && !(args.all && args.prune) {
+            left_out += 1;
             continue;
         }
         let tables = &mut files.entry(relation.name.schema.clone()).or_default().tables;
@@ -126,7 +136,7 @@ fn files(read: Read, args: &ImportArgs) -> BTreeMap<Ident, Contents> {
     for contents in files.values_mut() {
         contents.tables.sort_by(|a, b| a.name.cmp(&b.name));
     }
-    files
+    (files, left_out)
 }
 
 /// Those that can be declared: neither a constraint's nor a parent's, nor a remnant of a build.

@@ -5,13 +5,15 @@ mod impact;
 mod parameters;
 mod step;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use impact::{Estimate, Impact, RelationSize};
 pub use parameters::ParameterChange;
 pub use step::{Effect, Execution, SessionSettings, Step, TimeLimits, Timeouts, Unfinished};
 
-use crate::{address::Address, digest::Digest, hazard::HazardSet, postgres::name::QualifiedName};
+use crate::{address::Address, digest::Digest, hazard::HazardSet, postgres::name::QualifiedName, scope::Scope};
 
 /// The change of one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,8 +175,9 @@ pub enum Record {
 /// Information for the reader of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// The object it is about.
-    pub address: Address,
+    /// The object it is about; `None`: it is about a declaration that has no object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
     /// The text.
     pub text: String,
     /// It depends on the role that planned; another role may apply.
@@ -186,7 +189,37 @@ impl Note {
     /// A note about an object.
     #[must_use]
     pub fn new(address: Address, text: impl Into<String>) -> Self {
-        Self { address, text: text.into(), of_role: false }
+        Self { address: Some(address), text: text.into(), of_role: false }
+    }
+
+    /// A note about a declaration that has no object.
+    #[must_use]
+    pub fn general(text: impl Into<String>) -> Self {
+        Self { address: None, text: text.into(), of_role: false }
+    }
+
+    /// Whether a plan relies on it: whatever an object's note says must still be true when the plan is applied.
+    #[must_use]
+    pub fn is_relied_on(&self) -> bool {
+        !self.of_role && self.address.is_some()
+    }
+
+    /// Whether the limits of a plan admit it.
+    #[must_use]
+    pub fn is_admitted(&self, scope: &Scope) -> bool {
+        match &self.address {
+            Some(address) => scope.admits(address),
+            None => scope.filter.is_unlimited(),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Some(address) => write!(f, "{address}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
     }
 }
 

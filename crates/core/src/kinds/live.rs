@@ -138,12 +138,12 @@ impl Live {
         self.schedule.cron.complete(details.jobs, answers)
     }
 
-    /// Whether a declared relation does not exist, so that names to suggest are needed.
-    pub(crate) fn misses_a_relation(&self, desired: &Desired) -> bool {
+    /// The declared relations that do not exist, for which names to suggest are needed.
+    pub(crate) fn missing_relations<'a>(&'a self, desired: &'a Desired) -> Vec<&'a QualifiedName> {
         let sides = Sides { desired, live: self };
         let views = sides.views();
-        index::details::misses_one(sides.indexes(), |name| views.declared(name).is_some())
-            || retention::read::misses_one(sides.rules())
+        let carriers = index::details::missing(sides.indexes(), |name| views.declared(name).is_some());
+        carriers.chain(retention::read::missing(sides.rules())).collect()
     }
 
     /// Asks the server what declared SQL means, in the order of dependencies. Returns what the server rejects.

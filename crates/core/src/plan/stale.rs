@@ -21,13 +21,13 @@ impl Plan {
             reasons.push("the registry's records of unchanged objects have changed".to_owned());
         }
         let of_database =
-            |plan: &'_ Self| -> Vec<_> { plan.notes.iter().filter(|note| !note.of_role).cloned().collect() };
+            |plan: &'_ Self| -> Vec<_> { plan.notes.iter().filter(|note| note.is_relied_on()).cloned().collect() };
         let (ours, theirs) = (of_database(self), of_database(fresh));
         for note in theirs.iter().filter(|note| !ours.contains(note)) {
-            reasons.push(format!("{}: {}", note.address, note.text));
+            reasons.push(note.to_string());
         }
         for note in ours.iter().filter(|note| !theirs.contains(note)) {
-            reasons.push(format!("{}: this is no longer true: {}", note.address, note.text));
+            reasons.push(format!("this is no longer true: {note}"));
         }
         if reasons.is_empty() && (self.fingerprint != fresh.fingerprint || self.summary != fresh.summary) {
             reasons.push("the file is not what was planned: it may have been edited".to_owned());

@@ -109,6 +109,6 @@ fn unknown(live: &Live, scope: &Scope) -> impl Iterator<Item = Note> {
 /// The digest of the live facts that the changes rely on, and of nothing else.
 fn fingerprint(changes: &[Change<Object>], notes: &[Note], database: &DatabaseId) -> Digest {
     let facts: Vec<_> = changes.iter().map(|change| (&change.address, &change.relies_on)).collect();
-    let notes: Vec<_> = notes.iter().filter(|note| !note.of_role).collect();
+    let notes: Vec<_> = notes.iter().filter(|note| note.is_relied_on()).collect();
     Digest::of(&(&database.system_identifier, &database.name, facts, notes))
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::name::{Ident, QualifiedName};
+use crate::problem::{Problem, closest};
 
 /// A relation that can have indexes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,4 +154,27 @@ pub fn top<'a, T: OfRelation>(relation: &'a Relation, all: &'a BTreeMap<Qualifie
 pub fn below<'a, T: OfRelation>(relation: &'a Relation, all: &'a BTreeMap<QualifiedName, T>) -> Vec<&'a T> {
     let direct = relation.partitions.iter().filter_map(|name| all.get(name));
     direct.flat_map(|part| std::iter::once(part).chain(below(part.relation(), all))).collect()
+}
+
+/// Adds the hint `did you mean` to a problem if one of the known relations is likely to be meant.
+pub(crate) fn suggest(problem: Problem, written: &QualifiedName, known: &[String]) -> Problem {
+    match closest_relation(written, known) {
+        Some(name) => problem.hint(format!("did you mean `{name}`?")),
+        None => problem,
+    }
+}
+
+/// The known relation that is likely to be meant: one of the same name in another schema, or else the closest one.
+#[must_use]
+pub fn closest_relation<'a>(written: &QualifiedName, known: &'a [String]) -> Option<&'a str> {
+    in_another_schema(written, known).or_else(|| closest(&written.to_string(), known.iter().map(String::as_str)))
+}
+
+/// The known relation that has the same name in another schema; of several, the closest one or the first.
+pub(crate) fn in_another_schema<'a>(written: &QualifiedName, known: &'a [String]) -> Option<&'a str> {
+    let alike = |name: &&str| {
+        QualifiedName::parse(name).is_ok_and(|name| name.name == written.name && name.schema != written.schema)
+    };
+    let alike: Vec<_> = known.iter().map(String::as_str).filter(alike).collect();
+    closest(&written.to_string(), alike.iter().copied()).or_else(|| alike.first().copied())
 }

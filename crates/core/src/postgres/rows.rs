@@ -3,6 +3,8 @@
 
 use serde::de::DeserializeOwned;
 
+use super::name::{Ident, QualifiedName};
+
 /// The rows of one statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
@@ -133,6 +135,14 @@ impl<'a> Row<'a> {
     pub fn get<T: Cell<'a>>(&self, column: usize) -> Result<T, DecodeError> {
         let text = self.text(column);
         T::read(text).ok_or_else(|| wrong(column, T::EXPECTED, text))
+    }
+
+    /// The name in two cells, the first of which holds the schema.
+    ///
+    /// # Errors
+    /// A cell is NULL.
+    pub fn name(&self, column: usize) -> Result<QualifiedName, DecodeError> {
+        Ok(QualifiedName::new(Ident::from_server(self.get(column)?), Ident::from_server(self.get(column + 1)?)))
     }
 
     /// The value of a cell that holds JSON.

@@ -1,12 +1,13 @@
 //! Whether a declared index is possible on its relation, as far as names tell. The server checks its expressions.
 
-use super::{Carrier, ColumnPlace, DesiredRelation, Index, Live, Term, names::part_names};
+use super::{Carrier, ColumnPlace, DesiredRelation, Index, Live, Term, View, names::part_names};
 use crate::{
+    change::Note,
     declared::Declared,
-    kind::Context,
+    kind::{Context, Projection},
     postgres::{
         name::{Ident, QualifiedName},
-        relation::{RelationKind, names},
+        relation::{RelationKind, in_another_schema, names, suggest},
     },
     problem::Problem,
     server::Vocabulary,
@@ -15,6 +16,9 @@ use crate::{
 
 /// `server_version_num` of the first server with NULLS NOT DISTINCT.
 const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
+
+/// The number of relations that do not exist, and of which nothing is declared, that notes name.
+const NAMED_WHEN_GONE: usize = 5;
 
 /// The relation on the server that the declaration names.
 ///
@@ -27,8 +31,8 @@ pub fn relation<'a>(
 ) -> Result<&'a Carrier, Problem> {
     let Some(relation) = live.relations.get(&desired.name) else {
         let message = format!("there is no table or materialized view `{}`", desired.name);
-        let known = vocabulary.relations.iter().map(String::as_str);
-        return Err(Problem::new(&desired.at, message).on_key().did_you_mean(&desired.name.to_string(), known));
+        let problem = Problem::new(&desired.at, message).on_key();
+        return Err(suggest(problem, &desired.name, &vocabulary.relations));
     };
     if relation.kind == RelationKind::Foreign {
         let message = format!(
@@ -38,6 +42,36 @@ pub fn relation<'a>(
         return Err(Problem::new(&desired.at, message).on_key());
     }
     Ok(relation)
+}
+
+/// Whether a relation does not exist of which no index is declared. Tables come and go, and nothing is amiss then.
+pub(super) fn is_gone(desired: &DesiredRelation, live: &Live) -> bool {
+    desired.indexes.is_empty() && !live.relations.contains_key(&desired.name)
+}
+
+/// Notes on such relations: one for each, or for all of them if they are many.
+pub(super) fn notes_on_gone(context: Context<'_>, view: View<'_>, ahead: &Projection) -> Vec<Note> {
+    let gone = view.desired.iter().filter(|relation| is_gone(relation, view.live));
+    let gone: Vec<_> = gone.map(|relation| &relation.name).filter(|name| !ahead.takes_indexes_along(name)).collect();
+    if gone.len() > NAMED_WHEN_GONE {
+        let (named, more) = gone.split_at(NAMED_WHEN_GONE);
+        let named: Vec<_> = named.iter().map(|name| format!("`{name}`")).collect();
+        let text = format!(
+            "there are no tables or materialized views {} and {} more, and no index of them is declared: their entries \
+             can go",
+            named.join(", "),
+            more.len()
+        );
+        return vec![Note::general(text)];
+    }
+    let note = |name: &&QualifiedName| {
+        let text = format!("there is no table or materialized view `{name}`, and no index of it is declared");
+        Note::general(match in_another_schema(name, &context.vocabulary.relations) {
+            Some(other) => format!("{text}: did you mean `{other}`?"),
+            None => format!("{text}: its entry can go"),
+        })
+    };
+    gone.iter().map(note).collect()
 }
 
 /// All mistakes in the names of a declared index.

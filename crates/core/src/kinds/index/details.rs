@@ -15,7 +15,7 @@ use crate::postgres::{
     batch::{Answers, Asked, Batch},
     name::{Ident, QualifiedName},
     relation::Column,
-    rows::{DecodeError, Row, Rows},
+    rows::{DecodeError, Rows},
     sql::Sql,
 };
 
@@ -64,7 +64,7 @@ pub fn ask(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool, batch: &
 pub fn complete(details: Details, answers: &mut Answers, live: &mut Live) -> Result<(), DecodeError> {
     if let Some(taken) = details.taken {
         for row in answers.take(taken)?.iter() {
-            live.taken.insert(name(&row)?, Taken { what: row.get(2)? });
+            live.taken.insert(row.name(0)?, Taken { what: row.get(2)? });
         }
     }
     if let Some(columns) = details.columns {
@@ -76,14 +76,9 @@ pub fn complete(details: Details, answers: &mut Answers, live: &mut Live) -> Res
     Ok(())
 }
 
-/// Whether a declared relation does not exist and the plan does not create it.
-pub fn misses_one(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool) -> bool {
-    names(view.desired).any(|name| !view.live.relations.contains_key(name) && !comes_with(name))
-}
-
-/// The relation in the first two cells of a row.
-fn name(row: &Row<'_>) -> Result<QualifiedName, DecodeError> {
-    Ok(QualifiedName::new(Ident::from_server(row.get(0)?), Ident::from_server(row.get(1)?)))
+/// The declared relations that do not exist and that the plan does not create.
+pub fn missing(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool) -> impl Iterator<Item = &QualifiedName> {
+    names(view.desired).filter(move |name| !view.live.relations.contains_key(*name) && !comes_with(name))
 }
 
 fn taken_sql(wanted: &[QualifiedName]) -> Sql {
@@ -129,7 +124,7 @@ fn sizes_sql(oids: impl Iterator<Item = u32>) -> Sql {
 fn read_sizes(rows: &Rows, live: &mut Live) -> Result<(), DecodeError> {
     for row in rows.iter() {
         let bytes = row.get::<Option<i64>>(2)?.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
-        if let Some(carrier) = live.relations.get_mut(&name(&row)?) {
+        if let Some(carrier) = live.relations.get_mut(&row.name(0)?) {
             carrier.relation.bytes = bytes;
         }
     }
@@ -153,7 +148,7 @@ fn read_columns(rows: &Rows, live: &mut Live) -> Result<(), DecodeError> {
             },
             &enums,
         );
-        if let Some(carrier) = live.relations.get_mut(&name(&row)?) {
+        if let Some(carrier) = live.relations.get_mut(&row.name(0)?) {
             let (name, not_null) = (Ident::from_server(&info.name), info.not_null.is_some());
             carrier.relation.columns.push(Column { name, type_name, collation: None, not_null });
         }

@@ -22,7 +22,7 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> 
         return Part { problems: decisions.problems, ..Part::default() };
     }
     decisions.changes.retain(|change| scope.admits(&change.address));
-    decisions.notes.retain(|note| scope.admits(&note.address));
+    decisions.notes.retain(|note| note.is_admitted(scope));
     decide::release(&mut decisions, context, view);
     decide::spare(&mut decisions, context);
     decisions.changes.sort_by(|a, b| rank(&a.what).cmp(&rank(&b.what)).then_with(|| in_rank(a, b)));
@@ -50,11 +50,16 @@ fn decided<'a>(context: Context<'a>, view: View<'a>, ahead: &Projection) -> Deci
         all.problems.extend(decisions.problems);
     };
     for relation in view.desired.iter().filter(|relation| !ahead.takes_indexes_along(&relation.name)) {
+        if check::is_gone(relation, view.live) {
+            add(gone(&relation.name, context.registry));
+            continue;
+        }
         match check::relation(relation, view.live, context.vocabulary) {
             Ok(found) => add(decide::decide(Some(relation), found, context, view)),
             Err(problem) => add(Decisions { problems: vec![problem], ..Decisions::default() }),
         }
     }
+    add(Decisions { notes: check::notes_on_gone(context, view, ahead), ..Decisions::default() });
     let elsewhere = managed_elsewhere(context.registry, view);
     for table in elsewhere.into_iter().filter(|table| !ahead.takes_indexes_along(table)) {
         match view.live.relations.get(table) {

@@ -163,7 +163,7 @@ fn relation(row: &Row<'_>) -> Result<(Relation, Columns), DecodeError> {
     let key: Vec<i16> = row.text(11).map(vector).unwrap_or_default();
     let detaching: Vec<(Ident, Ident)> = row.json_or_default(12)?;
     let relation = Relation {
-        name: QualifiedName::new(Ident::from_server(row.get(1)?), Ident::from_server(row.get(2)?)),
+        name: row.name(1)?,
         oid: row.get(0)?,
         kind,
         parent: None,

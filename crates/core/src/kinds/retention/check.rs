@@ -12,7 +12,10 @@ use crate::{
     declared::Declared,
     kind::Context,
     kinds::matview::{self, order},
-    postgres::name::{Ident, QualifiedName},
+    postgres::{
+        name::{Ident, QualifiedName},
+        relation::suggest,
+    },
     problem::Problem,
     source::Source,
 };
@@ -67,9 +70,8 @@ impl<'a> Checker<'a> {
         let on_key = |problem: Problem| if *name == self.rule.table { problem.on_key() } else { problem };
         match self.tables.get(name) {
             None => {
-                let known = self.known.iter().map(String::as_str);
                 let problem = Problem::new(at, format!("there is no table `{name}`"));
-                self.problem(on_key(problem.did_you_mean(&name.to_string(), known)));
+                self.problem(on_key(suggest(problem, name, self.known)));
                 None
             }
             Some(table) if matches!(table.kind, 'r' | 'p') => Some(table),
@@ -242,7 +244,7 @@ impl<'a> Checker<'a> {
                 let at = self.declared.at.key("after_refresh").item(position);
                 let names: Vec<_> = known.iter().map(ToString::to_string).collect();
                 let problem = Problem::new(&at, format!("no materialized view `{view}` is declared"));
-                self.problem(problem.did_you_mean(&view.to_string(), names.iter().map(String::as_str)));
+                self.problem(suggest(problem, view, &names));
                 continue;
             }
             let by_words = reads.iter().filter(|(name, _)| name == view).flat_map(|(_, reads)| reads);

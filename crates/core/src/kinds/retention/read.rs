@@ -28,11 +28,10 @@ pub fn names(view: View<'_>) -> Vec<&QualifiedName> {
     tables(declared.chain(view.live.in_force.values()))
 }
 
-/// Whether a declared rule names a table that is not there.
-#[must_use]
-pub fn misses_one(view: View<'_>) -> bool {
+/// The tables that declared rules name and that do not exist.
+pub fn missing(view: View<'_>) -> impl Iterator<Item = &QualifiedName> {
     let declared = tables(view.desired.iter().map(|declared| &declared.object));
-    declared.into_iter().any(|name| !view.live.tables.contains_key(name))
+    declared.into_iter().filter(move |name| !view.live.tables.contains_key(*name))
 }
 
 /// Asks for the tables of all rules; nothing, where there are none.

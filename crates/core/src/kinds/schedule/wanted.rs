@@ -62,7 +62,7 @@ impl All {
         for (reader, read) in in_force.out_of_step() {
             all.out_of_step(reader, read, views);
         }
-        all.notes.retain(|note| scope.admits(&note.address));
+        all.notes.retain(|note| note.is_admitted(scope));
         all
     }
 
