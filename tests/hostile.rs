@@ -258,3 +258,29 @@ fn a_hostile_schema_for_the_registry() {
     project.run(&database, &["apply", "--auto-approve"]).expect(0);
     canary(&database);
 }
+
+/// Text stops somewhere, and says so; data does not.
+#[test]
+fn every_mistake_is_in_the_data() {
+    const TABLES: usize = 1500;
+    let project = Project::new();
+    let tables: Vec<_> = (0..TABLES).map(|table| format!("  t{table}: {{ indexs: {{}} }}\n")).collect();
+    let views: Vec<_> = (0..TABLES).map(|view| format!("  v{view}: {{ qery: SELECT 1 }}\n")).collect();
+    project.write("schema/tables.yaml", format!("tables:\n{}", tables.concat()));
+    project.write("schema/views.yaml", format!("materialized_views:\n{}", views.concat()));
+    let nowhere = "postgres://127.0.0.1:1/none";
+    let json = project.run_at(nowhere, &["validate", "--json"]).expect(1).json();
+    let found = json["problems"].as_array().unwrap();
+    let of = |file: &str| found.iter().filter(|problem| problem["file"].as_str().unwrap().ends_with(file)).count();
+    assert!(of("tables.yaml") == TABLES && of("views.yaml") >= TABLES, "{} {}", of("tables.yaml"), of("views.yaml"));
+    let rest = found.len() - 100;
+    let text = format!("… and {rest} more: `--json` has all of them\n");
+    let run = project.run_at(nowhere, &["validate"]).expect(1);
+    assert!(run.stderr.ends_with(&text), "{run}");
+    // What nobody wrote by hand ends somewhere, and that is one of the mistakes.
+    let many: Vec<_> = (0..6000).map(|table| format!("  t{table}: {{ indexs: {{}} }}\n")).collect();
+    project.write("schema/tables.yaml", format!("tables:\n{}", many.concat()));
+    let json = project.run_at(nowhere, &["validate", "--json"]).expect(1).json();
+    let last = |problem: &serde_json::Value| problem["message"].as_str().unwrap().contains("has 5000 mistakes or more");
+    assert_eq!(json["problems"].as_array().unwrap().iter().filter(|problem| last(problem)).count(), 1);
+}

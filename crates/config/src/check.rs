@@ -12,8 +12,9 @@ use crate::{
     tree::{Content, NodeId, Tree},
 };
 
-/// Problems of one file that are shown; more would help nobody.
-const MAX_PROBLEMS: usize = 200;
+/// Problems of one file that are looked for. More are not the mistakes of a person, and repeated aliases may make
+/// millions.
+const MAX_PROBLEMS: usize = 5000;
 
 /// Nodes that aliases may add to those that stand in the file: more is no project but an attack.
 const MAX_REPEATED: usize = 1_000_000;
@@ -33,6 +34,10 @@ pub(crate) fn check(tree: &Tree, schema: &Value, at: &Source) -> Result<Vec<Prob
     if check.left == 0 {
         let problem = Problem::new(at, "the aliases of this file stand for more than a million values").on_text(0);
         return Err(Box::new(problem.hint("write out what they stand for, or split the file")));
+    }
+    if check.problems.len() >= MAX_PROBLEMS {
+        let message = format!("this file has {MAX_PROBLEMS} mistakes or more: none after these was looked for");
+        check.problems.push(Problem::new(at, message).on_text(0));
     }
     Ok(check.problems)
 }

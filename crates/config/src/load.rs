@@ -34,9 +34,6 @@ const INCLUDES: [&str; 2] = ["schema/**/*.yaml", "policies/**/*.yaml"];
 /// Larger files are refused; the indexes of a hundred thousand tables need less.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Problems that are kept; who has more starts with these.
-const MAX_PROBLEMS: usize = 1000;
-
 /// Below this much text, more threads cost more than they save.
 const THREAD_BYTES: usize = 64 * 1024;
 
@@ -235,7 +232,6 @@ impl Loading<'_> {
         if self.problems.is_empty() {
             return Ok(project);
         }
-        self.problems.truncate(MAX_PROBLEMS);
         let files = std::mem::take(&mut project.files);
         let warnings = std::mem::take(&mut project.warnings);
         Err(Problems { warnings, intact: Some(Box::new(project)), ..Problems::new(files, self.problems) })

@@ -19,7 +19,7 @@ const BEHIND: usize = 200;
 const BEFORE: usize = 60;
 const LONG: usize = 1000;
 
-/// Problems that are shown at once; the count of the rest follows.
+/// Problems that are shown at once; the count of the rest follows, and where they are.
 const MAX_SHOWN: usize = 100;
 
 impl Files {
@@ -43,7 +43,7 @@ impl Files {
             text.push_str("\n\n");
         }
         if problems.len() > MAX_SHOWN {
-            text.push_str(&format!("… and {} more\n", problems.len() - MAX_SHOWN));
+            text.push_str(&format!("… and {} more: `--json` has all of them\n", problems.len() - MAX_SHOWN));
         }
         text
     }
