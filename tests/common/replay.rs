@@ -53,7 +53,11 @@ fn plan(project: &Project, read: &Read) -> Result<String, Vec<Problem>> {
         scope: Scope::default(),
     };
     let plan = planner::plan(&project.desired, read, options)?;
-    let exit = if plan.has_changes() { 2 } else { 0 };
+    let exit = match plan.has_changes() {
+        _ if plan.left_out() > 0 => 5,
+        true => 2,
+        false => 0,
+    };
     Ok(format!("{}exit {exit}\n", reconcile_render::text(&plan, false)))
 }
 

@@ -11,4 +11,5 @@ mod parallel;
 mod past;
 mod place;
 mod protected;
+mod stages;
 mod stale;

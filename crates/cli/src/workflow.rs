@@ -23,6 +23,7 @@ use reconcile_render as render;
 
 use crate::{
     args::{ApprovalArgs, Global, ParallelArgs},
+    commands::plan::incomplete,
     error::{Exit, Failure},
     interrupt, options,
     plan_mode::{self, PlanMode},
@@ -172,7 +173,7 @@ impl Work<'_> {
             } else if changes > 0 {
                 terminal.print(&format!("Applied: {changes} changes, run {}.\n", report.run.0));
             }
-            return Ok(Exit::Done);
+            return Ok(incomplete(&self.plan, terminal).unwrap_or(Exit::Done));
         };
         if terminal.json {
             let outcome = error.outcome().name();

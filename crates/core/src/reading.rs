@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    address::Address,
     change::{SessionSettings, TimeLimits},
-    kinds::{self, Desired, KindId, Live, Settings},
+    kinds::{self, Desired, KindId, Live, Settings, Waiting},
     postgres::{
         batch::{Ask, Batch},
         name::QualifiedName,
@@ -49,6 +50,27 @@ pub struct Read {
     pub live: Live,
     /// The mistakes that the server found in declared SQL.
     pub problems: Vec<Problem>,
+    /// The views that the plan leaves out, because their queries read what does not exist yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
+}
+
+impl Read {
+    /// The limits of a plan, without what it leaves out.
+    #[must_use]
+    pub fn narrowed(&self, desired: &Desired, scope: &Scope) -> Scope {
+        narrowed(&self.waiting, desired, scope)
+    }
+}
+
+fn narrowed(waiting: &[Waiting], desired: &Desired, scope: &Scope) -> Scope {
+    let mut scope = scope.clone();
+    // A view is left out with its indexes.
+    let is_one = |address: &Address| waiting.iter().any(|one| one.view == *address.relation());
+    if !waiting.is_empty() {
+        scope.filter.exclude.extend(desired.addresses().filter(is_one));
+    }
+    scope
 }
 
 impl Reading<'_> {
@@ -69,9 +91,40 @@ impl Reading<'_> {
         self.read_names(server, &mut live).await?;
         self.read_details(server, &mut live).await?;
         let may_make_temporary = facts.temporary && !facts.read_only;
-        let settings = Settings { scope: self.scope, session: self.session, limits: self.limits };
-        let problems = live.resolve(server, self.desired, &names, settings, may_make_temporary).await?;
-        Ok(Read { live, problems })
+        let (problems, waiting) = self.resolve(server, &mut live, &names, may_make_temporary).await?;
+        Ok(Read { live, problems, waiting })
+    }
+
+    /// Has the server interpret declared SQL. As long as only views are rejected that wait for a relation, they are left
+    /// out, and with them those that read them; but only if other views are created, or else it is the mistake that it
+    /// looks like.
+    async fn resolve<S: Ask>(
+        self,
+        server: &mut S,
+        live: &mut Live,
+        names: &kinds::index::catalog::Names,
+        may_make_temporary: bool,
+    ) -> Result<(Vec<Problem>, Vec<Waiting>), S::Error> {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        loop {
+            let scope = narrowed(&waiting, self.desired, self.scope);
+            let settings = Settings { scope: &scope, session: self.session, limits: self.limits };
+            let rejected = live.resolve(server, self.desired, names, settings, may_make_temporary).await?;
+            if rejected.problems.is_empty() && rejected.waiting.is_empty() {
+                return Ok((Vec::new(), waiting));
+            }
+            for one in rejected.waiting {
+                // A rehearsal rejects a query once more.
+                if !waiting.iter().any(|other| other.view == one.view) {
+                    waiting.push(one);
+                }
+            }
+            let left = narrowed(&waiting, self.desired, self.scope);
+            if !rejected.problems.is_empty() || !live.creates_a_view(self.desired, &left) {
+                let waiting = waiting.into_iter().map(|one| one.problem);
+                return Ok((waiting.chain(rejected.problems).collect(), Vec::new()));
+            }
+        }
     }
 
     /// Reads the registry and the live side of all kinds, in one round trip.

@@ -183,19 +183,22 @@ pub struct Note {
     /// It depends on the role that planned; another role may apply.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_role: bool,
+    /// The plan leaves out the object, which it should change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
 }
 
 impl Note {
     /// A note about an object.
     #[must_use]
     pub fn new(address: Address, text: impl Into<String>) -> Self {
-        Self { address: Some(address), text: text.into(), of_role: false }
+        Self { address: Some(address), text: text.into(), of_role: false, left_out: false }
     }
 
     /// A note about a declaration that has no object.
     #[must_use]
     pub fn general(text: impl Into<String>) -> Self {
-        Self { address: None, text: text.into(), of_role: false }
+        Self { address: None, text: text.into(), of_role: false, left_out: false }
     }
 
     /// Whether a plan relies on it: whatever an object's note says must still be true when the plan is applied.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Desired, Settings, Sides, index,
-    matview::{self, Matview, Matviews},
+    matview::{self, Matview, Matviews, waiting::Rejected},
     retention::{self, Rule, Rules},
     schedule::{self, Schedules},
 };
@@ -16,8 +16,8 @@ use crate::{
         name::{Ident, QualifiedName},
         rows::DecodeError,
     },
-    problem::Problem,
     registry::{self, EntryError, Registry},
+    scope::Scope,
     server::{DatabaseId, Vocabulary},
 };
 
@@ -154,12 +154,12 @@ impl Live {
         names: &index::catalog::Names,
         settings: Settings<'_>,
         may_make_temporary: bool,
-    ) -> Result<Vec<Problem>, S::Error> {
+    ) -> Result<Rejected, S::Error> {
         let Self { database, vocabulary, registry, index, matview, retention, .. } = self;
         let context = settings.context(database, vocabulary, registry, desired.scheduler);
         let asking = Asking { context, may_make_temporary };
         let declared = (desired.matviews.as_slice(), desired.relations.as_slice());
-        let mut problems = matview::resolve(server, declared, matview, index, names, asking).await?;
+        let mut rejected = matview::resolve(server, declared, matview, index, names, asking).await?;
         let indexes = index::View { desired: &desired.relations, live: index };
         let views = matview::View { desired: &desired.matviews, live: matview, indexes };
         let ahead = matview::ahead(views);
@@ -169,7 +169,13 @@ impl Live {
         index.canonical = resolved.canonical.into_iter().collect();
         index.misnamed = resolved.misnamed.into_iter().collect();
         retention.estimates = estimates;
-        problems.extend(resolved.problems.into_iter().chain(of_rules));
-        Ok(problems)
+        rejected.problems.extend(resolved.problems.into_iter().chain(of_rules));
+        Ok(rejected)
+    }
+
+    /// Whether the plan creates a materialized view, over which a migration may make others.
+    pub(crate) fn creates_a_view(&self, desired: &Desired, scope: &Scope) -> bool {
+        let missing = desired.matviews.iter().filter(|view| !self.matview.found.contains_key(&view.object.name));
+        missing.into_iter().any(|view| scope.admits(&view.object.address()))
     }
 }

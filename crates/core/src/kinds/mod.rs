@@ -13,10 +13,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::live::ask;
 pub use self::{
     desired::{Declarations, Desired},
     live::Live,
+    matview::waiting::Waiting,
 };
 use self::{
     index::{Index, Indexes},
@@ -24,6 +24,7 @@ use self::{
     retention::{Rule, Rules},
     schedule::{Schedule, Schedules},
 };
+pub(crate) use self::{live::ask, matview::waiting::notes as left_out};
 use crate::{
     address::{Address, AddressError, KindName, Shape},
     change::{Action, Change, SessionSettings, Step, TimeLimits},

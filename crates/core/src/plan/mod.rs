@@ -68,6 +68,12 @@ impl Plan {
         self.changes.iter().any(|change| change.action.changes_the_database())
     }
 
+    /// The number of objects that it should change and leaves out, each of which has a note.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.notes.iter().filter(|note| note.left_out).count()
+    }
+
     /// Whether applying it would write anything, even if only to the registry.
     #[must_use]
     pub fn has_work(&self) -> bool {

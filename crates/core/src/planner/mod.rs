@@ -36,18 +36,21 @@ pub struct PlanOptions {
 /// Returns every mistake of the user that shows only against the live side; those that the server found come first.
 pub fn plan(desired: &Desired, read: &Read, options: PlanOptions) -> Result<Plan, Vec<Problem>> {
     let live = &read.live;
-    let settings = Settings { scope: &options.scope, session: &options.session, limits: options.limits };
+    let scope = read.narrowed(desired, &options.scope);
+    let settings = Settings { scope: &scope, session: &options.session, limits: options.limits };
     let context = settings.context(&live.database, &live.vocabulary, &live.registry, desired.scheduler);
     let merged = merged(kinds::plan(context, Sides { desired, live }));
     if !read.problems.is_empty() || !merged.problems.is_empty() {
-        return Err(read.problems.iter().cloned().chain(merged.problems).collect());
+        let waiting = read.waiting.iter().map(|waiting| &waiting.problem);
+        return Err(waiting.chain(&read.problems).cloned().chain(merged.problems).collect());
     }
     let mut changes = in_order(merged.changes);
     number_transactions(&mut changes);
     for change in &mut changes {
         release::strike(change, &options.scope.release);
     }
-    let notes: Vec<_> = merged.notes.into_iter().chain(unknown(live, &options.scope)).collect();
+    let left_out = kinds::left_out(&read.waiting);
+    let notes: Vec<_> = merged.notes.into_iter().chain(unknown(live, &options.scope)).chain(left_out).collect();
     Ok(Plan {
         format_version: FORMAT_VERSION,
         reconcile_version: options.version,

@@ -1,16 +1,18 @@
 //! Asks the server about declared materialized views, in the order of dependencies, and projects their columns.
 
-use super::{Live, Matview, View, group, print::print, rehearsal};
+use std::collections::BTreeMap;
+
+use super::{Live, Matview, View, group, print::print, rehearsal, waiting::Rejected};
 use crate::{
     declared::Declared,
     kind::{Asking, Projection},
     kinds::index,
     postgres::batch::Ask,
-    problem::Problem,
 };
 
 /// Asks the server about the declared views that are not settled, and completes the live side with the answers; also
-/// about indexes on views that have to be rebuilt. Returns what the server rejects.
+/// about indexes on views that have to be rebuilt. Returns what the server rejects. May be called again, with a scope
+/// that leaves out some of that.
 ///
 /// # Errors
 /// The connection fails, or the server refuses a catalog query.
@@ -21,9 +23,10 @@ pub async fn resolve<S: Ask>(
     indexes: &mut index::Live,
     names: &index::catalog::Names,
     asking: Asking<'_>,
-) -> Result<Vec<Problem>, S::Error> {
+) -> Result<Rejected, S::Error> {
     let prints = print(server, View::of(desired, live, indexes), asking).await?;
-    let mut problems = prints.problems;
+    let mut rejected = prints.rejected;
+    (live.dependents, live.rehearsed) = (Vec::new(), BTreeMap::new());
     live.printed = prints.printed;
     live.postponed = prints.postponed;
     live.unasked = prints.unasked;
@@ -39,17 +42,18 @@ pub async fn resolve<S: Ask>(
     }
     live.moving = group::find(View::of(desired, live, indexes), asking.context);
     if live.unasked || replaced.is_empty() && live.postponed.is_empty() {
-        return Ok(problems);
+        return Ok(rejected);
     }
     let rehearsed = rehearsal::rehearse(server, View::of(desired, live, indexes), asking).await?;
     live.rehearsed = rehearsed.copies;
-    problems.extend(rehearsed.problem);
+    rejected.problems.extend(rehearsed.rejected.problems);
+    rejected.waiting.extend(rehearsed.rejected.waiting);
     if !rehearsed.printed.is_empty() {
         // Views that the server could interpret only now may be as declared already.
         live.printed.extend(rehearsed.printed);
         live.moving = group::find(View::of(desired, live, indexes), asking.context);
     }
-    Ok(problems)
+    Ok(rejected)
 }
 
 /// The columns of the declared views that will be created or rebuilt.

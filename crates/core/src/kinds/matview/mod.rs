@@ -24,6 +24,7 @@ mod rollback;
 pub mod routine;
 pub mod spec;
 pub mod steps;
+pub mod waiting;
 
 use crate::{
     address::{Address, KindName, Shape},

@@ -6,6 +6,7 @@ use super::{
     Matview, Query, View,
     canonical::{Printed, unsettled},
     order::Readable,
+    waiting::Rejected,
 };
 use crate::{
     declared::Declared,
@@ -32,8 +33,8 @@ pub(super) struct Prints {
     pub(super) postponed: BTreeSet<QualifiedName>,
     /// The server could not be asked.
     pub(super) unasked: bool,
-    /// The queries that the server rejects.
-    pub(super) problems: Vec<Problem>,
+    /// What the server rejects.
+    pub(super) rejected: Rejected,
 }
 
 /// Has the server print the declared queries that are not known to equal the live ones.
@@ -46,7 +47,8 @@ pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking
         return Ok(Prints { unasked: !open.is_empty(), ..Prints::default() });
     }
     let path = asking.context.session.search_path.as_slice();
-    let mut prints = Prints { problems: without_schema(server, &open).await?, ..Prints::default() };
+    let mut prints = Prints::default();
+    prints.rejected.problems = without_schema(server, &open).await?;
     let readable = Readable::new(open.iter().map(|declared| &declared.object.name), view.live, path);
     for declared in open.iter().copied() {
         let name = &declared.object.name;
@@ -62,7 +64,9 @@ pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking
             Err(_) if waits(declared, &readable) => {
                 prints.postponed.insert(name.clone());
             }
-            Err(refused) => prints.problems.push(described(declared, &refused.error, refused.offset)),
+            // A plan that leaves it out does not need its meaning.
+            Err(_) if !asking.context.scope.admits(&declared.object.address()) => {}
+            Err(refused) => prints.rejected.query(declared, &refused.error, refused.offset),
         }
     }
     Ok(prints)

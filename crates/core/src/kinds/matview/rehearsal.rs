@@ -11,8 +11,9 @@ use super::{
     dependents::{self, Dependent},
     group::{self, Group, Member},
     names::building_name,
-    print::{ask_shape, create, described, offset_in, prints, temporary},
+    print::{ask_shape, create, offset_in, prints, temporary},
     rename_references::Redirected,
+    waiting::Rejected,
 };
 use crate::{
     declared::Declared,
@@ -77,7 +78,7 @@ pub(super) struct Rehearsed {
     /// The interpretation of views that could not be interpreted before, as they will be.
     pub(super) printed: Vec<(QualifiedName, Printed)>,
     /// What the server rejects.
-    pub(super) problem: Option<Problem>,
+    pub(super) rejected: Rejected,
 }
 
 /// Rehearses if something depends on a view that is rebuilt, or if a query reads a view that does not exist yet.
@@ -102,14 +103,14 @@ pub(super) async fn rehearse<S: Ask>(
     let stage = Stage { members: &taking_part, views: views.collect(), path };
     let copies = match stage.play(server, live).await? {
         Ok(copies) => copies,
-        Err(problem) => return Ok(Rehearsed { problem: Some(*problem), ..Rehearsed::default() }),
+        Err(rejected) => return Ok(Rehearsed { rejected, ..Rehearsed::default() }),
     };
     let names = group::final_names(&members);
     let postponed = copies.iter().filter(|(name, _)| live.postponed.contains(*name));
     let printed = postponed
         .map(|(name, copy)| (name.clone(), Printed { query: copy.query.renamed(&names), ..copy.clone() }))
         .collect();
-    Ok(Rehearsed { copies, printed, problem: None })
+    Ok(Rehearsed { copies, printed, rejected: Rejected::default() })
 }
 
 /// The members that are replaced together, those that cannot be interpreted yet, and what these read.
@@ -157,16 +158,16 @@ type Made = (Vec<Column>, Vec<String>);
 /// The result for a copy, with the views that it still depends on; or why the server refuses it, and where.
 type MadeOrRefused = Result<(Made, Vec<String>), (Box<ServerError>, Option<usize>)>;
 
-/// The server's interpretation of all copies, or the problem with one of them.
-type Played = Result<BTreeMap<QualifiedName, Printed>, Box<Problem>>;
+/// The server's interpretation of all copies, or what it rejects.
+type Played = Result<BTreeMap<QualifiedName, Printed>, Rejected>;
 
 impl<'a> Stage<'a> {
     async fn play<S: Ask>(&self, server: &mut S, live: &Live) -> Result<Played, S::Error> {
         if let Some(problem) = self.twins() {
-            return Ok(Err(Box::new(problem)));
+            return Ok(Err(problem.into()));
         }
         if let Some(problem) = self.shadowed(server).await? {
-            return Ok(Err(Box::new(problem)));
+            return Ok(Err(problem.into()));
         }
         server.send(&Batch::begin("BEGIN")).await?;
         let mut all: BTreeMap<&QualifiedName, Made> = BTreeMap::new();
@@ -177,17 +178,18 @@ impl<'a> Stage<'a> {
                     if let Some(held) = held.iter().find(|name| self.members.iter().any(|m| m.name.quoted() == **name))
                     {
                         roll_back(server).await?;
-                        return Ok(Err(Box::new(self.held(copy, held))));
+                        return Ok(Err(self.held(copy, held).into()));
                     }
                     all.insert(copy.original, made);
                 }
                 Err((error, offset)) => {
                     roll_back(server).await?;
-                    let refused = match self.members.get(position) {
-                        Some(Member { declared: Some(declared), .. }) => described(declared, &error, offset),
-                        _ => self.forbidden(copy, &error, &all, live),
-                    };
-                    return Ok(Err(Box::new(refused)));
+                    let mut rejected = Rejected::default();
+                    match self.members.get(position) {
+                        Some(Member { declared: Some(declared), .. }) => rejected.query(declared, &error, offset),
+                        _ => rejected.problems.push(self.forbidden(copy, &error, &all, live)),
+                    }
+                    return Ok(Err(rejected));
                 }
             }
         }
