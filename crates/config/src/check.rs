@@ -1,5 +1,6 @@
-//! Holds a file's tree against the JSON Schema of its types, to find every mistake of structure at once.
-//! Knows only the words of JSON Schema that the types make. What the values mean is left to `declare` and `settings`.
+//! Checks a file's tree against the JSON Schema of its types, to find all structural mistakes at once.
+//! Knows only those keywords of JSON Schema that the types produce. What the values mean is left to `declare` and
+//! `settings`.
 
 use std::collections::HashSet;
 
@@ -12,17 +13,17 @@ use crate::{
     tree::{Content, NodeId, Tree},
 };
 
-/// Problems of one file that are looked for. More are not the mistakes of a person, and repeated aliases may make
-/// millions.
+/// The most problems of one file that are looked for. More are not the mistakes of a person, and repeated aliases may
+/// make millions.
 const MAX_PROBLEMS: usize = 5000;
 
-/// Nodes that aliases may add to those that stand in the file: more is no project but an attack.
+/// The most nodes that aliases may add to those written in the file. More than that is an attack, not a project.
 const MAX_REPEATED: usize = 1_000_000;
 
-/// Every mistake of structure in a tree.
+/// Finds all structural mistakes in a tree.
 ///
 /// # Errors
-/// The tree's aliases stand for more than can be read.
+/// The tree's aliases expand to more values than can be read.
 pub(crate) fn check(tree: &Tree, schema: &Value, at: &Source) -> Result<Vec<Problem>, Box<Problem>> {
     let left = tree.size() + MAX_REPEATED;
     let mut check = Check { tree, root: schema, left, problems: Vec::new() };
@@ -32,11 +33,11 @@ pub(crate) fn check(tree: &Tree, schema: &Value, at: &Source) -> Result<Vec<Prob
         check.node(root, Type { name: "FileSpec", schema }, at);
     }
     if check.left == 0 {
-        let problem = Problem::new(at, "the aliases of this file stand for more than a million values").on_text(0);
-        return Err(Box::new(problem.hint("write out what they stand for, or split the file")));
+        let problem = Problem::new(at, "the aliases of this file expand to more than a million values").on_text(0);
+        return Err(Box::new(problem.hint("write the values out, or split the file")));
     }
     if check.problems.len() >= MAX_PROBLEMS {
-        let message = format!("this file has {MAX_PROBLEMS} mistakes or more: none after these was looked for");
+        let message = format!("this file has {MAX_PROBLEMS} mistakes or more; the search stopped here");
         check.problems.push(Problem::new(at, message).on_text(0));
     }
     Ok(check.problems)
@@ -45,12 +46,12 @@ pub(crate) fn check(tree: &Tree, schema: &Value, at: &Source) -> Result<Vec<Prob
 struct Check<'a> {
     tree: &'a Tree,
     root: &'a Value,
-    /// Nodes that may still be looked at.
+    /// How many more nodes may be checked.
     left: usize,
     problems: Vec<Problem>,
 }
 
-/// A part of the schema, and the name of the type it was made from.
+/// A part of the schema, and the name of the type from which it was generated.
 #[derive(Clone, Copy)]
 struct Type<'a> {
     name: &'a str,
@@ -116,7 +117,7 @@ impl<'a> Check<'a> {
             if !seen.insert(key) {
                 if !entry.merged {
                     let offset = tree.node(entry.key).span.start;
-                    let problem = Problem::new(&Source::file(at.file), format!("the key `{key}` stands here twice"));
+                    let problem = Problem::new(&Source::file(at.file), format!("duplicate key `{key}`"));
                     self.problems.push(problem.on_text(offset).related(&below, "first here"));
                 }
                 continue;
@@ -136,13 +137,13 @@ impl<'a> Check<'a> {
         let unsupported = |(name, keys): &(&str, &[&str])| *name == expected.name && keys.contains(&key);
         if UNSUPPORTED.iter().any(unsupported) {
             let problem = Problem::new(at, format!("`{key}` is not supported by this version")).on_key();
-            return self.problems.push(problem.hint("take it out, or use a version of reconcile that has it"));
+            return self.problems.push(problem.hint("remove it, or use a version of reconcile that supports it"));
         }
         let known = expected.schema.get("properties").and_then(Value::as_object);
         let known: Vec<&str> = known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
         let mut problem = Problem::new(at, format!("unknown key `{key}`")).on_key().did_you_mean(key, known.clone());
         if problem.hint.is_none() {
-            problem = problem.hint(format!("known here: {}", list(&known)));
+            problem = problem.hint(format!("known keys: {}", list(&known)));
         }
         self.problems.push(problem);
     }
@@ -162,9 +163,9 @@ impl<'a> Check<'a> {
                 _ => None,
             };
             if let Some(least) = least.filter(|least| number < *least) {
-                self.problems.push(Problem::new(at, format!("the least is {least}")));
+                self.problems.push(Problem::new(at, format!("the value must be at least {least}")));
             } else if let Some(most) = most.filter(|most| number > *most) {
-                self.problems.push(Problem::new(at, format!("the most is {most}")));
+                self.problems.push(Problem::new(at, format!("the value must be at most {most}")));
             }
         }
     }
@@ -174,13 +175,13 @@ impl<'a> Check<'a> {
         if words.contains(&scalar.text.as_str()) {
             return;
         }
-        // Of a word that may stand in capitals as well, one spelling is enough to be shown.
+        // A word that may also be written in capitals is shown in one spelling only.
         let is_first = |word: &&str| words.iter().find(|other| other.eq_ignore_ascii_case(word)) == Some(word);
         let shown: Vec<_> = words.iter().copied().filter(is_first).collect();
-        let mut problem = Problem::new(at, format!("`{}` is not known here", scalar.shown()));
+        let mut problem = Problem::new(at, format!("unknown value `{}`", scalar.shown()));
         problem = problem.did_you_mean(&scalar.text, shown.iter().copied());
         if problem.hint.is_none() {
-            problem = problem.hint(format!("one of {}", list(&shown)));
+            problem = problem.hint(format!("expected one of {}", list(&shown)));
         }
         self.problems.push(problem);
     }
@@ -196,7 +197,7 @@ impl<'a> Check<'a> {
         let mut problem = Problem::new(at, format!("expected {}, found {found}", wanted.join(" or ")));
         let text = scalar.filter(|scalar| wanted.contains(&"text") && scalar.unexpanded.is_none());
         if let Some(scalar) = text.filter(|scalar| !scalar.text.is_empty()) {
-            problem = problem.hint(format!("if text is meant, put quotes around it: \"{}\"", scalar.text));
+            problem = problem.hint(format!("if you mean text, put quotes around it: \"{}\"", scalar.text));
         }
         self.problems.push(problem);
     }
@@ -213,7 +214,7 @@ impl<'a> Check<'a> {
         expected
     }
 
-    /// Whether a node is of a type at all. Where text alone is expected (`lenient`), any scalar will do as text.
+    /// Whether a node can be of a type. With `lenient`, any scalar is accepted as text.
     fn fits(&self, id: NodeId, schema: &Value, lenient: bool) -> bool {
         let is = |name| allows(schema, name);
         match &self.tree.node(id).content {
@@ -229,7 +230,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The words that a type is limited to; none where it is not.
+    /// The only words that a type allows, or none if it is not limited to words.
     fn words(&self, schema: &'a Value) -> Vec<&'a str> {
         let schema = self.resolve(Type { name: "", schema }).schema;
         if let Some(word) = schema.get("const").and_then(Value::as_str) {

@@ -1,4 +1,4 @@
-//! Reads the types from a tree, with the rules that the direct reader has. Which of its nodes are sound is left to
+//! Reads the types from a tree, by the same rules as the direct reader (`stream`). Finding its mistakes is left to
 //! `check`.
 
 use std::fmt;
@@ -14,7 +14,8 @@ use crate::{
     tree::{Content, Entry, NodeId, Tree},
 };
 
-/// Why a node is not of a type. `check` finds the same with a place; this is for what it cannot see.
+/// Why a node is not of a type. `check` reports most mismatches with their place. This reports those that it cannot
+/// see.
 #[derive(Debug)]
 pub(crate) struct Mismatch(pub(crate) String);
 
@@ -145,7 +146,7 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
         let tree = self.tree;
-        // A key that is no text was found by `check`; the others can still be read.
+        // `check` has reported keys that are not text. The others can still be read.
         let Some((key, value)) = self.entries.find_map(|entry| Some((tree.key_text(entry.key)?, entry.value))) else {
             return Ok(None);
         };
@@ -154,7 +155,7 @@ impl<'de> MapAccess<'de> for Pairs<'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
-        let id = self.value.take().ok_or_else(|| Mismatch("a value was asked for before its key".to_owned()))?;
+        let id = self.value.take().ok_or_else(|| Mismatch("a value was requested before its key".to_owned()))?;
         seed.deserialize(NodeReader { tree: self.tree, id })
     }
 }

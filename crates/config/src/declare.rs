@@ -1,5 +1,5 @@
-//! Brings the declarations of all files together: each object once, every name and fragment sound. Whether the objects
-//! can exist in a database is left to the difference, which knows the live side.
+//! Collects the declarations of all files: each object once, with valid names and fragments. Whether the objects
+//! can exist in a database is left to the planner, which knows the live side.
 
 use std::{
     collections::{BTreeMap, HashMap, btree_map::Entry},
@@ -31,21 +31,21 @@ use crate::{
 /// Below this many indexes, more threads cost more than they save.
 const THREAD_INDEXES: usize = 1000;
 
-/// What was declared so far.
+/// The declarations collected so far.
 #[derive(Debug, Default)]
 pub(crate) struct Declarations {
     relations: BTreeMap<QualifiedName, Relation>,
-    /// Which table has the index of this schema and name, and where it stands.
+    /// By schema and name of an index: its table, and the place of its declaration.
     indexes: HashMap<QualifiedName, (QualifiedName, Source)>,
     pending: Vec<Pending>,
     /// The rules by table, with their places.
     rules: BTreeMap<QualifiedName, (Source, Option<Declared<Rule>>)>,
     matviews: Views,
-    /// What is wrong so far.
+    /// The mistakes found so far.
     pub(crate) problems: Vec<Problem>,
 }
 
-/// An index as written.
+/// An index as it is written in the file.
 #[derive(Debug)]
 struct Pending {
     table: QualifiedName,
@@ -57,21 +57,21 @@ struct Pending {
 #[derive(Debug)]
 struct Relation {
     at: Source,
-    /// In the file that was read last.
+    /// The relation's name as written in the file that was read last.
     written: (FileId, String),
     prune: Option<(bool, Source)>,
     indexes: Vec<Declared<Index>>,
 }
 
 impl Declarations {
-    /// Adds what stands under `tables:` of one file.
+    /// Adds the entries under `tables:` of one file.
     pub(crate) fn add_tables(&mut self, file: FileId, tables: Entries<Option<TableSpec>>) {
         let root = Source::file(file).key("tables");
         for (written, spec) in tables.0 {
             let at = root.key(&written);
             match QualifiedName::parse(&written) {
                 Ok(name) if self.matviews.has(&name) => {
-                    let message = format!("`{name}` is declared under `materialized_views:` as well");
+                    let message = format!("`{name}` is also declared under `materialized_views:`");
                     let problem = Problem::new(&at, message).on_key();
                     self.problems.push(problem.hint("declare its indexes there"));
                 }
@@ -81,7 +81,7 @@ impl Declarations {
         }
     }
 
-    /// Adds what stands under `retention:` of one file.
+    /// Adds the entries under `retention:` of one file.
     pub(crate) fn add_rules(&mut self, file: FileId, rules: Entries<RuleSpec>) {
         let root = Source::file(file).key("retention");
         for (written, spec) in rules.0 {
@@ -104,11 +104,11 @@ impl Declarations {
         }
     }
 
-    /// Adds what stands under `materialized_views:` of one file, in the folder of which query files are.
+    /// Adds the entries under `materialized_views:` of one file. Paths of query files are relative to its `folder`.
     pub(crate) fn add_matviews(&mut self, file: FileId, folder: &Path, views: Entries<ViewSpec>, read: ReadQuery<'_>) {
         for found in self.matviews.add(file, folder, views, read) {
             if let Some(relation) = self.relations.get(&found.view) {
-                let message = format!("`{}` is declared under `tables:` as well", found.view);
+                let message = format!("`{}` is also declared under `tables:`", found.view);
                 let problem = Problem::new(&found.at, message).on_key().related(&relation.at, "the other one");
                 self.problems.push(problem.hint("declare its indexes here"));
                 continue;
@@ -154,7 +154,7 @@ impl Declarations {
         }
     }
 
-    /// Reads what is pending, on several threads where it is much.
+    /// Makes indexes of the pending declarations, on several threads if there are many.
     fn lower_pending(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         let threads = thread::available_parallelism().map_or(1, usize::from).min(1 + pending.len() / THREAD_INDEXES);
@@ -199,13 +199,13 @@ impl Declarations {
         }
     }
 
-    /// All declarations, or all that is wrong with them.
+    /// All valid declarations, and all mistakes.
     pub(crate) fn finish(mut self, scheduler: Option<Runner>) -> (Desired, Vec<Problem>) {
         self.lower_pending();
         for (name, (_, at)) in &self.indexes {
             if let Some(relation) = self.relations.get(name) {
                 let problem = Problem::new(at, format!("`{name}` is both an index and a relation")).on_key();
-                let problem = problem.hint("a schema holds one relation or index of a name: rename the index");
+                let problem = problem.hint("relations and indexes of a schema cannot share a name: rename the index");
                 self.problems.push(problem.related(&relation.at, "the relation"));
             }
         }
@@ -240,7 +240,7 @@ fn twice(name: &str, table: &QualifiedName, at: &Source, first_table: &Qualified
         let problem = Problem::new(at, format!("the index `{name}` of `{table}` is declared twice")).on_key();
         return problem.related(first, "first here");
     }
-    let message = format!("schema `{}` would hold two indexes called `{name}`", table.schema);
+    let message = format!("schema `{}` would have two indexes named `{name}`", table.schema);
     let problem = Problem::new(at, message).on_key().related(first, format!("on `{first_table}`"));
-    problem.hint("the indexes of a schema share their names, whatever table they are on: rename one")
+    problem.hint("index names are unique within a schema, also across tables: rename one of them")
 }

@@ -1,5 +1,4 @@
-//! Finds the files that a list of includes names, in an order that does not depend on the machine. Reading them is
-//! left to `load`.
+//! Finds the files that a list of includes names, in the same order on every machine. Reading them is left to `load`.
 
 use std::{
     collections::HashSet,
@@ -9,10 +8,10 @@ use std::{
 use globset::GlobBuilder;
 use walkdir::{DirEntry, WalkDir};
 
-/// A file or pattern that names nothing that can be read.
+/// An include whose files cannot be found or read.
 #[derive(Debug)]
 pub(crate) struct NotFound {
-    /// Which include, from 0.
+    /// The position of the include, from 0.
     pub(crate) include: usize,
     /// What is wrong.
     pub(crate) message: String,
@@ -20,19 +19,19 @@ pub(crate) struct NotFound {
     pub(crate) hint: Option<String>,
 }
 
-/// The files that includes name.
+/// The files that the includes name.
 #[derive(Debug, Default)]
 pub(crate) struct Discovered {
-    /// Their paths, `base` included: in the order of the includes, then of the paths; each once.
+    /// Their paths, with `base`: each once, in the order of the includes, then of the paths.
     pub(crate) files: Vec<PathBuf>,
-    /// What cannot be read.
+    /// Includes that cannot be read.
     pub(crate) problems: Vec<NotFound>,
-    /// Patterns that match nothing.
+    /// The positions of patterns that match no file.
     pub(crate) unmatched: Vec<usize>,
 }
 
-/// Finds what the includes name below `base`; `project` is read already. A pattern passes over hidden files and
-/// folders: editors and mounted volumes keep copies there.
+/// Finds the files that the includes name below `base`, except `project`, which has been read already. Patterns skip
+/// hidden files and folders, because editors and mounted volumes keep copies there.
 pub(crate) fn discover(base: &Path, includes: &[String], project: Option<&Path>) -> Discovered {
     let mut discovered = Discovered::default();
     let mut seen: HashSet<PathBuf> = project.and_then(|path| path.canonicalize().ok()).into_iter().collect();
@@ -49,7 +48,7 @@ pub(crate) fn discover(base: &Path, includes: &[String], project: Option<&Path>)
             discovered.unmatched.push(include);
         }
         for file in files {
-            // A link and what it leads to are one file.
+            // A link and its target are one file.
             let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
             if seen.insert(identity) {
                 discovered.files.push(file);
@@ -69,7 +68,7 @@ fn literal(base: &Path, include: &str) -> Found {
     let path = base.join(include);
     match path.metadata() {
         Ok(found) if found.is_dir() => {
-            let hint = format!("to read the files in it: `{}/**/*.yaml`", include.trim_end_matches('/'));
+            let hint = format!("to read the files in it, write `{}/**/*.yaml`", include.trim_end_matches('/'));
             Err((format!("`{include}` is a folder"), Some(hint)))
         }
         Ok(_) => Ok(vec![path]),
@@ -80,7 +79,9 @@ fn literal(base: &Path, include: &str) -> Found {
 fn matching(base: &Path, pattern: &str) -> Found {
     let (folder, rest) = split_pattern(pattern);
     let glob = GlobBuilder::new(rest).literal_separator(true).build();
-    let glob = glob.map_err(|error| (format!("`{pattern}` is no pattern: {}", error.kind()), None))?.compile_matcher();
+    let glob = glob
+        .map_err(|error| (format!("`{pattern}` is not a valid pattern: {}", error.kind()), None))?
+        .compile_matcher();
     let start = base.join(folder);
     if !start.is_dir() {
         return Ok(Vec::new());
@@ -100,7 +101,7 @@ fn matching(base: &Path, pattern: &str) -> Found {
                 let path = error.path().unwrap_or(&start);
                 let relative = path.strip_prefix(&start).unwrap_or(path);
                 let looped = error.loop_ancestor().is_some();
-                // A dangling link matters only where it would have been read.
+                // A dangling link is a mistake only if the pattern matches it.
                 if !looped && (path.is_dir() || glob.is_match(relative)) {
                     let cause = error.io_error().map_or_else(|| error.to_string(), reason);
                     return Err((format!("`{}` cannot be read: {cause}", path.display()), None));
@@ -112,7 +113,7 @@ fn matching(base: &Path, pattern: &str) -> Found {
     Ok(files)
 }
 
-/// The folders before the first sign of a pattern, and the rest.
+/// The folders before the first special character of a pattern, and the rest.
 fn split_pattern(pattern: &str) -> (&str, &str) {
     let sign = pattern.find(['*', '?', '[', '{', '\\']).unwrap_or(pattern.len());
     match pattern[..sign].rfind('/') {
@@ -122,7 +123,7 @@ fn split_pattern(pattern: &str) -> (&str, &str) {
     }
 }
 
-/// Why the system refuses, in a few words.
+/// Why the operating system cannot read a file, in a few words.
 pub(crate) fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),

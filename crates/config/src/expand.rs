@@ -1,6 +1,6 @@
-//! Puts the values of variables in place of `${VAR}` and `${VAR:-default}`, in the values of `reconcile.yaml` alone.
-//! The rules are Docker Compose's: an empty variable counts as missing where there is a default, `$$` is a `$`, and
-//! a default may hold further variables. Keys are left as they are, and so is a `$` before anything else.
+//! Replaces `${VAR}` and `${VAR:-default}` by the values of variables, only in the values of `reconcile.yaml`.
+//! The rules are those of Docker Compose: an empty variable counts as missing if there is a default, `$$` is a `$`, and
+//! a default may contain further variables. Keys stay as they are, and so does a `$` before any other character.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,19 +8,20 @@ use reconcile_core::{problem::Problem, source::Source};
 
 use crate::tree::{Content, NodeId, Tree};
 
-/// Defaults inside defaults: more is a mistake.
+/// How deeply defaults may be nested. More is a mistake.
 const MAX_DEPTH: usize = 16;
 
-/// What expansion could not do.
+/// The mistakes that expansion found.
 #[derive(Debug, Default)]
 pub(crate) struct Unexpanded {
-    /// Mistakes that stand in the way of loading.
+    /// Mistakes that prevent loading.
     pub(crate) problems: Vec<Problem>,
-    /// Why URLs of databases are not known: the project's, the target's. They matter only to those who connect by them.
+    /// Why the URL of the project's or the target's database is not known. It matters only if that URL is used to
+    /// connect.
     pub(crate) urls: Vec<Problem>,
 }
 
-/// Expands the values of a tree; those of targets other than `target` are left as they are.
+/// Expands the values of a tree, except those of targets other than `target`.
 pub(crate) fn expand(tree: &mut Tree, env: &HashMap<String, String>, target: Option<&str>, at: &Source) -> Unexpanded {
     let mut expansion = Expansion { tree, env, target, done: HashSet::new(), missing: Unexpanded::default() };
     if let Some(root) = expansion.tree.root() {
@@ -33,7 +34,7 @@ struct Expansion<'a> {
     tree: &'a mut Tree,
     env: &'a HashMap<String, String>,
     target: Option<&'a str>,
-    /// Nodes that aliases lead to more than once.
+    /// Nodes that are expanded already: aliases can lead to a node more than once.
     done: HashSet<NodeId>,
     missing: Unexpanded,
 }
@@ -101,7 +102,7 @@ fn ends_with(at: &Source, keys: &[&str]) -> bool {
         })
 }
 
-/// Why a text cannot be expanded. Never holds what a variable held.
+/// Why a text cannot be expanded. Never contains the value of a variable.
 #[derive(Debug, PartialEq)]
 struct Refusal {
     offset: usize,
@@ -122,8 +123,8 @@ fn expand_text(text: &str, env: &HashMap<String, String>, depth: usize) -> Resul
         } else if let Some(tail) = rest.strip_prefix('{') {
             let end = closing_brace(tail).ok_or_else(|| Refusal {
                 offset,
-                message: "this `${` has no `}`".to_owned(),
-                hint: "write `$$` for a `$`".to_owned(),
+                message: "this `${` has no closing `}`".to_owned(),
+                hint: "close it, or write `$$` for a `$`".to_owned(),
             })?;
             expanded.push_str(&variable(&tail[..end], offset, env, depth)?);
             rest = &tail[end + 1..];
@@ -143,10 +144,12 @@ fn variable(text: &str, offset: usize, env: &HashMap<String, String>, depth: usi
     let refuse = |message: String, hint: String| Err(Refusal { offset, message, hint });
     match rest.strip_prefix(":-") {
         _ if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) => refuse(
-            "no name of a variable stands in this `${…}`".to_owned(),
+            "this `${…}` does not contain a valid variable name".to_owned(),
             "write `${NAME}`, or `$$` for a `$`".to_owned(),
         ),
-        Some(_) if depth == MAX_DEPTH => refuse("defaults are nested too deep".to_owned(), "one is enough".to_owned()),
+        Some(_) if depth == MAX_DEPTH => {
+            refuse("defaults are nested too deeply".to_owned(), "write one default".to_owned())
+        }
         Some(default) => match value.filter(|value| !value.is_empty()) {
             Some(value) => Ok(value.clone()),
             None => expand_text(default, env, depth + 1).map_err(|refusal| Refusal { offset, ..refusal }),
@@ -158,11 +161,13 @@ fn variable(text: &str, offset: usize, env: &HashMap<String, String>, depth: usi
                 format!("set it, or give a default: `${{{name}:-default}}`"),
             ),
         },
-        None => refuse("only `${NAME}` and `${NAME:-default}` are known".to_owned(), "write `$$` for a `$`".to_owned()),
+        None => {
+            refuse("only `${NAME}` and `${NAME:-default}` are supported".to_owned(), "write `$$` for a `$`".to_owned())
+        }
     }
 }
 
-/// Where the `}` stands that closes an opened `${`.
+/// The position of the `}` that closes an opened `${`.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     let mut before = ' ';

@@ -1,4 +1,4 @@
-//! The texts of the files that were read. Finding places in them is left to `locate`, showing them to `render`.
+//! The texts of the files that were read. `locate` finds places in them, and `render` shows them.
 
 use std::{
     path::PathBuf,
@@ -22,7 +22,7 @@ pub(crate) struct File {
     pub(crate) name: String,
     /// Where it was read from.
     pub(crate) path: PathBuf,
-    /// What stands in it; empty where it could not be read.
+    /// Its text; empty if it could not be read.
     pub(crate) text: String,
     tree: OnceLock<Tree>,
     line_starts: OnceLock<Vec<usize>>,
@@ -33,12 +33,12 @@ impl File {
         Self { name, path, text, tree: OnceLock::new(), line_starts: OnceLock::new() }
     }
 
-    /// Its nodes, read when a problem is to be shown for the first time.
+    /// Its nodes, which are parsed when a problem is shown for the first time.
     pub(crate) fn tree(&self) -> &Tree {
         self.tree.get_or_init(|| Tree::parse(&self.text))
     }
 
-    /// Line and column of a byte, both from 1, the column in characters.
+    /// The line and column of a byte. Both count from 1, the column in characters.
     pub(crate) fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let starts = self.line_starts.get_or_init(|| {
             let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');

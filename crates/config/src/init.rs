@@ -1,6 +1,6 @@
-//! What `init` writes: a project that loads as it stands and says what could be in it.
+//! The files that `init` writes: a valid project, with examples as comments.
 
-/// A starting project: paths relative to its folder, and contents.
+/// The files of a new project: their paths relative to its folder, and their contents.
 #[must_use]
 pub fn starting_project() -> Vec<(&'static str, &'static str)> {
     vec![

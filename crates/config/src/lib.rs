@@ -1,9 +1,9 @@
-//! Reads a project's YAML files into what they declare, each declaration with its place, and shows what is wrong in
-//! them. What the declarations mean for a database is left to `core`; no database is ever asked.
+//! Reads a project's YAML files into declarations, each with its place, and shows the mistakes in them.
+//! What the declarations mean for a database is left to `core`. This crate never connects to a database.
 //!
-//! A file that is right is read straight into its types (`stream`, `shape`). Only when something is wrong is it read again, as a
-//! tree that knows the place of every node (`tree`), held against the JSON Schema of the types (`check`), and shown
-//! (`render`).
+//! A valid file is read straight into its types (`stream`, `shape`). A file with a mistake is read again as a tree that
+//! knows the place of every node (`tree`). The tree is checked against the JSON Schema of the types (`check`), and the
+//! mistakes are shown (`render`).
 
 mod check;
 mod de;

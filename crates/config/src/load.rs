@@ -1,5 +1,5 @@
-//! Loads a project: the project file, the files it includes, what they declare, how reconcile works in it. Each step
-//! goes on past mistakes, so that a run shows all of them.
+//! Loads a project: the project file, the files it includes, their declarations and the settings. Each step goes on
+//! after a mistake, so that one run shows all of them.
 
 use std::{
     fs,
@@ -28,19 +28,19 @@ use crate::{
 /// The project file of a folder.
 const PROJECT_FILE: &str = "reconcile.yaml";
 
-/// What is read where no project file says otherwise.
+/// The files that are read if no project file names others.
 const INCLUDES: [&str; 2] = ["schema/**/*.yaml", "policies/**/*.yaml"];
 
-/// Larger files are refused; the indexes of a hundred thousand tables need less.
+/// The size of the largest file that is read. The indexes of a hundred thousand tables need less.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Below this much text, more threads cost more than they save.
+/// With less text than this, more threads cost more than they save.
 const THREAD_BYTES: usize = 64 * 1024;
 
 /// Reads the project that `options` name.
 ///
 /// # Errors
-/// All mistakes in its files, together.
+/// The files have mistakes. The error contains all of them.
 pub fn load(options: &LoadOptions) -> Result<Project, Problems> {
     let mut loading = Loading { options, files: Files::default(), problems: Vec::new(), warnings: Vec::new() };
     let mut parsed = Vec::new();
@@ -84,7 +84,7 @@ impl Loading<'_> {
         (id, parsed)
     }
 
-    /// The files to read beside the project file.
+    /// The files to read besides the project file.
     fn includes(&mut self, base: &Path, project: Option<(FileId, Option<Vec<String>>)>) -> Vec<PathBuf> {
         let (at, written) = match project {
             Some((id, written)) => (Some(Source::file(id).key("include")), written),
@@ -97,7 +97,7 @@ impl Loading<'_> {
                 return Vec::new();
             }
             let message = format!("no project in `{}`", self.options.directory.display());
-            let hint = "it would have `reconcile.yaml`, or a folder `schema`; `reconcile init` starts one";
+            let hint = "a project has a file `reconcile.yaml` or a folder `schema`; `reconcile init` creates one";
             self.problems.push(Problem::nowhere(message).hint(hint));
             return Vec::new();
         }
@@ -117,7 +117,7 @@ impl Loading<'_> {
         files
     }
 
-    /// Reads and parses files, on several threads where there is much to do.
+    /// Reads and parses files, on several threads if there is much text.
     fn read(&mut self, paths: Vec<PathBuf>) -> Vec<(FileId, Parsed)> {
         let texts: Vec<_> = paths.iter().map(|path| read_text(path)).collect();
         let before = self.files.files.len();
@@ -152,7 +152,7 @@ impl Loading<'_> {
         parsed
     }
 
-    /// Deals the files out so that each thread has about as much text.
+    /// Divides the files so that all threads get about the same amount of text.
     fn shares(&self, files: &[FileId], threads: usize) -> Vec<Vec<FileId>> {
         let mut shares = vec![(0, Vec::new()); threads];
         for id in files {
@@ -170,15 +170,15 @@ impl Loading<'_> {
             Ok(text) => (text, None),
             Err(unreadable) => (unreadable.text.clone(), Some(unreadable)),
         };
-        let id = self.files.add(File::new(name, path, text));
+        let id = self.files.add(File::new(name.clone(), path, text));
         if let Some(unreadable) = unreadable {
-            let problem = Problem::new(&Source::file(id), unreadable.message);
+            let problem = Problem::new(&Source::file(id), format!("`{name}` {}", unreadable.message));
             self.problems.push(problem.on_text(unreadable.offset));
         }
         id
     }
 
-    /// With the files beside this one that hold queries.
+    /// Adds the materialized views of a file, and reads the files with their queries.
     fn add_matviews(&mut self, id: FileId, views: Entries<ViewSpec>, declarations: &mut Declarations) {
         let folder = self.files.get(id).and_then(|file| file.path.parent()).map(Path::to_path_buf).unwrap_or_default();
         let mut read = |path: PathBuf, at: &Source| match read_text(&path) {
@@ -206,7 +206,7 @@ impl Loading<'_> {
             urls.append(&mut parsed.urls);
             let root = Source::file(id);
             if parsed.spec.include.is_some() && !(project && position == 0) {
-                let problem = Problem::new(&root.key("include"), "only the project file includes others").on_key();
+                let problem = Problem::new(&root.key("include"), "only the project file can have `include`").on_key();
                 self.problems.push(problem);
             }
             sections.add(&root, &mut parsed.spec);
@@ -223,7 +223,7 @@ impl Loading<'_> {
         let structure_is_sound = self.problems.is_empty();
         let (mut settings, mut problems) = sections.finish(self.options.target.as_deref());
         settings.leave_out_urls(urls);
-        // A section that is broken was left out: that its targets are missing is no mistake of its own.
+        // A broken section was left out. That its targets are missing is not a separate mistake.
         problems.retain(|problem| structure_is_sound || problem.at.is_some());
         self.problems.append(&mut problems);
         let (desired, mut problems) = declarations.finish(settings.scheduler);
@@ -238,15 +238,15 @@ impl Loading<'_> {
     }
 }
 
-/// A path as the user would type it.
+/// A path, as the user would type it.
 fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
-/// Why a file's text is not to be had.
+/// Why a file's text cannot be read.
 struct Unreadable {
     message: String,
-    /// What of it can be shown, and where the mistake is in that.
+    /// The part of the text that can be shown. `offset` is the place of the mistake in it.
     text: String,
     offset: usize,
 }
@@ -265,7 +265,7 @@ fn read_text(path: &Path) -> Result<String, Unreadable> {
     }
     // Opening a pipe would wait for somebody to write into it.
     if !found.is_file() {
-        return Err(Unreadable::new("is no regular file"));
+        return Err(Unreadable::new("is not a regular file"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(MAX_FILE_BYTES)).unwrap_or_default() + 1);
     let mut file = fs::File::open(path).map_err(cannot)?.take(MAX_FILE_BYTES + 1);
@@ -273,12 +273,12 @@ fn read_text(path: &Path) -> Result<String, Unreadable> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Unreadable::new("is larger than 64 MiB"));
     }
-    // Editors on Windows put a byte order mark in front, which is no part of the text.
+    // Editors on Windows write a byte order mark first. It is not part of the text.
     if bytes.starts_with("\u{feff}".as_bytes()) {
         bytes.drain(.."\u{feff}".len());
     }
     String::from_utf8(bytes).map_err(|error| Unreadable {
-        message: "this is not UTF-8".to_owned(),
+        message: "is not valid UTF-8".to_owned(),
         offset: error.utf8_error().valid_up_to(),
         text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
     })

@@ -1,4 +1,4 @@
-//! Finds the line and column of a node, or of a byte within a scalar. Showing them is left to `render`.
+//! Finds the line and column of a node, or of a byte within a scalar. Showing them is the task of `render`.
 
 use std::ops::Range;
 
@@ -24,15 +24,16 @@ pub struct Position {
     pub column: usize,
     /// The line of its last character.
     pub end_line: usize,
-    /// The column behind its last character.
+    /// The column after its last character.
     pub end_column: usize,
     /// Its bytes in the file.
     pub bytes: Range<usize>,
 }
 
 impl Files {
-    /// Where a node stands, or the marked part of it. With the path of a whole file, [`Mark::Text`] counts from the
-    /// start of the file. Where the path leads to nothing, the nearest node above it; `None` for an unknown file.
+    /// The position of a node, or of the marked part of it. With the path of a whole file, [`Mark::Text`] counts from
+    /// the start of the file. If the path leads to no node, it is the position of the nearest node above. `None` for an
+    /// unknown file.
     #[must_use]
     pub fn locate(&self, at: &Source, mark: Mark) -> Option<Position> {
         let file = self.get(at.file)?;
@@ -42,12 +43,12 @@ impl Files {
         Some(Position { file: file.name.clone(), line, column, end_line, end_column, bytes })
     }
 
-    /// Where a node, or the marked part of it, starts in its file.
+    /// The byte of its file where a node, or the marked part of it, starts.
     pub(crate) fn offset(&self, at: &Source, mark: Mark) -> usize {
         self.get(at.file).map_or(0, |file| bytes(file, at, mark).start)
     }
 
-    /// Where a problem stands; `None` where no file is to blame.
+    /// The position of a problem; `None` if it is not in a file.
     #[must_use]
     pub fn locate_problem(&self, problem: &Problem) -> Option<Position> {
         self.locate(problem.at.as_ref()?, problem.mark)
@@ -91,7 +92,7 @@ fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
     span.start..end
 }
 
-/// The word that starts at a byte, or the one character there.
+/// The word that starts at a byte, or the single character there.
 fn word(text: &str, offset: usize) -> Range<usize> {
     let mut start = offset.min(text.len());
     while !text.is_char_boundary(start) {
@@ -103,7 +104,7 @@ fn word(text: &str, offset: usize) -> Range<usize> {
     start..start + word.max(one)
 }
 
-/// From a byte of the scalar's text to the byte in the file, and the word that starts there.
+/// Finds the byte of the file for a byte of the scalar's text, and the word that starts there.
 fn scalar_text(file: &File, id: NodeId, offset: usize) -> Range<usize> {
     let node = file.tree().node(id);
     let (Content::Scalar(scalar), Some(written)) = (&node.content, file.text.get(node.span.clone())) else {
@@ -120,17 +121,17 @@ fn scalar_text(file: &File, id: NodeId, offset: usize) -> Range<usize> {
     }
 }
 
-/// Where the lines of a block scalar start, behind its `|` or `>`.
+/// The byte where the lines of a block scalar start, after its `|` or `>`.
 fn block_start(written: &str) -> usize {
     if written.starts_with(['|', '>']) { written.find('\n').map_or(0, |end| end + 1) } else { 0 }
 }
 
-/// Walks the text and the way it is written side by side: escapes stand for one character, line breaks and
-/// indentation for one or none. `None` where the two part.
+/// Walks through the text and its written form together. An escape is one character. A line break with its indentation
+/// is one character or none. `None` if the two do not match.
 fn written_offset(written: &str, text: &str, style: ScalarStyle, offset: usize) -> Option<usize> {
     let mut at = 0;
     for (before, expected) in text.char_indices() {
-        // Indentation and line breaks that stand for nothing.
+        // Indentation and line breaks that are not part of the text.
         loop {
             let next = written[at..].chars().next()?;
             if next == expected || !matches!(next, ' ' | '\t' | '\n' | '\r') || expected.is_whitespace() {

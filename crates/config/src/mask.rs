@@ -1,10 +1,10 @@
-//! Hides passwords in what is shown: a `*` for each character, so that columns stay right. Hides too much rather than
-//! too little.
+//! Hides passwords in the text that is shown. Each character becomes a `*`, so that columns stay right. If in doubt, it
+//! hides too much.
 
-/// Words before `=` or `:` whose value is a secret.
+/// Words whose value, after `=` or `:`, is a secret.
 const SECRETS: [&str; 7] = ["password", "passwd", "passphrase", "pgpassword", "sslpassword", "pwd", "secret"];
 
-/// The text of one line or message with its passwords hidden; it has as many characters as before.
+/// The text of one line or message with its passwords hidden. The number of characters stays the same.
 pub(crate) fn mask(text: &str) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     mask_urls(&mut characters);
@@ -17,7 +17,7 @@ fn mask_urls(text: &mut [char]) {
     let mut from = 0;
     while let Some(start) = scheme_end(text, from) {
         let end = (start..text.len()).find(|at| ends_url(text[*at])).unwrap_or(text.len());
-        // The last `@`: a password may hold another.
+        // The last `@`: a password may contain one.
         if let Some(at) = (start..end).rev().find(|at| text[*at] == '@')
             && let Some(colon) = (start..at).find(|at| text[*at] == ':')
         {
@@ -27,7 +27,7 @@ fn mask_urls(text: &mut [char]) {
     }
 }
 
-/// The position behind the next `://`, slashes escaped or not.
+/// The position after the next `://`, whether its slashes are escaped or not.
 fn scheme_end(text: &[char], from: usize) -> Option<usize> {
     (from..text.len()).filter(|at| text[*at] == ':').find_map(|at| {
         let mut next = at + 1;

@@ -1,5 +1,5 @@
-//! Brings declared materialized views together: each once, its query from the YAML or from the file that it names. What
-//! they mean is left to `core`; their indexes go where all indexes go.
+//! Collects the declared materialized views: each once, with its query from the YAML or from the file that it names.
+//! What they mean is left to `core`. Their indexes go to the list of all indexes.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -22,24 +22,24 @@ use reconcile_core::{
 
 use crate::shape::{Entries, ViewSpec};
 
-/// A file beside the YAML that holds a query.
+/// A file with a query, beside the YAML.
 pub(crate) struct QueryFile {
-    /// Its number in the project, and its text; `None` where it cannot be read, which was said already.
+    /// Its number in the project, and its text. `None` if it cannot be read, which has been reported.
     pub(crate) read: Option<(FileId, String)>,
 }
 
-/// Reads a file with a query; told apart from reading YAML, so that nothing here touches the disk.
+/// Reads a file with a query. The caller passes it in, so that this module does not access the disk.
 pub(crate) type ReadQuery<'a> = &'a mut dyn FnMut(PathBuf, &Source) -> QueryFile;
 
-/// What was declared so far.
+/// The views collected so far.
 #[derive(Debug, Default)]
 pub(crate) struct Views {
     views: BTreeMap<QualifiedName, (Source, Option<Declared<Matview>>)>,
-    /// What is wrong so far.
+    /// The mistakes found so far.
     pub(crate) problems: Vec<Problem>,
 }
 
-/// A view's indexes, as written.
+/// A view's indexes, as they are written in the file.
 pub(crate) struct WithIndexes {
     pub(crate) view: QualifiedName,
     pub(crate) written: String,
@@ -48,8 +48,8 @@ pub(crate) struct WithIndexes {
 }
 
 impl Views {
-    /// Adds what stands under `materialized_views:` of one file, in the folder of which query files are. Gives back the
-    /// indexes.
+    /// Adds the entries under `materialized_views:` of one file, and returns their indexes. Paths of query files are
+    /// relative to its folder.
     pub(crate) fn add(
         &mut self,
         file: FileId,
@@ -132,17 +132,17 @@ impl Views {
         }
     }
 
-    /// Whether one of this name is declared, sound or not.
+    /// Whether a view of this name is declared, valid or not.
     pub(crate) fn has(&self, name: &QualifiedName) -> bool {
         self.views.contains_key(name)
     }
 
-    /// Those of which nothing can be said but what is wrong with them.
+    /// The views whose declarations have mistakes.
     pub(crate) fn broken(&self) -> BTreeSet<QualifiedName> {
         self.views.iter().filter(|(_, (_, view))| view.is_none()).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The sound ones.
+    /// The valid views.
     pub(crate) fn finish(self) -> Vec<Declared<Matview>> {
         self.views.into_values().filter_map(|(_, view)| view).collect()
     }

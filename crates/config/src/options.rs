@@ -1,19 +1,20 @@
-//! What a run says about which project to load. Reading it is left to `load`.
+//! The options of a run that say which project to load. `load` reads the project.
 
 use std::{collections::HashMap, path::PathBuf};
 
-/// Which project to load, and with what around it.
+/// Which project to load, and in which environment.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// The folder to work in (`-C`); every other path is relative to it.
+    /// The folder to work in (`-C`). All other paths are relative to it.
     pub directory: PathBuf,
-    /// The project file (`--config`); `reconcile.yaml` of the folder where not given.
+    /// The project file (`--config`). The default is `reconcile.yaml` in the folder.
     pub config: Option<PathBuf>,
     /// The entry of `targets:` to use (`--target`).
     pub target: Option<String>,
-    /// The environment that `${VAR}` looks into.
+    /// The environment in which `${VAR}` is looked up.
     pub env: HashMap<String, String>,
-    /// Whether a folder without a project is one with nothing declared, as for `import`, which starts projects.
+    /// Whether a folder without a project counts as a project without declarations. `import` needs this to start
+    /// projects.
     pub may_be_missing: bool,
 }
 
@@ -24,7 +25,7 @@ impl LoadOptions {
         Self { directory: directory.into(), config: None, target: None, env: HashMap::new(), may_be_missing: false }
     }
 
-    /// Looks variables up in the environment of this process; those that are not Unicode are left out.
+    /// Looks up variables in the environment of this process. Variables that are not Unicode are left out.
     #[must_use]
     pub fn with_process_env(mut self) -> Self {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

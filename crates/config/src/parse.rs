@@ -1,5 +1,5 @@
-//! Reads one file's text: straight into its types where all is well, and otherwise by way of its tree, with every
-//! mistake of structure and all that is sound beside them. What the values mean is left to `declare` and `settings`.
+//! Reads the text of one file. A valid file is read straight into its types. Otherwise its tree is read, which gives
+//! all structural mistakes and all entries that are valid. What the values mean is left to `declare` and `settings`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,27 +11,27 @@ use serde::Deserialize;
 
 use crate::{check::check, de::NodeReader, expand::expand, schema, shape::FileSpec, stream, tree::Tree};
 
-/// What the project file's `${VAR}` look into.
+/// Where the variables of the project file are looked up.
 #[derive(Clone, Copy)]
 pub(crate) struct Variables<'a> {
     /// The environment.
     pub(crate) env: &'a HashMap<String, String>,
-    /// The chosen target: variables of others need not be set.
+    /// The chosen target. Variables of other targets need not be set.
     pub(crate) target: Option<&'a str>,
 }
 
-/// What one file says.
+/// The contents of one file.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
-    /// All that is sound in it.
+    /// Its valid entries.
     pub(crate) spec: FileSpec,
-    /// What is wrong with the rest.
+    /// The mistakes in the others.
     pub(crate) problems: Vec<Problem>,
-    /// Why URLs of databases are not known.
+    /// Why the URLs of databases are not known.
     pub(crate) urls: Vec<Problem>,
 }
 
-/// Reads a file; `variables` only for `reconcile.yaml`.
+/// Reads a file. `variables` are for `reconcile.yaml` only.
 pub(crate) fn parse(text: &str, file: FileId, variables: Option<Variables<'_>>) -> Parsed {
     let variables = variables.filter(|_| text.contains('$'));
     if variables.is_none()
@@ -72,7 +72,7 @@ pub(crate) fn parse(text: &str, file: FileId, variables: Option<Variables<'_>>) 
     parsed
 }
 
-/// The entries to leave out so that the rest can be read: an index, a key of a table or of another section.
+/// The entries to leave out so that the others can be read: an index, or a key of a table or of another section.
 fn damaged(problems: &[Problem]) -> BTreeSet<Vec<Segment>> {
     let places = problems.iter().flat_map(|problem| problem.at.iter().chain(problem.related.iter().map(|r| &r.0)));
     places

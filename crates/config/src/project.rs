@@ -1,4 +1,4 @@
-//! What loading a project comes to: the project, or all that is wrong in its files.
+//! The result of loading a project: the project, or all mistakes in its files.
 
 use std::{fmt, path::PathBuf};
 
@@ -9,40 +9,40 @@ use crate::{files::Files, settings::Settings};
 /// A project that was loaded.
 #[derive(Debug)]
 pub struct Project {
-    /// The folder of the project file; without one, the folder that was read.
+    /// The folder of the project file, or the folder that was read if there is no project file.
     pub root: PathBuf,
-    /// The files that were read, to show later problems in.
+    /// The files that were read. Later problems are shown in them.
     pub files: Files,
     /// How reconcile works in this project.
     pub settings: Settings,
     /// What the files declare.
     pub desired: Desired,
-    /// What is odd, but in nobody's way.
+    /// Mistakes that do not prevent loading.
     pub warnings: Vec<Problem>,
 }
 
-/// All that is wrong in a project, in the order of files and lines.
+/// All mistakes in a project, in the order of files and lines.
 #[derive(Debug)]
 pub struct Problems {
     /// The files that were read.
     pub files: Files,
-    /// What stands in the way of loading; never empty.
+    /// Mistakes that prevent loading; never empty.
     pub problems: Vec<Problem>,
-    /// What does not.
+    /// Mistakes that do not prevent loading.
     pub warnings: Vec<Problem>,
-    /// What of the project is intact, without files: never to be acted on, but it may have mistakes of other sorts.
+    /// The valid part of the project, without files. It must not be applied, but further mistakes can be found in it.
     pub intact: Option<Box<Project>>,
 }
 
 impl Problems {
-    /// Brings mistakes into the order of files and lines.
+    /// Sorts mistakes by files and lines.
     #[must_use]
     pub fn new(files: Files, problems: Vec<Problem>) -> Self {
         let problems = in_order(&files, problems);
         Self { files, problems, warnings: Vec::new(), intact: None }
     }
 
-    /// Whether nothing is wrong with the files, and people have to decide whether what they ask for may be done.
+    /// Whether the files have no mistakes, but ask for something that only people can decide.
     #[must_use]
     pub fn are_refusals(&self) -> bool {
         self.problems.iter().all(|problem| problem.refusal)
@@ -56,7 +56,7 @@ impl Problems {
     }
 }
 
-/// Problems by file and place; what aliases repeat is said once.
+/// Sorts problems by file and place. A problem that aliases repeat is kept once.
 fn in_order(files: &Files, problems: Vec<Problem>) -> Vec<Problem> {
     let place = |problem: &Problem| problem.at.as_ref().map(|at| (at.file, files.offset(at, problem.mark)));
     let mut placed: Vec<_> = problems.into_iter().map(|problem| (place(&problem), problem)).collect();

@@ -1,5 +1,5 @@
-//! Shows problems: the message, the place, the line with its mistake underlined, what to do. Nothing of a file reaches
-//! the terminal but visible characters, and no password does.
+//! Shows problems: the message, the place, the line with the mistake underlined, and the hint. Only visible characters
+//! of a file reach the terminal, and no passwords.
 
 use std::ops::Range;
 
@@ -12,24 +12,25 @@ use serde_json::{Value, json};
 
 use crate::{files::Files, locate::Position, mask::mask};
 
-/// Characters of a line behind the start of the mistake that are looked at.
+/// How many characters of a line are shown after the start of the mistake.
 const BEHIND: usize = 200;
 
-/// Characters before the mistake that are looked at in a line so long that nobody wrote it by hand.
+/// How many characters are shown before the mistake, if its column is higher than `LONG`: nobody wrote that line by
+/// hand.
 const BEFORE: usize = 60;
 const LONG: usize = 1000;
 
-/// Problems that are shown at once; the count of the rest follows, and where they are.
+/// The most problems that are shown at once. The number of the others follows, and where they are.
 const MAX_SHOWN: usize = 100;
 
 impl Files {
-    /// Problems as people read them, in rustc's manner; each ends with an empty line. Colours are ANSI sequences.
+    /// Problems for people, in the style of rustc. Each ends with an empty line. Colours are ANSI sequences.
     #[must_use]
     pub fn render(&self, problems: &[Problem], color: bool) -> String {
         self.render_as(problems, &Level::ERROR, color)
     }
 
-    /// Warnings in the same manner.
+    /// Warnings in the same style.
     #[must_use]
     pub fn render_warnings(&self, warnings: &[Problem], color: bool) -> String {
         self.render_as(warnings, &Level::WARNING, color)
@@ -62,7 +63,7 @@ impl Files {
         }
     }
 
-    /// The place and its line; of a file that cannot be shown, the place alone.
+    /// The place and its line, or only the place if the file cannot be shown.
     fn excerpt(&self, at: &Source, mark: Mark, label: Option<&str>) -> Vec<Element<'static>> {
         let (Some(position), Some(file)) = (self.locate(at, mark), self.get(at.file)) else { return Vec::new() };
         let path = visible(&position.file);
@@ -74,12 +75,13 @@ impl Files {
         let kind = if label.is_none() { AnnotationKind::Primary } else { AnnotationKind::Context };
         let annotation: Annotation<'static> = kind.span(marked).label(label.map(visible));
         let snippet = Snippet::source(line).line_start(position.line).annotation(annotation);
-        // The place of a snippet with a path is counted in what it shows.
+        // If a snippet has a path, its column is counted in the text shown, which does not have the start of a long
+        // line.
         if position.column > LONG { vec![origin.into(), snippet.into()] } else { vec![snippet.path(path).into()] }
     }
 
-    /// Problems as data: `[{file, line, column, end_line, end_column, message, hint, related}]`; the place is null
-    /// where no file is to blame.
+    /// Problems as data: `[{file, line, column, end_line, end_column, message, hint, related}]`. A problem that is not
+    /// in a file has no place.
     #[must_use]
     pub fn to_json(&self, problems: &[Problem]) -> Value {
         let place = |at: &Source, mark| self.locate(at, mark).as_ref().map(position_json).unwrap_or_default();
@@ -113,7 +115,7 @@ fn position_json(position: &Position) -> serde_json::Map<String, Value> {
     }
 }
 
-/// The line of a position as it can be shown, cut around the mistake, and the bytes of the mistake in that.
+/// The part of a line around the mistake, in visible characters, and the bytes of the mistake in it.
 fn shown_line(text: &str, position: &Position) -> (String, Range<usize>) {
     let place = &position.bytes;
     let line_start = text[..place.start].rfind('\n').map_or(0, |end| end + 1);
@@ -123,7 +125,7 @@ fn shown_line(text: &str, position: &Position) -> (String, Range<usize>) {
     let first = text[start..place.start].chars().count();
     let marked = text[place.start..place.end.clamp(place.start, line_end)].chars().count();
     let skip = if position.column > LONG { first - BEFORE } else { 0 };
-    // Hidden before it is cut, so that what announces a password is not cut off.
+    // Passwords are hidden first, because cutting could remove the word that marks one.
     let hidden = mask(&text[start..line_end]);
     let mut shown = String::from(if skip > 0 { "…" } else { "" });
     let mut bytes = None;
@@ -143,12 +145,12 @@ fn shown_line(text: &str, position: &Position) -> (String, Range<usize>) {
     (shown, bytes)
 }
 
-/// The byte `characters` before another.
+/// The byte that is a number of characters before another.
 fn back(text: &str, from: usize, characters: usize) -> usize {
     text[..from].char_indices().rev().nth(characters - 1).map_or(0, |(at, _)| at)
 }
 
-/// A sign for what has none: an excerpt keeps its columns.
+/// A visible sign for an invisible character. It is one character, so that columns stay right.
 fn visible_character(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -159,13 +161,13 @@ fn visible_character(c: char) -> char {
     }
 }
 
-/// What a terminal would obey, and what would reorder or hide the text around it.
+/// Whether a terminal would execute the character, or would reorder or hide the text around it.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A message without passwords, line breaks or anything a terminal would obey.
+/// A message without passwords, line breaks and characters that a terminal would execute.
 fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in mask(text).chars() {

@@ -1,17 +1,17 @@
-//! The types of YAML's scalars, by the rules of YAML 1.2. What type is wanted is left to `check`.
+//! The types of YAML's scalars, by the rules of YAML 1.2. Whether a type is the expected one is left to `check`.
 
 use serde_saphyr::granit_parser::ScalarStyle;
 
 /// A text, number, boolean or null.
 #[derive(Debug)]
 pub(crate) struct Scalar {
-    /// The text after quotes, escapes and expansion are undone.
+    /// The text without quotes, with escapes and variables resolved.
     pub(crate) text: String,
     /// How it is written.
     pub(crate) style: ScalarStyle,
     /// Whether a tag makes it text.
     pub(crate) tagged_text: bool,
-    /// The text before `${VAR}` was expanded; shown in its place.
+    /// The text before `${VAR}` was expanded. Messages show it instead of the value.
     pub(crate) unexpanded: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Typed<'a> {
 }
 
 impl Scalar {
-    /// The scalar by its type. What a variable held is typed like a bare scalar, so that `"${RETRIES}"` is a number.
+    /// The scalar by its type. The value of a variable is typed like a bare scalar, so that `"${RETRIES}"` is a number.
     pub(crate) fn typed(&self) -> Typed<'_> {
         let plain = self.style == ScalarStyle::Plain && !self.tagged_text;
         if self.unexpanded.is_some() && !plain {
@@ -40,13 +40,14 @@ impl Scalar {
         typed(&self.text, plain)
     }
 
-    /// The text to show: never what a variable held.
+    /// The text to show, which is never the value of a variable.
     pub(crate) fn shown(&self) -> &str {
         self.unexpanded.as_deref().unwrap_or(&self.text)
     }
 }
 
-/// A scalar by the rules of YAML 1.2, under which `yes` and `on` are text; `plain` if it stands without quotes.
+/// A scalar by the rules of YAML 1.2, in which `yes` and `on` are text. `plain` means that it is written without
+/// quotes.
 pub(crate) fn typed(text: &str, plain: bool) -> Typed<'_> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" if plain => Typed::Null,
@@ -55,7 +56,7 @@ pub(crate) fn typed(text: &str, plain: bool) -> Typed<'_> {
     }
 }
 
-/// Whether a bare key brings in other maps.
+/// Whether a bare key merges other maps.
 pub(crate) fn is_merge_key(text: &str) -> bool {
     text == "<<"
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::shape::FileSpec;
 
-/// The JSON Schema (draft 2020-12) of `reconcile.yaml` and of every file it includes: any section may stand in any file.
+/// The JSON Schema (draft 2020-12) of `reconcile.yaml` and of all files it includes. Any section can be in any file.
 #[must_use]
 pub fn json_schema() -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<FileSpec>();
@@ -15,7 +15,7 @@ pub fn json_schema() -> Value {
     schema.to_value()
 }
 
-/// The same, made once.
+/// The same schema, generated once.
 pub(crate) fn shared() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(json_schema)

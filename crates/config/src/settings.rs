@@ -1,4 +1,4 @@
-//! What the project says about how reconcile works: defaults, safety, targets. Flags and variables that go before it
+//! The project's settings of reconcile: defaults, safety, targets. Flags and variables that take precedence over them
 //! are left to the command line.
 
 use std::{num::NonZeroU32, time::Duration};
@@ -17,18 +17,18 @@ use reconcile_core::{
 
 use crate::shape::{AllowSpec, DatabaseSpec, DefaultsSpec, Entries, FileSpec, SafetySpec, TargetSpec};
 
-/// How reconcile works in this project, the chosen target's settings included.
+/// How reconcile works in this project, with the settings of the chosen target.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The connection URL of the files; a flag and `DATABASE_URL` go before it.
+    /// The connection URL in the files. A flag and `DATABASE_URL` take precedence over it.
     pub database_url: Option<String>,
-    /// Why the files' URL is not known: a variable in it is not set. To be shown to those who have no other URL.
+    /// Why the URL in the files is not known: a variable in it is not set. It is shown if there is no other URL.
     pub database_url_problem: Option<Box<Problem>>,
     /// The schema of registry and history.
     pub registry_schema: Ident,
     /// How long a statement may wait for a lock: from 1 ms to 24 days.
     pub lock_timeout: Duration,
-    /// How often a statement that got no lock is tried again.
+    /// How often a statement that did not get its lock is tried again.
     pub retries: u32,
     /// How long one index may take to build: from 1 ms to 24 days.
     pub build_timeout: Duration,
@@ -38,7 +38,7 @@ pub struct Settings {
     pub search_path: Vec<Ident>,
     /// Hazards that are allowed and forbidden.
     pub approval: Approval,
-    /// Who runs what is due; `None` where the project does not say.
+    /// Who runs the work that is due; `None` if the project does not say.
     pub scheduler: Option<Runner>,
 }
 
@@ -49,14 +49,14 @@ impl Settings {
         TimeLimits { lock_timeout: self.lock_timeout, build_timeout: self.build_timeout }
     }
 
-    /// How names are looked up, and where the registry is.
+    /// The search path, and the schema of the registry.
     #[must_use]
     pub fn session(&self) -> SessionSettings {
         SessionSettings { search_path: self.search_path.clone(), registry_schema: self.registry_schema.clone() }
     }
 }
 
-/// The sections of all files that are about reconcile itself, each with its place.
+/// The sections of all files with settings of reconcile, each with its place.
 #[derive(Debug, Default)]
 pub(crate) struct Sections {
     database: Option<(DatabaseSpec, Source)>,
@@ -68,12 +68,12 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
-    /// Takes the sections out of a file; one that another file has too is a mistake.
+    /// Takes the sections out of a file. A section that another file also has is a mistake.
     pub(crate) fn add(&mut self, root: &Source, spec: &mut FileSpec) {
         let problems = &mut self.problems;
         if let Some(version) = spec.version.filter(|version| *version != 1) {
-            let problem = Problem::new(&root.key("version"), format!("version {version} is not known"));
-            problems.push(problem.hint("this version of reconcile reads `version: 1`"));
+            let problem = Problem::new(&root.key("version"), format!("version {version} is not supported"));
+            problems.push(problem.hint("this version of reconcile supports `version: 1`"));
         }
         keep(&mut self.database, spec.database.take(), root.key("database"), problems);
         keep(&mut self.defaults, spec.defaults.take(), root.key("defaults"), problems);
@@ -82,7 +82,7 @@ impl Sections {
         keep(&mut self.targets, spec.targets.take(), root.key("targets"), problems);
     }
 
-    /// The settings, those of `target` before those of the project; or all that is wrong with them.
+    /// The settings, and all mistakes in them. Those of `target` take precedence over those of the project.
     pub(crate) fn finish(mut self, target: Option<&str>) -> (Settings, Vec<Problem>) {
         let mut settings = Settings::default();
         let problems = &mut self.problems;
@@ -102,7 +102,7 @@ impl Sections {
                 Err(problem) => problems.push(*problem),
             }
         } else if let Some((targets, at)) = self.targets {
-            // What nobody chose is still held to the rules.
+            // Targets that nobody chose are checked as well.
             for (name, target) in targets.0 {
                 settings.clone().apply_target(target.unwrap_or_default(), &at.key(&name), problems);
             }
@@ -116,8 +116,8 @@ fn keep<T>(kept: &mut Option<(T, Source)>, section: Option<T>, at: Source, probl
     match kept {
         None => *kept = Some((section, at)),
         Some((_, first)) => {
-            let problem = Problem::new(&at, "this section stands in two files").on_key();
-            problems.push(problem.related(first, "first here").hint("put both into one"));
+            let problem = Problem::new(&at, "this section is in two files").on_key();
+            problems.push(problem.related(first, "first here").hint("merge them into one"));
         }
     }
 }
@@ -136,7 +136,7 @@ fn choose(name: &str, targets: Targets) -> Result<(TargetSpec, Source), Box<Prob
     let problem = Problem::new(&at, format!("there is no target `{name}`")).on_key();
     Err(Box::new(match closest(name, known.iter().map(String::as_str)) {
         Some(close) => problem.hint(format!("did you mean `{close}`?")),
-        None => problem.hint(format!("there are: {}", known.join(", "))),
+        None => problem.hint(format!("known targets: {}", known.join(", "))),
     }))
 }
 
@@ -165,8 +165,8 @@ impl Settings {
         self.apply_safety(target.safety.unwrap_or_default());
     }
 
-    /// Takes note of URLs whose variables are not set. Without the target's URL there is none: the project's is that
-    /// of another database.
+    /// Records URLs whose variables are not set. If the target's URL is one of them, no URL is known: the project's URL
+    /// is that of another database.
     pub(crate) fn leave_out_urls(&mut self, problems: Vec<Problem>) {
         for problem in problems {
             let of_target = problem.at.as_ref().is_some_and(|at| at.path.len() > 2);
@@ -180,7 +180,7 @@ impl Settings {
     }
 
     fn apply_database(&mut self, database: DatabaseSpec, at: &Source, problems: &mut Vec<Problem>) {
-        // A variable that is set but empty is no URL.
+        // A variable that is set but empty is not a URL.
         self.database_url = database.url.filter(|url| !url.trim().is_empty()).or(self.database_url.take());
         if let Some(schema) = database.schema {
             match Ident::new(schema) {
@@ -205,7 +205,7 @@ impl Settings {
         if let Some(parallel) = defaults.parallel {
             match NonZeroU32::new(parallel) {
                 Some(parallel) => self.parallel = parallel,
-                None => problems.push(Problem::new(&at.key("parallel"), "the least is 1")),
+                None => problems.push(Problem::new(&at.key("parallel"), "the value must be at least 1")),
             }
         }
         if let Some(search_path) = &defaults.search_path {
@@ -236,15 +236,17 @@ impl Settings {
     }
 }
 
-/// A duration longer than nothing, or what is wrong and what to do. The text is not repeated: it may come from a variable.
+/// A duration longer than zero, or a message and a hint. They do not repeat the text: it may come from a variable.
 fn timeout(text: &str) -> Result<Duration, (&'static str, &'static str)> {
     match duration::parse(text) {
         Ok(Duration::ZERO) | Err(DurationError::TooFine) => {
-            Err(("this would mean to wait for ever", "the least is `1ms`"))
+            Err(("this would disable the timeout", "the shortest timeout is `1ms`"))
         }
         Ok(duration) => Ok(duration),
-        Err(DurationError::Unreadable) => Err(("this is no duration", duration::FORM)),
+        Err(DurationError::Unreadable) => Err(("this is not a duration", duration::FORM)),
         Err(DurationError::Negative) => Err(("a duration cannot be negative", duration::FORM)),
-        Err(DurationError::TooLong) => Err(("PostgreSQL keeps no time this long", "the most is `24 days`")),
+        Err(DurationError::TooLong) => {
+            Err(("PostgreSQL does not support a timeout this long", "the longest timeout is `24 days`"))
+        }
     }
 }

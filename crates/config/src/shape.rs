@@ -1,4 +1,5 @@
-//! The shape of the files: what may stand where. What it means is left to `declare` and `settings`.
+//! The shape of the files: their keys and the types of their values. What they mean is left to `declare` and
+//! `settings`.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -18,7 +19,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
-/// Keys of the contract that this version does not support yet, by the type they would stand in.
+/// Keys of the format that this version does not support yet, by the type to which they belong.
 pub(crate) const UNSUPPORTED: [(&str, &[&str]); 2] =
     [("FileSpec", &["alerts", "queries"]), ("TableSpec", &["partitioning", "extract"])];
 
@@ -30,21 +31,21 @@ pub(crate) struct FileSpec {
     pub(crate) version: Option<u32>,
     /// Which database, and where in it reconcile keeps its own tables.
     pub(crate) database: Option<DatabaseSpec>,
-    /// Files and patterns to read, relative to the folder of `reconcile.yaml`; only there.
+    /// Files and patterns to read, relative to the folder of `reconcile.yaml`. Only `reconcile.yaml` can have it.
     pub(crate) include: Option<Vec<String>>,
     /// How changes are executed.
     pub(crate) defaults: Option<DefaultsSpec>,
     /// Which hazards may happen without asking.
     pub(crate) safety: Option<SafetySpec>,
-    /// Who runs what is due.
+    /// Who runs the work that is due.
     pub(crate) scheduler: Option<Runner>,
-    /// What differs per target; `--target NAME` chooses one.
+    /// Settings per target. `--target NAME` chooses one.
     pub(crate) targets: Option<Entries<Option<TargetSpec>>>,
-    /// Relations that carry indexes, by `schema.name`; a bare name is in schema `public`.
+    /// Relations with indexes, by `schema.name`. A bare name is in schema `public`.
     pub(crate) tables: Option<Entries<Option<TableSpec>>>,
-    /// Materialized views, by `schema.name`; a bare name is in schema `public`.
+    /// Materialized views, by `schema.name`. A bare name is in schema `public`.
     pub(crate) materialized_views: Option<Entries<ViewSpec>>,
-    /// What becomes of old rows, by the `schema.name` of their tables.
+    /// Rules for old rows, by the `schema.name` of their tables.
     pub(crate) retention: Option<Entries<RuleSpec>>,
 }
 
@@ -52,9 +53,9 @@ pub(crate) struct FileSpec {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatabaseSpec {
-    /// A connection URL; `--database-url` and `DATABASE_URL` go before it.
+    /// A connection URL. `--database-url` and `DATABASE_URL` take precedence over it.
     pub(crate) url: Option<String>,
-    /// The schema of registry and history; `reconcile` where not given.
+    /// The schema of registry and history. The default is `reconcile`.
     pub(crate) schema: Option<String>,
 }
 
@@ -62,16 +63,16 @@ pub(crate) struct DatabaseSpec {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DefaultsSpec {
-    /// How long a statement may wait for a lock before it is tried again: `2s`.
+    /// How long a statement may wait for a lock before it is tried again. The default is `2s`.
     pub(crate) lock_timeout: Option<String>,
-    /// How often a statement that got no lock is tried again: 10.
+    /// How often a statement that did not get its lock is tried again. The default is 10.
     pub(crate) retries: Option<u32>,
-    /// How long one index may take to build: `6h`.
+    /// How long one index may take to build. The default is `6h`.
     pub(crate) build_timeout: Option<String>,
-    /// How many builds run side by side, each on another table: 1.
+    /// How many builds run at the same time, each on another table. The default is 1.
     #[schemars(range(min = 1))]
     pub(crate) parallel: Option<u32>,
-    /// Schemas in which the names inside SQL fragments are looked up: `[public]`.
+    /// Schemas in which names inside SQL fragments are looked up. The default is `[public]`.
     pub(crate) search_path: Option<Vec<String>>,
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct DefaultsSpec {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SafetySpec {
-    /// Hazards that need no further approval; `all` for every one. `index_build` always is.
+    /// Hazards that need no further approval, or `all`. `index_build` never needs one.
     pub(crate) allow: Option<Vec<AllowSpec>>,
     /// Hazards that nothing can approve.
     pub(crate) forbid: Option<Vec<Hazard>>,
@@ -96,23 +97,23 @@ pub(crate) enum AllowSpec {
     One(Hazard),
 }
 
-/// What differs for one target.
+/// The settings of one target.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TargetSpec {
-    /// Each key given here takes the place of the project's.
+    /// Each key given here replaces that of the project.
     pub(crate) database: Option<DatabaseSpec>,
-    /// Each key given here takes the place of the project's.
+    /// Each key given here replaces that of the project.
     pub(crate) defaults: Option<DefaultsSpec>,
-    /// `allow` takes the place of the project's; `forbid` adds to it.
+    /// `allow` replaces that of the project. `forbid` adds to it.
     pub(crate) safety: Option<SafetySpec>,
 }
 
-/// A relation that carries indexes.
+/// A relation with indexes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TableSpec {
-    /// Whether indexes that are not declared are dropped; never those of constraints.
+    /// Whether indexes that are not declared are dropped. Indexes of constraints are never dropped.
     pub(crate) prune: Option<bool>,
     /// Indexes by name.
     pub(crate) indexes: Option<Entries<IndexSpec>>,
@@ -122,24 +123,24 @@ pub(crate) struct TableSpec {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ViewSpec {
-    /// The SQL query whose rows it holds.
+    /// The SQL query whose rows it has.
     pub(crate) query: Option<String>,
-    /// A file that holds the query, relative to this one.
+    /// A file with the query. Its path is relative to the folder of this file.
     pub(crate) query_file: Option<String>,
     /// Indexes by name.
     pub(crate) indexes: Option<Entries<IndexSpec>>,
-    /// Whether it is filled when it is made; `true` where not given.
+    /// Whether it is filled when it is created. The default is `true`.
     pub(crate) with_data: Option<bool>,
-    /// Storage parameters such as `fillfactor`. Where given, it is the whole set; not given, they are left alone.
+    /// Storage parameters such as `fillfactor`. If given, this is the complete set. If not, they are left as they are.
     pub(crate) with: Option<BTreeMap<String, ParameterSpec>>,
-    /// Tablespace; left alone where not given.
+    /// Tablespace. If not given, it is left as it is.
     pub(crate) tablespace: Option<String>,
-    /// Comment; left alone where not given, removed where empty.
+    /// Comment. If not given, it is left as it is. If empty, it is removed.
     pub(crate) comment: Option<String>,
-    /// Who may do what with it, by role; `PUBLIC` is everyone. Where given, it is the whole set of rights on the view that
-    /// others than its owner have; not given, they are left alone.
+    /// Privileges on it, by role; `PUBLIC` is everyone. If given, this is the complete set of privileges that roles
+    /// other than its owner have. If not, they are left as they are.
     pub(crate) grants: Option<BTreeMap<String, RightsSpec>>,
-    /// When and how it is brought up to date.
+    /// When and how it is refreshed.
     pub(crate) refresh: Option<RefreshSpec>,
 }
 
@@ -170,12 +171,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
     }
 }
 
-/// What is wrong is said by `check`, which knows both places.
+/// Refuses duplicate keys. `check` reports them with both places.
 fn reject_twice<T, E: de::Error>(entries: &[(String, T)]) -> Result<(), E> {
     let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
     match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(E::custom(format!("the key `{}` stands here twice", pair[0]))),
+        Some(pair) => Err(E::custom(format!("duplicate key `{}`", pair[0]))),
         None => Ok(()),
     }
 }

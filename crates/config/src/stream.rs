@@ -1,5 +1,5 @@
-//! Reads the types straight from a parser's events, without a tree: the way of every file in which all is well and
-//! nothing is unusual. Whatever else it meets, it gives up; saying why is left to the tree and `check`.
+//! Reads the types straight from the parser's events, without a tree. It reads valid files without anchors, tags and
+//! other unusual syntax, and gives up on all others. Reporting why is left to the tree and `check`.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use crate::{
     scalar::{Typed, is_merge_key, typed},
 };
 
-/// The type that a file holds, or its default where the file is empty; `None` where only a tree can tell.
+/// The type that a file contains, or its default if the file is empty. `None` if the file has to be read as a tree.
 pub(crate) fn read<'a, T: Deserialize<'a> + Default>(text: &'a str) -> Option<T> {
     let mut options = Options::default();
     options.set_emit_comments(false);
@@ -39,7 +39,7 @@ struct Events<'a> {
     peeked: Option<Event<'a>>,
 }
 
-/// A scalar without anchor or tag.
+/// A scalar without an anchor or a tag.
 struct Plain<'a> {
     text: Cow<'a, str>,
     is_plain: bool,
@@ -185,7 +185,7 @@ impl<'de> EnumAccess<'de> for Word {
     }
 }
 
-/// The items or entries up to the end of their list or map.
+/// The items or entries of a list or map, up to its end.
 struct Below<'a, 'de>(&'a mut Events<'de>);
 
 impl<'de> SeqAccess<'de> for Below<'_, 'de> {

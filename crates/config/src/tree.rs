@@ -1,5 +1,5 @@
-//! A YAML file as nodes that know their places. Made only when something is wrong in a file, or when its scalars are
-//! to be expanded. What may stand where is left to `check`.
+//! A YAML file as nodes that know their places. It is made only if a file has a mistake, or if its variables are to be
+//! expanded. Which keys and values are valid is left to `check`.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -16,11 +16,11 @@ pub(crate) type NodeId = usize;
 pub(crate) struct Tree {
     nodes: Vec<Node>,
     root: Option<NodeId>,
-    /// What makes the text no YAML, or none that reconcile reads.
+    /// Why the text is not YAML, or not YAML that reconcile reads.
     pub(crate) faults: Vec<Fault>,
 }
 
-/// A mistake that is older than any node: no path leads to it.
+/// A mistake in the YAML syntax. It is not in a node, so no path leads to it.
 #[derive(Debug)]
 pub(crate) struct Fault {
     /// Byte offset into the file.
@@ -34,7 +34,7 @@ pub(crate) struct Fault {
 /// A value, a list, a map or one of its keys.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// Its bytes in the file; for an alias, those of what it stands for.
+    /// Its bytes in the file; for an alias, those of the value to which it refers.
     pub(crate) span: Range<usize>,
     /// What it holds.
     pub(crate) content: Content,
@@ -58,12 +58,12 @@ pub(crate) struct Entry {
     pub(crate) key: NodeId,
     /// The value.
     pub(crate) value: NodeId,
-    /// Whether it came in through `<<`.
+    /// Whether `<<` merged it in.
     pub(crate) merged: bool,
 }
 
 impl Tree {
-    /// Reads a file as far as it is YAML.
+    /// Reads a file, up to the first mistake in its YAML.
     pub(crate) fn parse(text: &str) -> Self {
         let mut builder = Builder::default();
         let mut options = Options::default();
@@ -83,12 +83,12 @@ impl Tree {
         builder.tree
     }
 
-    /// The node of the whole file; `None` where it is empty or broken.
+    /// The node of the whole file; `None` if it is empty or broken.
     pub(crate) fn root(&self) -> Option<NodeId> {
         self.root
     }
 
-    /// How many nodes there are, each counted once however many aliases lead to it.
+    /// The number of nodes. Each counts once, even if several aliases lead to it.
     pub(crate) fn size(&self) -> usize {
         self.nodes.len()
     }
@@ -101,7 +101,7 @@ impl Tree {
         &mut self.nodes[id]
     }
 
-    /// The text of a key; `None` where a key is a list, a map or null.
+    /// The text of a key; `None` if the key is a list, a map or null.
     pub(crate) fn key_text(&self, key: NodeId) -> Option<&str> {
         match &self.nodes[key].content {
             Content::Scalar(scalar) if scalar.typed() != Typed::Null => Some(&scalar.text),
@@ -109,7 +109,7 @@ impl Tree {
         }
     }
 
-    /// The entry or item that a path leads to, as its key (where it has one) and value.
+    /// The entry or item to which a path leads: its key, if it has one, and its value.
     pub(crate) fn find(&self, path: &[Segment]) -> Option<(Option<NodeId>, NodeId)> {
         let mut place = (None, self.root?);
         for segment in path {
@@ -125,7 +125,7 @@ impl Tree {
         Some(place)
     }
 
-    /// Takes out every entry that a path leads to.
+    /// Removes all entries to which a path leads.
     pub(crate) fn remove(&mut self, path: &[Segment]) {
         let Some((Segment::Key(last), above)) = path.split_last() else { return };
         let Some((_, map)) = self.find(above) else { return };
@@ -135,7 +135,7 @@ impl Tree {
     }
 }
 
-/// A list or map whose end has not come yet.
+/// A list or map that is not closed yet.
 enum Open {
     List(NodeId, Vec<NodeId>),
     Map(NodeId, Vec<Entry>, Option<NodeId>),
@@ -150,7 +150,7 @@ struct Builder {
     merged: usize,
 }
 
-/// Entries that `<<` may bring into one file: more is no project but an attack.
+/// The most entries that `<<` may merge in one file. More than that is an attack, not a project.
 const MAX_MERGED: usize = 1_000_000;
 
 impl Builder {
@@ -174,19 +174,19 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.close(span.end)?,
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(&id) if !self.is_open(id) => self.attach(id),
-                _ => return Err(Fault::new(span.start, "an alias stands inside what it stands for")),
+                _ => return Err(Fault::new(span.start, "an alias is inside the value to which it refers")),
             },
             Event::UnresolvedAlias(name) => {
-                return Err(Fault::new(span.start, format!("no anchor `&{name}` stands before this alias")));
+                return Err(Fault::new(span.start, format!("no anchor `&{name}` is defined before this alias")));
             }
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
                     let fault = Fault::new(span.start, "a second YAML document starts here");
-                    return Err(fault.hint("a file holds one document: put the others into files of their own"));
+                    return Err(fault.hint("a file contains one document: move the others to their own files"));
                 }
             }
-            // Starts, ends and comments; the parser's enum is open.
+            // Starts, ends and comments. The wildcard is needed because the parser's enum is non-exhaustive.
             _ => {}
         }
         Ok(())
@@ -230,7 +230,7 @@ impl Builder {
             }
             None => return Ok(()),
         };
-        // The end event of a block collection stands where the next thing starts.
+        // The end event of a block collection is at the start of the next token.
         let flow = !self.tree.nodes[id].span.is_empty();
         let below = last.map_or(end, |last| self.tree.nodes[last].span.end);
         self.tree.nodes[id].span.end = if flow { end } else { below.max(self.tree.nodes[id].span.start) };
@@ -239,7 +239,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Brings in what `<<` names; keys of the map itself go before, earlier sources before later ones.
+    /// Merges the maps that `<<` names. The map's own keys take precedence, then earlier sources over later ones.
     fn merge(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, Fault> {
         let (sources, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| self.is_merge(entry.key));
         if sources.is_empty() {
@@ -255,12 +255,12 @@ impl Builder {
             for map in maps {
                 let Content::Map(merged) = &self.tree.nodes[map].content else {
                     let offset = self.tree.nodes[merge.key].span.start;
-                    return Err(Fault::new(offset, "`<<` takes a map, or a list of maps"));
+                    return Err(Fault::new(offset, "`<<` takes a map or a list of maps"));
                 };
                 self.merged += merged.len();
                 if self.merged > MAX_MERGED {
                     let offset = self.tree.nodes[merge.key].span.start;
-                    return Err(Fault::new(offset, "`<<` brings in more than a million entries"));
+                    return Err(Fault::new(offset, "`<<` merges more than a million entries"));
                 }
                 for entry in merged {
                     if self.tree.key_text(entry.key).is_none_or(|key| known.insert(key.to_owned())) {
@@ -298,11 +298,11 @@ fn syntax_fault(error: &ScanError, length: usize) -> Fault {
     let message = error.info();
     let fault = Fault::new(offset, format!("not YAML: {message}"));
     if message.contains("tab") {
-        fault.hint("YAML indents with spaces")
+        fault.hint("use spaces: YAML does not allow tabs in indentation")
     } else if message.contains("recursion limit") {
-        fault.hint("lists and maps can stand at most 255 deep in each other")
+        fault.hint("lists and maps can be nested at most 255 levels deep")
     } else if message.contains("mapping values are not allowed") {
-        fault.hint("put quotes around a text that holds `: `, and check the indentation")
+        fault.hint("put quotes around text that contains `: `, and check the indentation")
     } else {
         fault
     }

@@ -1,5 +1,5 @@
-//! Writes declarations as YAML that reads back as the same declarations, in the shortest form there is. Which of them
-//! to write is left to `import`.
+//! Writes declarations as YAML that reads back as the same declarations, in the shortest form. Which declarations are
+//! written is left to `import`.
 
 mod emit;
 
@@ -18,7 +18,7 @@ use reconcile_core::{
 
 use serde_yaml::{Mapping, Value};
 
-/// Relations with their indexes, then materialized views with theirs, as the text of a file.
+/// The text of a file with relations and materialized views, each with its indexes.
 #[must_use]
 pub fn schema_yaml(tables: &[DesiredRelation], views: &[Matview]) -> String {
     let of_tables = tables.iter().map(|relation| (Value::from(relation.name.to_string()), table(relation)));
@@ -37,8 +37,8 @@ fn table(relation: &DesiredRelation) -> Value {
     table.finish()
 }
 
-/// As the catalogs have it: without a refresh, of which they know nothing, and without rights, which are left alone then.
-/// Its query becomes a literal block where it has several lines and a block reads back the same.
+/// A view as the catalogs have it. They do not know its refresh. Its grants are not written, so that they are left as
+/// they are. A query of several lines becomes a literal block, if a block reads back the same.
 fn matview(view: &Matview) -> Value {
     let mut map = Map::default();
     map.put_if(true, "query", view.query.as_str());
@@ -50,7 +50,7 @@ fn matview(view: &Matview) -> Value {
     map.finish()
 }
 
-/// The list of its columns where that says all, a map elsewhere.
+/// The list of its columns if that is all there is to say, or else a map.
 fn index(index: &Index, protect: bool) -> Value {
     let definition = &index.definition;
     let columns: Vec<_> = definition.columns.iter().map(|key| column(index, key)).collect();
@@ -75,7 +75,7 @@ fn index(index: &Index, protect: bool) -> Value {
     full.finish()
 }
 
-/// A key as text where that reads back as the same key, as a map elsewhere.
+/// A key as text if that reads back as the same key, or else as a map.
 fn column(index: &Index, key: &Key) -> Value {
     if let Some(text) = text_form(key)
         && reads_back(index, key, &text)
@@ -96,7 +96,7 @@ fn column(index: &Index, key: &Key) -> Value {
     map.finish()
 }
 
-/// A map with only what has to be said.
+/// A map without the entries that have their default values.
 #[derive(Default)]
 struct Map(Mapping);
 
@@ -113,7 +113,7 @@ impl Map {
         }
     }
 
-    /// Indexes by name, each with whether it is protected.
+    /// Adds indexes by name. Each comes with a flag that says whether it is protected.
     fn put_indexes<'i>(&mut self, indexes: impl Iterator<Item = (&'i Index, bool)>) {
         let indexes: Mapping =
             indexes.map(|(own, protect)| (Value::from(own.name.as_str()), index(own, protect))).collect();
@@ -146,7 +146,7 @@ fn nulls(nulls: Nulls) -> &'static str {
     }
 }
 
-/// Asks the reader itself, which knows what it would take for `desc`.
+/// Whether the text reads back as the key. The reader itself decides, because it knows what it takes for `desc`.
 fn reads_back(index: &Index, key: &Key, text: &str) -> bool {
     let spec = IndexSpec::Columns(vec![ColumnSpec::Text(text.to_owned())]);
     let lowered = lower(&index.table, index.name.as_str(), &spec, &Source::file(FileId(0)));
@@ -158,7 +158,7 @@ fn parameters(parameters: &Parameters) -> Value {
     Value::from(parameters.iter().map(one).collect::<Mapping>())
 }
 
-/// A parameter's value; a number stands bare where it would be kept as it is.
+/// A parameter's value. A number is written without quotes if it reads back the same.
 fn parameter(value: &str) -> Value {
     let number = value.parse::<i64>().ok().filter(|number| number.to_string() == value);
     number.map_or_else(|| Value::from(value), Value::from)

@@ -1,5 +1,6 @@
-//! Runs every folder of `tests/cases`: loads the project in it and compares what is shown with `expected.txt`.
-//! `UPDATE_CASES=1 cargo test` writes the files anew. A file `target.txt` names the target, `env.txt` holds variables.
+//! Runs all folders of `tests/cases`: loads the project in each and compares its output with `expected.txt`.
+//! `UPDATE_CASES=1 cargo test` rewrites these files. A file `target.txt` names the target, `env.txt` contains
+//! variables.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -44,7 +45,7 @@ fn cases_show_what_is_expected() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut cases: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
-    assert!(cases.len() > 20, "the cases are gone");
+    assert!(cases.len() > 20, "the cases are missing");
     let mut failures = Vec::new();
     for case in cases {
         let prefix = format!("{}/", case.display());

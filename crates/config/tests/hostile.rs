@@ -1,4 +1,4 @@
-//! Files and folders that nobody means well with: an answer for each, never a panic and never an endless run.
+//! Hostile files and folders: each gets an answer, never a panic and never an endless run.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::format_collect, reason = "a test writes its YAML as it reads best")]
@@ -119,7 +119,7 @@ fn what_is_no_file_is_refused() {
     let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status();
     assert!(made.unwrap().success());
     let shown = load(&LoadOptions::new(folder.path())).expect_err("neither is a file").to_string();
-    assert_eq!(shown.matches("is no regular file").count(), 2, "{shown}");
+    assert_eq!(shown.matches("is not a regular file").count(), 2, "{shown}");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn paths_are_shown_as_typed() {
 fn the_starting_project_loads_with_and_without_its_comments() {
     let sound: Vec<(&str, String)> =
         starting_project().into_iter().map(|(path, contents)| (path, contents.to_owned())).collect();
-    // A comment that is indented, or that holds a key, is an example.
+    // A comment that is indented, or that contains a key, is an example.
     let example = |line: &str| {
         let bare = line.replacen("# ", "", 1);
         let is_example = line.starts_with("  #")

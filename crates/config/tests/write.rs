@@ -1,4 +1,4 @@
-//! What `import` writes is read back as it was, whatever the names.
+//! What `import` writes reads back the same, whatever the names are.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -106,7 +106,7 @@ fn parameters(least: usize) -> impl Strategy<Value = Parameters> {
         text(),
         select(vec!["90", "090", "0.5", "on", "-1", "1_0", "99999999999999999999"]).prop_map(str::to_owned)
     ];
-    // No server has a parameter of the name that brings in other maps.
+    // No server has a parameter with the name that merges other maps.
     let name = ident().prop_filter("no parameter", |name| name.as_str() != "<<");
     vec((name, value), least..3).prop_map(|parameters| parameters.into_iter().collect())
 }
@@ -160,7 +160,7 @@ fn relation() -> impl Strategy<Value = Generated> {
     })
 }
 
-/// One as the server prints it, with any text in a string of several lines.
+/// A query as the server prints it, with any text in a string of several lines.
 fn query() -> impl Strategy<Value = Query> {
     let odd =
         select(vec!["<<: x", "  indexes:", "\tt", "\r\n", " ", "", "'", "# c", "---", "...", "\u{2028}", "\\", "%a"]);
@@ -168,7 +168,7 @@ fn query() -> impl Strategy<Value = Query> {
     (vec(line, 0..5), select(vec!["\n", "\n      ", " ", "\n \n", "\r"])).prop_map(|(lines, between)| {
         let string = lines.join(between).replace('\'', "''");
         let query = Query::from_server(&format!(" SELECT '{string}' AS a,\n    b\n   FROM t\n  WHERE b > 0;"));
-        assert!(Query::new(query.as_str()).is_ok(), "no query: {query:?}");
+        assert!(Query::new(query.as_str()).is_ok(), "not a query: {query:?}");
         query
     })
 }
@@ -204,13 +204,13 @@ fn declared(index: Index, protect: bool, at: &Source) -> Declared<Index> {
     Declared { protect, ..Declared::new(index, at.clone(), Body::Key("columns")) }
 }
 
-/// Makes names that must differ differ. The indexes of views stand among the relations, as they do when they are read.
+/// Drops objects whose names are taken. The indexes of views are among the relations, as they are after reading.
 fn desired(mut relations: Vec<Generated>, views: Vec<(Matview, Vec<(Index, bool)>)>) -> Desired {
     let mut names: std::collections::BTreeSet<_> = relations.iter().map(|(name, ..)| name.clone()).collect();
     let mut declared_views = Vec::new();
     for (view, indexes) in views {
         if names.insert(view.name.clone()) {
-            // An object of a view's index has no place for whether it is protected.
+            // The index of a view's object cannot say whether it is protected.
             let indexes = indexes.into_iter().map(|(index, _)| (index, false));
             relations.push((view.name.clone(), false, indexes.collect()));
             declared_views.push(view);
@@ -235,7 +235,7 @@ fn desired(mut relations: Vec<Generated>, views: Vec<(Matview, Vec<(Index, bool)
     })
 }
 
-/// What is under `tables:`, and what is under `materialized_views:`.
+/// The relations under `tables:`, and the views under `materialized_views:`.
 fn parted(desired: &Desired) -> (Vec<DesiredRelation>, Vec<Matview>) {
     let (of_views, tables): (Vec<_>, Vec<_>) =
         desired.relations.iter().cloned().partition(|relation| view(desired, &relation.name).is_some());

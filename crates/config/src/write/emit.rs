@@ -1,11 +1,11 @@
-//! The text of a YAML value. Chooses a style where the library would choose one that reads back as something else.
+//! The text of a YAML value. Chooses a style where the library's choice would read back as a different value.
 
 use std::fmt::Write as _;
 
 use serde_yaml::{Mapping, Value};
 
-/// The text of a file. Double quotes are put around what the library does not quote and should; until then it stands
-/// under a name that the text does not have.
+/// The text of a file. Puts double quotes around texts that the library should quote but does not. While the library
+/// writes, a mark that does not occur in the file takes their place.
 pub(super) fn text(file: Value) -> String {
     let mut mark = "text".to_owned();
     let yaml = library(&file);
@@ -16,7 +16,7 @@ pub(super) fn text(file: Value) -> String {
     let yaml = library(&marked(file, &mark, &mut odd));
     let mut parts = yaml.split(&mark);
     let mut text = parts.next().unwrap_or_default().to_owned();
-    // They stand in the text in the order in which they were met.
+    // The marks are in the text in the order in which they were given.
     for (number, (odd, part)) in odd.iter().zip(parts).enumerate() {
         text.push_str(&quoted(odd));
         text.push_str(part.strip_prefix(&ending(number)).unwrap_or(part));
@@ -31,7 +31,7 @@ fn library(value: &Value) -> String {
     }
 }
 
-/// What makes a mark one of its own, so that a map may have several as keys.
+/// The end of a mark, which makes it unique, so that a map can have several marks as keys.
 fn ending(number: usize) -> String {
     format!("{number}.")
 }
@@ -52,7 +52,8 @@ fn marked(value: Value, mark: &str, odd: &mut Vec<String>) -> Value {
     }
 }
 
-/// A key that would bring in another map; or what the library puts into a block, where it takes these for ends of lines.
+/// Whether the library would write the text wrongly: as a key that merges another map, or as a block whose lines end at
+/// these characters.
 fn is_odd(text: &str) -> bool {
     text == "<<" || text.contains('\n') && text.contains(['\u{2028}', '\u{2029}'])
 }
@@ -66,7 +67,7 @@ fn quoted(text: &str) -> String {
             ' '..='~' => quoted.push(c),
             _ if c.is_alphanumeric() => quoted.push(c),
             _ => {
-                // A String takes whatever is written.
+                // Writing to a String cannot fail.
                 let _ = write!(quoted, "\\U{:08X}", u32::from(c));
             }
         }
