@@ -23,7 +23,6 @@ use reconcile_render as render;
 
 use crate::{
     args::{ApprovalArgs, Global, ParallelArgs},
-    commands::plan::incomplete,
     error::{Exit, Failure},
     interrupt, options,
     plan_mode::{self, PlanMode},
@@ -248,6 +247,17 @@ impl Work<'_> {
         self.terminal.say(&format!("dropped schema {schema}"));
         Ok(())
     }
+}
+
+/// How a command ends whose plan leaves something out, which it says.
+pub(crate) fn incomplete(plan: &Plan, terminal: &Terminal) -> Option<Exit> {
+    let count = plan.left_out();
+    if count == 0 {
+        return None;
+    }
+    let (views, are) = if count == 1 { ("view", "is") } else { ("views", "are") };
+    terminal.say(&format!("not all: {count} declared {views} {are} left out; the plan's notes say what to do first"));
+    Some(Exit::Incomplete)
 }
 
 /// The commit of the declared files, where they are in a git checkout.

@@ -11,6 +11,7 @@ use crate::{
     plan_mode::{self, PlanMode},
     project,
     terminal::Terminal,
+    workflow::incomplete,
 };
 
 /// Plans and prints, and saves where asked to.
@@ -32,17 +33,6 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -
         None if args.detailed_exitcode && plan.has_changes() => Exit::Changes,
         None => Exit::Done,
     })
-}
-
-/// How a command ends whose plan leaves something out, which it says.
-pub(crate) fn incomplete(plan: &Plan, terminal: &Terminal) -> Option<Exit> {
-    let count = plan.left_out();
-    if count == 0 {
-        return None;
-    }
-    let (views, are) = if count == 1 { ("view", "is") } else { ("views", "are") };
-    terminal.say(&format!("not all: {count} declared {views} {are} left out; the plan's notes say what to do first"));
-    Some(Exit::Incomplete)
 }
 
 /// Prints in the format of `--format`, or as JSON under `--json`, or as text.
