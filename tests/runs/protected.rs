@@ -1,7 +1,7 @@
 //! What is protected, and what was repaired.
 
 use super::place::{Place, of_t};
-use crate::common::newest;
+use crate::common::{newest, versions};
 
 #[test]
 fn what_is_protected_by_now_is_not_taken_back() {
@@ -66,16 +66,23 @@ fn what_another_ones_partitioned_index_gained_stays() {
     assert_eq!((indexes, managed), (place.database.indexes(), place.managed()));
 }
 
+/// They go with the index that took them in, so they are built again before it goes.
 #[test]
-fn another_ones_part_that_was_taken_in_is_said_to_go() {
-    let place = Place::applied(newest(), "");
-    place.database.sql("CREATE INDEX theirs ON p1 (b)");
-    let indexes = place.database.indexes();
-    place.apply("  p: { indexes: { i: [b] } }");
-    assert!(place.database.indexes().contains("public.theirs attached to public.i"));
-    let run = place.rollback(2).expect(0);
-    let said = "index/public.p/i: not brought back: the index public.theirs by itself, which has become a part of it";
-    assert!(place.database.indexes() == indexes || run.stdout.contains(said), "it is gone without a word: {run}");
+fn parts_that_were_taken_in_come_back() {
+    for version in [newest(), &versions()[0]] {
+        let place = Place::applied(version, "");
+        place.apply("  p: { indexes: { ours: [a, b] } }\n  p1: { indexes: { own: [b, a] } }");
+        place.database.sql("CREATE INDEX theirs ON p1 (b)");
+        let before = [place.database.indexes(), place.managed()];
+        place.apply("  p: { indexes: { ours: [a, b], i: [b], j: [b, a] } }");
+        let after = [place.database.indexes(), place.managed()];
+        assert!(after[0].contains("public.theirs attached to public.i"), "{}", after[0]);
+        assert!(after[0].contains("public.own attached to public.j"), "{}", after[0]);
+        place.rollback(3).expect(0);
+        assert_eq!(before, [place.database.indexes(), place.managed()]);
+        place.rollback(4).expect(0);
+        assert_eq!(after, [place.database.indexes(), place.managed()]);
+    }
 }
 
 /// It stood, and was only cleaned up beside: it is nobody's again, and what was in its way does not come back.

@@ -107,6 +107,9 @@ struct Collected {
 
 impl Collected {
     fn change(&mut self, change: &PlannedChange) {
+        for part in &change.takes_in {
+            self.formers.bring_back(part, &mut self.undoing);
+        }
         match (change.action, &change.before) {
             (Action::Create, _) => {
                 self.touch(change);

@@ -28,6 +28,9 @@ pub struct Change<O> {
     pub before: Option<O>,
     /// The object as it will be.
     pub after: Option<O>,
+    /// Objects that nobody managed and that become parts of the object: they are dropped together with it.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub takes_in: Vec<O>,
     /// More about the state before, which undoing the change needs.
     pub prior: Prior,
     /// The digest of the live facts that this change relies on.
@@ -235,6 +238,7 @@ impl<O> Change<O> {
             reason: self.reason,
             before: self.before.map(&into),
             after: self.after.map(&into),
+            takes_in: self.takes_in.into_iter().map(&into).collect(),
             prior: self.prior,
             relies_on: self.relies_on,
             lane: self.lane,

@@ -305,6 +305,19 @@ impl Formers {
         }
     }
 
+    /// Declares an object that has become a part of another one, and goes with it.
+    pub(crate) fn bring_back(&mut self, part: &Object, undoing: &mut Undoing) {
+        match part {
+            Object::Index(part) => {
+                undoing.release(part.address());
+                undoing.touched.insert(part.address());
+                self.views.indexes.add(part);
+            }
+            // Only indexes have parts.
+            Object::Matview(_) | Object::Retention(_) | Object::Schedule(_) => {}
+        }
+    }
+
     /// Notes that a rollback involves an object.
     pub(crate) fn touch(&mut self, address: &Address) {
         if *address.kind() == Indexes::NAME {

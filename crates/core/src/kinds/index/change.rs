@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{
     Carrier, Index, IndexState, Live, LiveIndex, View,
-    decide::{Change, Decision, Wanted},
+    claims::Claims,
+    decide::{Change, Decision, Wanted, named_by_others},
     steps::Steps,
 };
 use crate::{
@@ -38,15 +39,16 @@ pub(super) fn exchange_names<'a>(changes: &[Change<'a>]) -> Exchange<'a> {
 }
 
 /// Makes the change of a decision.
-pub(super) fn planned(
-    change: &Change<'_>,
+pub(super) fn planned<'a>(
+    change: &Change<'a>,
     context: Context<'_>,
-    view: View<'_>,
+    view: View<'a>,
     exchange: &Exchange<'_>,
+    claims: &mut Claims,
 ) -> Planned<Index> {
     let live = view.live;
     let (action, before, wanted) = sides(&change.what);
-    let mut steps = Steps::new(live, context.limits, wanted.map(|wanted| wanted.definition));
+    let mut steps = Steps::new(live, context.limits, wanted.map(|wanted| wanted.definition), claims);
     if let Some(relation) = change.relation {
         for leftover in &change.leftovers {
             steps.drop(leftover, relation, HazardSet::new());
@@ -55,6 +57,8 @@ pub(super) fn planned(
     }
     let (steps, taken_in) = steps.finish();
     let name = change.address.relation();
+    // One that was managed has a change of its own.
+    let strangers = taken_in.into_iter().filter(|live| !context.registry.manages(&live.index.address()));
     let impact = change.relation.map(|relation| Impact::of(name, relation.bytes, relation.rows));
     Planned {
         address: change.address.clone(),
@@ -62,7 +66,8 @@ pub(super) fn planned(
         reason: change.reason.clone(),
         before: before.map(|live| live.index.clone()),
         after: wanted.map(|wanted| wanted.declared.object.clone()),
-        prior: prior(change, before, context.registry, &taken_in),
+        takes_in: strangers.map(|live| live.index.clone()).collect(),
+        prior: prior(change, before, context.registry, live),
         relies_on: relies_on(change, live),
         lane: change.relation.map_or(name, |relation| live.top(relation)).clone(),
         hazards: steps.iter().flat_map(|step| step.hazards.iter().copied()).collect(),
@@ -78,7 +83,7 @@ pub(super) fn renewed(declared: &Declared<Index>, live: &LiveIndex) -> Record {
     Record::manage(declared.object.address(), &declared.digest, definition, &declared.object)
 }
 
-fn write_steps(steps: &mut Steps<'_>, change: &Change<'_>, relation: &Carrier, exchange: &Exchange<'_>) {
+fn write_steps<'a>(steps: &mut Steps<'_, 'a>, change: &Change<'a>, relation: &'a Carrier, exchange: &Exchange<'_>) {
     match &change.what {
         Decision::Create(wanted) => steps.create(&wanted.declared.object, relation),
         Decision::Alter(_, live, alterations) => steps.alter(&live.index, alterations),
@@ -138,7 +143,7 @@ fn records(change: &Change<'_>, before: Option<&LiveIndex>, wanted: Option<Wante
     forget.into_iter().chain([manage]).collect()
 }
 
-fn prior(change: &Change<'_>, before: Option<&LiveIndex>, registry: &Registry, taken_in: &[QualifiedName]) -> Prior {
+fn prior(change: &Change<'_>, before: Option<&LiveIndex>, registry: &Registry, live: &Live) -> Prior {
     let managed = match before {
         Some(live) => registry.manages(&live.index.address()) || registry.object(&change.address) == Some(live.oid),
         None => registry.manages(&change.address),
@@ -146,20 +151,18 @@ fn prior(change: &Change<'_>, before: Option<&LiveIndex>, registry: &Registry, t
     Prior {
         managed,
         valid: before.is_some_and(|live| live.state == IndexState::Valid),
-        hangs: if let Decision::Drop(live) = change.what { hangs(live) } else { parts(taken_in) },
+        hangs: if let Decision::Drop(index) = change.what { hangs(index, change.relation, live) } else { Vec::new() },
     }
 }
 
-/// An index that has become a part is dropped together with the whole index.
-fn parts(taken_in: &[QualifiedName]) -> Vec<String> {
-    taken_in.iter().map(|part| format!("the index {part} by itself, which has become a part of it")).collect()
-}
-
 /// What is dropped with an index and does not belong to its definition.
-fn hangs(live: &LiveIndex) -> Vec<String> {
-    let statistics = (!live.statistics.is_empty()).then_some("the statistics targets of its expressions");
-    let clustered = live.clustered.then_some("CLUSTER ON of its table");
-    statistics.into_iter().chain(clustered).map(str::to_owned).collect()
+fn hangs(index: &LiveIndex, relation: Option<&Carrier>, live: &Live) -> Vec<String> {
+    let parts = relation.into_iter().flat_map(|relation| named_by_others(index, relation, live));
+    let parts =
+        parts.map(|(partition, part)| format!("the name `{}` of its part on {}", part.index.name, partition.name));
+    let statistics = (!index.statistics.is_empty()).then_some("the statistics targets of its expressions");
+    let clustered = index.clustered.then_some("CLUSTER ON of its table");
+    statistics.into_iter().chain(clustered).map(str::to_owned).chain(parts).collect()
 }
 
 fn relies_on(change: &Change<'_>, live: &Live) -> Digest {

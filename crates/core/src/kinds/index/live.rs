@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    iter::once,
     ops::Deref,
 };
 
@@ -122,6 +123,24 @@ impl Live {
         relation.partitions.iter().filter_map(|name| self.relations.get(name))
     }
 
+    /// The parts of an index of a relation, at all levels, with the partitions that carry them.
+    #[must_use]
+    pub fn parts<'a>(&'a self, index: &LiveIndex, relation: &'a Relation) -> Vec<(&'a Carrier, &'a LiveIndex)> {
+        let direct = self.partitions(relation).filter_map(|partition| Some((partition, partition.part_of(index)?)));
+        direct.flat_map(|(partition, part)| once((partition, part)).chain(self.parts(part, partition))).collect()
+    }
+
+    /// What depends on an index of a relation or on one of its parts, although it does not own it, as part of a sentence.
+    #[must_use]
+    pub fn dependent(&self, index: &LiveIndex, relation: &Relation) -> Option<String> {
+        let of_parts = || {
+            self.parts(index, relation).into_iter().find_map(|(partition, part)| {
+                Some(format!("{} (through its part on {})", part.dependent()?, partition.name))
+            })
+        };
+        index.dependent().or_else(of_parts)
+    }
+
     /// All partitions below a relation.
     #[must_use]
     pub fn below<'a>(&'a self, relation: &'a Relation) -> Vec<&'a Carrier> {
@@ -134,6 +153,13 @@ impl Live {
         top(relation, &self.relations)
     }
 
+    /// How many partitioned tables are above a relation.
+    #[must_use]
+    pub fn depth(&self, name: &QualifiedName) -> usize {
+        let parent = self.relations.get(name).and_then(|relation| relation.parent.as_ref());
+        parent.map_or(0, |parent| 1 + self.depth(parent))
+    }
+
     /// Whether a relation has a foreign table among its partitions, which cannot have indexes.
     #[must_use]
     pub fn has_foreign_partition(&self, relation: &Relation) -> bool {
@@ -144,7 +170,7 @@ impl Live {
 impl LiveIndex {
     /// What depends on it although it does not own it, as part of a sentence.
     #[must_use]
-    pub fn dependent(&self) -> Option<String> {
+    fn dependent(&self) -> Option<String> {
         let identity = self.replica_identity.then(|| "the replica identity of its table".to_owned());
         self.needed_by.first().map(|key| format!("the foreign key {key}")).or(identity)
     }

@@ -6,6 +6,7 @@ pub mod canonical;
 pub mod catalog;
 mod change;
 pub mod check;
+pub mod claims;
 pub mod compare;
 pub mod decide;
 pub mod desired;

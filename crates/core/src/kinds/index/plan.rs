@@ -3,10 +3,11 @@
 use std::{cmp::Ordering, collections::BTreeSet};
 
 use super::{
-    Index, Indexes, View,
+    DesiredRelation, Index, Indexes, View,
     change::{exchange_names, planned, renewed},
-    check, decide,
-    decide::{Change, Decision, Decisions},
+    check,
+    claims::Claims,
+    decide::{self, Change, Decision, Decisions, Doomed},
     managed,
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
 pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> Part<Index> {
     let scope = context.scope;
     let mut decisions = decided(context, view, ahead);
+    decide::check_part_names(&mut decisions, view);
     if !decisions.problems.is_empty() {
         return Part { problems: decisions.problems, ..Part::default() };
     }
@@ -25,13 +27,25 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> 
     decisions.notes.retain(|note| note.is_admitted(scope));
     decide::release(&mut decisions, context, view);
     decide::spare(&mut decisions, context);
+    decide::note_lost_parts(&mut decisions, view.live);
     decisions.changes.sort_by(|a, b| rank(&a.what).cmp(&rank(&b.what)).then_with(|| in_rank(a, b)));
-    decisions.notes.sort_by(|a, b| a.address.cmp(&b.address));
     let exchange = exchange_names(&decisions.changes);
-    let changes = decisions.changes.iter().map(|change| (Stage::Objects, planned(change, context, view, &exchange)));
+    let mut claims = Claims::new(&decisions.changes);
+    // Everything that takes an index of a partition in comes before the first drop.
+    let first_drop = decisions.changes.partition_point(|change| rank(&change.what) < DROP);
+    let removals = decisions.changes.split_off(first_drop);
+    let mut changes: Vec<_> = decisions
+        .changes
+        .iter()
+        .map(|change| (Stage::Objects, planned(change, context, view, &exchange, &mut claims)))
+        .collect();
+    let removals = decide::keep_parts(removals, &claims, context.registry, &mut decisions.notes);
+    changes
+        .extend(removals.iter().map(|change| (Stage::Objects, planned(change, context, view, &exchange, &mut claims))));
+    decisions.notes.sort_by(|a, b| a.address.cmp(&b.address));
     let outdated = decisions.outdated.iter().filter(|(declared, _)| scope.admits(&declared.object.address()));
     Part {
-        changes: changes.collect(),
+        changes,
         records: outdated.map(|(declared, live)| renewed(declared, live)).collect(),
         notes: decisions.notes,
         left_alone: decisions.left_alone,
@@ -42,32 +56,46 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> 
 /// Decides about all relations, except those whose own change decides about their indexes.
 fn decided<'a>(context: Context<'a>, view: View<'a>, ahead: &Projection) -> Decisions<'a> {
     let mut all = Decisions::default();
-    let mut add = |decisions: Decisions<'a>| {
-        all.changes.extend(decisions.changes);
-        all.outdated.extend(decisions.outdated);
-        all.notes.extend(decisions.notes);
-        all.left_alone += decisions.left_alone;
-        all.problems.extend(decisions.problems);
-    };
-    for relation in view.desired.iter().filter(|relation| !ahead.takes_indexes_along(&relation.name)) {
-        if check::is_gone(relation, view.live) {
-            add(gone(&relation.name, context.registry));
-            continue;
-        }
-        match check::relation(relation, view.live, context.vocabulary) {
-            Ok(found) => add(decide::decide(Some(relation), found, context, view)),
-            Err(problem) => add(Decisions { problems: vec![problem], ..Decisions::default() }),
-        }
+    let mut doomed = Doomed::default();
+    for (name, desired) in relations(context.registry, view, ahead) {
+        let decisions = of_relation(name, desired, context, view, &doomed);
+        doomed.add(&decisions.changes, context.scope, view.live);
+        all.add(decisions);
     }
-    add(Decisions { notes: check::notes_on_gone(context, view, ahead), ..Decisions::default() });
-    let elsewhere = managed_elsewhere(context.registry, view);
-    for table in elsewhere.into_iter().filter(|table| !ahead.takes_indexes_along(table)) {
-        match view.live.relations.get(table) {
-            Some(found) => add(decide::decide(None, found, context, view)),
-            None => add(gone(table, context.registry)),
-        }
-    }
+    all.notes.extend(check::notes_on_gone(context, view, ahead));
     all
+}
+
+/// The relations to decide about, each before its partitions: what happens to an index happens to its parts.
+fn relations<'a>(
+    registry: &'a Registry,
+    view: View<'a>,
+    ahead: &Projection,
+) -> Vec<(&'a QualifiedName, Option<&'a DesiredRelation>)> {
+    let declared = view.desired.iter().map(|relation| (&relation.name, Some(relation)));
+    let elsewhere = managed_elsewhere(registry, view).into_iter().map(|table| (table, None));
+    let mut all: Vec<_> = declared.chain(elsewhere).filter(|(name, _)| !ahead.takes_indexes_along(name)).collect();
+    all.sort_by_cached_key(|(name, _)| view.live.depth(name));
+    all
+}
+
+fn of_relation<'a>(
+    name: &'a QualifiedName,
+    desired: Option<&'a DesiredRelation>,
+    context: Context<'a>,
+    view: View<'a>,
+    doomed: &Doomed<'a>,
+) -> Decisions<'a> {
+    let live = view.live.relations.get(name);
+    match (desired, live) {
+        (Some(desired), _) if check::is_gone(desired, view.live) => gone(name, context.registry),
+        (Some(desired), _) => match check::relation(desired, view.live, context.vocabulary) {
+            Ok(found) => decide::decide(Some(desired), found, context, view, doomed),
+            Err(problem) => Decisions { problems: vec![problem], ..Decisions::default() },
+        },
+        (None, Some(found)) => decide::decide(None, found, context, view, doomed),
+        (None, None) => gone(name, context.registry),
+    }
 }
 
 /// Relations that have managed indexes and are not declared any more.
@@ -96,6 +124,9 @@ fn in_rank(a: &Change<'_>, b: &Change<'_>) -> Ordering {
     }
 }
 
+/// The rank of a drop.
+const DROP: u8 = 7;
+
 /// The order of execution: first what frees a name, and what adds before what removes.
 fn rank(what: &Decision<'_>) -> u8 {
     match what {
@@ -106,7 +137,7 @@ fn rank(what: &Decision<'_>) -> u8 {
         Decision::Replace(..) => 4,
         Decision::Alter(..) => 5,
         Decision::Adopt(..) => 6,
-        Decision::Drop(_) => 7,
+        Decision::Drop(_) => DROP,
         Decision::Forget(_) => 8,
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{
     BuildMode, Carrier, Definition, Index, IndexState, Live, LiveIndex,
+    claims::Claims,
     compare::Alteration,
     decide::can_be_completed,
     names::{building_name, partition_index_name, retired_name},
@@ -19,37 +20,38 @@ use crate::{
 };
 
 /// Collects the steps of one change.
-pub struct Steps<'a> {
+pub struct Steps<'c, 'a> {
     live: &'a Live,
     limits: TimeLimits,
     /// The declared definition as the server prints it, to recognise existing parts.
     canonical: Option<&'a Definition>,
+    /// The live indexes of partitions that become parts.
+    claims: &'c mut Claims,
     collected: Vec<Step>,
-    /// Indexes that exist on partitions and become parts, whoever created them.
-    taken_in: Vec<QualifiedName>,
+    /// Those of them that this change takes, except what an interrupted run has built for it.
+    taken_in: Vec<&'a LiveIndex>,
 }
 
-impl<'a> Steps<'a> {
+impl<'c, 'a> Steps<'c, 'a> {
     /// Begins without steps.
-    #[must_use]
-    pub fn new(live: &'a Live, limits: TimeLimits, canonical: Option<&'a Definition>) -> Self {
-        Self { live, limits, canonical, collected: Vec::new(), taken_in: Vec::new() }
+    pub fn new(live: &'a Live, limits: TimeLimits, canonical: Option<&'a Definition>, claims: &'c mut Claims) -> Self {
+        Self { live, limits, canonical, claims, collected: Vec::new(), taken_in: Vec::new() }
     }
 
     /// The steps, and the existing indexes that become parts.
     #[must_use]
-    pub fn finish(self) -> (Vec<Step>, Vec<QualifiedName>) {
+    pub fn finish(self) -> (Vec<Step>, Vec<&'a LiveIndex>) {
         (self.collected, self.taken_in)
     }
 
     /// Builds the index under its own name.
-    pub fn create(&mut self, index: &Index, relation: &Carrier) {
+    pub fn create(&mut self, index: &Index, relation: &'a Carrier) {
         self.build(index, &index.name.clone(), relation);
     }
 
     /// Builds it beside the old one, swaps the names, and drops the old one (docs/pitfalls.md, "Renaming an index blocks
     /// neither reads nor writes"). `ready` is the name of the new one, if it exists already.
-    pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &Carrier, ready: Option<&Ident>) {
+    pub fn replace(&mut self, index: &Index, old: &LiveIndex, relation: &'a Carrier, ready: Option<&Ident>) {
         let (building, retired) = (ready.cloned().unwrap_or(building_name(index)), retired_name(index));
         let index = &carried_over(index, &old.index);
         if ready.is_none() {
@@ -59,6 +61,10 @@ impl<'a> Steps<'a> {
             self.carry_statistics(index, &building, *column, *target);
         }
         self.swap(index, old, relation, &building, &retired);
+        if old.attached_to.is_some() {
+            // A part cannot be dropped by itself. It goes with the whole index, which a later change drops.
+            return;
+        }
         let old = LiveIndex { index: Index { name: retired, ..old.index.clone() }, ..old.clone() };
         self.drop(&old, relation, HazardSet::from([Hazard::IndexDrop]));
     }
@@ -121,11 +127,11 @@ impl<'a> Steps<'a> {
     }
 
     /// Completes a partitioned index that is invalid because some partitions have no part of it.
-    pub fn complete(&mut self, index: &Index, root: &LiveIndex, relation: &Carrier) {
+    pub fn complete(&mut self, index: &Index, root: &LiveIndex, relation: &'a Carrier) {
         self.build_partitions(index, &index.name.clone(), relation, Some(root));
     }
 
-    fn build(&mut self, index: &Index, name: &Ident, relation: &Carrier) {
+    fn build(&mut self, index: &Index, name: &Ident, relation: &'a Carrier) {
         if relation.is_partitioned() && self.live.has_foreign_partition(relation) {
             self.build_over_foreign(index, name, relation);
         } else if relation.is_partitioned() {
@@ -160,7 +166,7 @@ impl<'a> Steps<'a> {
 
     /// Builds the parts first, and the server finds them when it creates the parent. In the other order the parent would
     /// stay invalid, because the server also waits for parts on foreign partitions.
-    fn build_over_foreign(&mut self, index: &Index, name: &Ident, relation: &Carrier) {
+    fn build_over_foreign(&mut self, index: &Index, name: &Ident, relation: &'a Carrier) {
         for partition in relation.partitions.iter().filter_map(|partition| self.live.relations.get(partition)) {
             if partition.kind != RelationKind::Foreign {
                 self.part(index, name, partition);
@@ -172,7 +178,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Builds a part on each partition and attaches it. What is attached to `existing` already stays, and is made valid.
-    fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &Carrier, existing: Option<&LiveIndex>) {
+    fn build_partitions(&mut self, index: &Index, name: &Ident, relation: &'a Carrier, existing: Option<&LiveIndex>) {
         let (live, before) = (self.live, self.collected.len());
         let parent = relation.name.sibling(name.clone());
         let mut attached = None;
@@ -192,7 +198,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Makes an attached part valid, which can neither be detached nor dropped.
-    fn make_valid(&mut self, index: &Index, part: &LiveIndex, partition: &Carrier, parent: &QualifiedName) {
+    fn make_valid(&mut self, index: &Index, part: &LiveIndex, partition: &'a Carrier, parent: &QualifiedName) {
         if part.state == IndexState::Valid {
             return;
         }
@@ -207,17 +213,11 @@ impl<'a> Steps<'a> {
     }
 
     /// The part on one partition: a suitable index that exists and is free, or a new one.
-    fn part(&mut self, index: &Index, name: &Ident, partition: &Carrier) -> Ident {
-        let free = |live: &&LiveIndex| {
-            live.state == IndexState::Valid
-                && live.attached_to.is_none()
-                && live.constraint.is_none()
-                && Some(&live.index.definition) == self.canonical
-        };
+    fn part(&mut self, index: &Index, name: &Ident, partition: &'a Carrier) -> Ident {
         let part = partition_index_name(name, &partition.name);
-        if let Some(free) = partition.indexes.values().find(free) {
+        if let Some(free) = self.claims.take(&index.address(), partition, self.canonical, &part) {
             if free.index.name != part {
-                self.taken_in.push(free.index.relation());
+                self.taken_in.push(free);
             }
             return free.index.name.clone();
         }
@@ -254,19 +254,29 @@ impl<'a> Steps<'a> {
             let step = self.rename_step(&from, &to);
             self.collected.push(step.together(0));
         }
+        self.carry_marks(relation, old, &index.name, retired);
+    }
+
+    /// Marks the new index, and its parts, as what their tables are clustered on and identified by, as the old ones are.
+    fn carry_marks(&mut self, relation: &Carrier, old: &LiveIndex, name: &Ident, retired: &Ident) {
+        let table = &relation.name;
         if old.clustered {
-            let sql = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(&index.name);
-            let undo = Sql::new("ALTER TABLE ").name(&index.table).raw(" CLUSTER ON ").ident(retired);
-            let step = self.brief(sql, Lock::ShareUpdateExclusiveLock);
-            self.collected.push(Step { undo: Some(undo), ..step.together(0) });
+            let mark = |name: &Ident| Sql::new("ALTER TABLE ").name(table).raw(" CLUSTER ON ").ident(name);
+            let step = self.brief(mark(name), Lock::ShareUpdateExclusiveLock);
+            self.collected.push(Step { undo: Some(mark(retired)), ..step.together(0) });
         }
         if old.replica_identity {
-            let identity = |name: &Ident| {
-                Sql::new("ALTER TABLE ").name(&index.table).raw(" REPLICA IDENTITY USING INDEX ").ident(name)
-            };
-            let step = self.brief(identity(&index.name), Lock::AccessExclusiveLock);
+            let mark =
+                |name: &Ident| Sql::new("ALTER TABLE ").name(table).raw(" REPLICA IDENTITY USING INDEX ").ident(name);
+            let step = self.brief(mark(name), Lock::AccessExclusiveLock);
             let hazards = HazardSet::from([Hazard::AccessExclusiveLock]);
-            self.collected.push(Step { undo: Some(identity(retired)), hazards, ..step.together(0) });
+            self.collected.push(Step { undo: Some(mark(retired)), hazards, ..step.together(0) });
+        }
+        for partition in self.live.partitions(relation) {
+            let Some(part) = partition.part_of(old) else { continue };
+            let taken_in = self.taken_in.iter().find(|taken| taken.index.table == partition.name);
+            let name = taken_in.map_or_else(|| partition_index_name(name, &partition.name), |t| t.index.name.clone());
+            self.carry_marks(partition, part, &name, &partition_index_name(retired, &partition.name));
         }
     }
 

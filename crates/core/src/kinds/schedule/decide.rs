@@ -203,6 +203,7 @@ impl<'a> Sides<'a> {
             reason: reason.to_owned(),
             before: before.filter(|_| action != Action::Create),
             after,
+            takes_in: Vec::new(),
             prior: Prior { managed: self.managed.is_some(), valid: true, hangs: Vec::new() },
             relies_on: self.relies_on(strayed),
             lane: lane.unwrap_or(table).clone(),

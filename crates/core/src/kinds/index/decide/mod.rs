@@ -1,15 +1,19 @@
 //! Decides what happens to each index of one relation: the declared ones, the managed ones, and under `prune` the others.
 //! `steps` has the statements.
 
+mod doomed;
 mod incomplete;
+mod part_names;
 mod release;
 mod renames;
 mod undeclared;
 
 use std::collections::BTreeSet;
 
+pub(super) use doomed::Doomed;
 pub(super) use incomplete::can_be_completed;
-pub(super) use release::{release, spare};
+pub(super) use part_names::{check_part_names, named_by_others, note_lost_parts};
+pub(super) use release::{keep_parts, release, spare};
 
 use super::{
     Carrier, Definition, DesiredRelation, Index, IndexState, LiveIndex, View, canonical,
@@ -86,19 +90,32 @@ pub struct Wanted<'a> {
     pub definition: &'a Definition,
 }
 
+impl Decisions<'_> {
+    /// Adds the decisions about another relation.
+    pub(super) fn add(&mut self, other: Self) {
+        self.changes.extend(other.changes);
+        self.outdated.extend(other.outdated);
+        self.notes.extend(other.notes);
+        self.left_alone += other.left_alone;
+        self.problems.extend(other.problems);
+    }
+}
+
 /// Decides about all indexes of one relation.
 #[must_use]
-pub fn decide<'a>(
+pub(super) fn decide<'a>(
     desired: Option<&'a DesiredRelation>,
     relation: &'a Carrier,
     context: Context<'a>,
     view: View<'a>,
+    doomed: &Doomed<'a>,
 ) -> Decisions<'a> {
     let declared = desired.map(|desired| desired.indexes.as_slice()).unwrap_or_default();
     let mut decider = Decider {
         relation,
         context,
         view,
+        doomed,
         has_leftovers: relation.indexes.values().any(is_leftover),
         names: declared.iter().map(|declared| &declared.object.name).collect(),
         given_up: BTreeSet::new(),
@@ -137,10 +154,11 @@ pub fn decide<'a>(
     decider.out
 }
 
-struct Decider<'a> {
+struct Decider<'d, 'a> {
     relation: &'a Carrier,
     context: Context<'a>,
     view: View<'a>,
+    doomed: &'d Doomed<'a>,
     /// Interrupted runs left indexes of any name here.
     has_leftovers: bool,
     /// The names that are declared.
@@ -154,7 +172,7 @@ struct Decider<'a> {
     out: Decisions<'a>,
 }
 
-impl<'a> Decider<'a> {
+impl<'a> Decider<'_, 'a> {
     /// The declared indexes whose definitions are known.
     fn wanted(&mut self, declared: &'a [Declared<Index>]) -> Vec<Wanted<'a>> {
         let live = self.view.live;
@@ -177,6 +195,10 @@ impl<'a> Decider<'a> {
     }
 
     fn named_alike(&mut self, wanted: Wanted<'a>, own: &'a LiveIndex) {
+        if let Some(whole) = self.doomed.with(own).filter(|_| own.constraint.is_none()) {
+            let reason = format!("it would go with `{}`, which it is a part of", whole.index.name);
+            return self.change(wanted, reason, Decision::Replace(wanted, own, self.standing(wanted)));
+        }
         let verdict = self.verdict(wanted, own);
         if let Some(owner) = owner(own) {
             return self.owned_elsewhere(wanted, &owner, &verdict);
@@ -257,7 +279,8 @@ impl<'a> Decider<'a> {
         if wanted.declared.protect {
             return self.note(wanted, format!("protected: not replaced, although it differs in {differences}"));
         }
-        if let Some(key) = own.needed_by.first() {
+        let parts = self.view.live.parts(own, self.relation);
+        if let Some(key) = parts.iter().map(|(_, part)| *part).chain([own]).find_map(|live| live.needed_by.first()) {
             let message = format!("the foreign key {key} depends on `{}`: it cannot be replaced", own.index.name);
             let problem = Problem::new(&wanted.declared.at, message).on_key();
             let hint = "declare the new definition under another name, then move the foreign key in a migration";
@@ -378,7 +401,7 @@ impl<'a> Decider<'a> {
     }
 }
 
-fn is_leftover(live: &LiveIndex) -> bool {
+pub(super) fn is_leftover(live: &LiveIndex) -> bool {
     let name = live.index.name.as_str();
     name.starts_with("reconcile_new_") || name.starts_with("reconcile_old_")
 }

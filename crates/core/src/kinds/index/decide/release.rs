@@ -5,7 +5,8 @@ use super::{Change, Decision, Decisions};
 use crate::{
     change::Note,
     kind::{Context, Kind as _},
-    kinds::index::{IndexState, Indexes, View},
+    kinds::index::{IndexState, Indexes, View, claims::Claims},
+    registry::Registry,
 };
 
 /// Only removes indexes from the registry that would be dropped or adopted otherwise.
@@ -38,6 +39,26 @@ pub(in crate::kinds::index) fn release<'a>(decisions: &mut Decisions<'a>, contex
             });
         }
     }
+}
+
+/// Keeps what becomes a part of a declared index: a managed one is only removed from the registry.
+pub(in crate::kinds::index) fn keep_parts<'a>(
+    changes: Vec<Change<'a>>,
+    claims: &Claims,
+    registry: &Registry,
+    notes: &mut Vec<Note>,
+) -> Vec<Change<'a>> {
+    let keep = |change: Change<'a>| {
+        let Decision::Drop(live) = change.what else { return Some(change) };
+        let Some(whole) = claims.taken_by(live) else { return Some(change) };
+        let reason = format!("it becomes a part of `{whole}`");
+        if registry.manages(&change.address) {
+            return Some(Change { reason, what: Decision::Forget(Some(live)), leftovers: Vec::new(), ..change });
+        }
+        notes.push(Note::new(change.address, format!("not dropped: {reason}")));
+        None
+    };
+    changes.into_iter().filter_map(keep).collect()
 }
 
 /// Leaves an index alone if it is not the INVALID one that was expected.

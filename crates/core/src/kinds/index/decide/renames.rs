@@ -6,7 +6,7 @@ use super::{Decider, Decision, Wanted, described, is_leftover};
 use crate::kinds::index::{IndexState, LiveIndex, compare::Verdict, names::building_name};
 use crate::{address::Address, digest::Digest};
 
-impl<'a> Decider<'a> {
+impl<'a> Decider<'_, 'a> {
     pub(super) fn give_up(&mut self, all: &[Wanted<'a>]) {
         for wanted in all.iter().filter(|wanted| !wanted.declared.protect) {
             let name = &wanted.declared.object.name;
@@ -75,6 +75,7 @@ impl<'a> Decider<'a> {
                 && live.index.definition == *wanted.definition
                 && wanted.declared.object.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
                 && !is_leftover(live)
+                && self.doomed.with(live).is_none()
         };
         let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
         // A managed one is renamed. Among the others, a note names one first that no constraint can drop.

@@ -8,7 +8,7 @@ use crate::{
     problem::Problem,
 };
 
-impl<'a> Decider<'a> {
+impl<'a> Decider<'_, 'a> {
     pub(super) fn undeclared_but_managed(&mut self) {
         for (address, name) in managed(self.context.registry, &self.relation.name) {
             let decided = self.names.contains(name) || self.used.contains(name);
@@ -34,7 +34,7 @@ impl<'a> Decider<'a> {
     }
 
     fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex, reason: String) {
-        if let Some(dependent) = live.dependent() {
+        if let Some(dependent) = self.view.live.dependent(live, self.relation) {
             let message = format!("`{address}` cannot be dropped: {dependent} depends on it");
             self.out.problems.push(
                 Problem::nowhere(message)
@@ -52,7 +52,7 @@ impl<'a> Decider<'a> {
             .collect();
         for live in strangers {
             let address = live.index.address();
-            match (&live.state, live.dependent()) {
+            match (&live.state, self.view.live.dependent(live, self.relation)) {
                 (IndexState::Building { pid }, _) => {
                     let text = format!("not pruned: process {pid} is building or dropping it now");
                     self.out.notes.push(Note::new(address, text));

@@ -297,6 +297,7 @@ impl<'a> Decider<'a> {
             reason,
             before,
             after,
+            takes_in: Vec::new(),
             prior,
             relies_on: self.relies_on(&name, applied),
             lane: name,

@@ -1,0 +1,1 @@
+CREATE INDEX new_ev2 ON ev2 (v, id);

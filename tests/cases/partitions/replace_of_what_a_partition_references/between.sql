@@ -1,0 +1,1 @@
+CREATE TABLE r (id integer REFERENCES ev1 (id));
