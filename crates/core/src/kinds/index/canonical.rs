@@ -32,6 +32,11 @@ pub fn settled<'a>(declared: &Declared<Index>, carrier: &'a Carrier, live: &Live
     Some(&own.index.definition)
 }
 
+/// The canonical definition of a declared index: settled, or as the server said. `None`: the server refused it.
+pub(super) fn known<'a>(declared: &Declared<Index>, carrier: &'a Carrier, live: &'a Live) -> Option<&'a Definition> {
+    settled(declared, carrier, live).or_else(|| live.canonical.get(&declared.object.address()))
+}
+
 /// Whether the SQL of a declaration means what it meant to the server, if the server printed it.
 fn reads_as_printed(index: &Index, live: &Live) -> bool {
     let clear = |shadowed: &BTreeSet<String>| names(index).is_some_and(|names| names.is_disjoint(shadowed));

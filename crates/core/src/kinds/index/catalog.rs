@@ -24,11 +24,11 @@ pub struct IndexRow {
     pub name: String,
     /// Its access method.
     pub method: String,
-    /// `indisunique`
+    /// `indisunique`, but for the index of an exclusion constraint.
     pub unique: bool,
     /// `indnullsnotdistinct`; false before PostgreSQL 15.
     pub nulls_not_distinct: bool,
-    /// `indisvalid`
+    /// `indisvalid`, `indisready` and `indislive`
     pub valid: bool,
     /// The process of the session that is building it.
     pub builder: Option<i32>,
@@ -68,6 +68,8 @@ pub struct IndexRow {
     pub attached_to: Option<u32>,
     /// Columns with a statistics target, each as `column number:target`.
     pub statistics: Vec<String>,
+    /// Not `indimmediate`: it belongs to a constraint that can be deferred.
+    pub deferrable: bool,
 }
 
 /// A column of the relation that carries an index.
@@ -214,6 +216,7 @@ pub fn decode(row: IndexRow, table: &QualifiedName, columns: &Columns, names: &N
         replica_identity: row.replica_identity,
         clustered: row.clustered,
         statistics: statistics.collect(),
+        deferrable: row.deferrable,
     }
 }
 

@@ -20,8 +20,10 @@ tree(oid, kind) AS (
     JOIN pg_class c ON c.oid = h.inhrelid AND c.relispartition
     WHERE t.kind = 'p' AND NOT h.inhdetachpending
 )
-SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS method, i.indisunique,
-       @NULLS_NOT_DISTINCT@ AS nulls_not_distinct, i.indisvalid,
+SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS method,
+       -- The index of a key WITHOUT OVERLAPS is marked unique, although its method has no unique indexes.
+       i.indisunique AND NOT i.indisexclusion AS "unique",
+       @NULLS_NOT_DISTINCT@ AS nulls_not_distinct, i.indisvalid AND i.indisready AND i.indislive AS valid,
        CASE WHEN NOT i.indisvalid AND c.relkind = 'i' THEN (
            -- A session that works on it: it holds the lock of REINDEX or DROP INDEX CONCURRENTLY on the index itself, or
            -- that of a concurrent build on the table, and reports progress.
@@ -54,7 +56,7 @@ SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS met
        array_to_json(o.parameters) AS opclass_parameters,
        s.spcname::text AS tablespace, d.description AS comment, k.conname::text AS "constraint",
        array_to_json(f.needed_by) AS needed_by, h.inhparent AS attached_to,
-       array_to_json(o.statistics) AS statistics
+       array_to_json(o.statistics) AS statistics, NOT i.indimmediate AS deferrable
 FROM tree t
 -- An interrupted DROP INDEX CONCURRENTLY leaves an index that is not even live. It has to be dropped again.
 JOIN pg_index i ON i.indrelid = t.oid

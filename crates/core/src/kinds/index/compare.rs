@@ -1,6 +1,6 @@
 //! Whether a live index is the declared one, and how they differ.
 
-use super::{Definition, Index, Term};
+use super::{Definition, Index, LiveIndex, Term};
 use crate::{change::ParameterChange, postgres::name::Ident};
 
 /// What must change to make the live index the declared one.
@@ -14,6 +14,20 @@ pub enum Verdict {
     Replace(Vec<&'static str>),
 }
 
+impl Verdict {
+    /// The properties that differ, as part of a sentence.
+    #[must_use]
+    pub fn differences(&self) -> Option<String> {
+        match self {
+            Self::Same => None,
+            Self::Alter(alterations) => {
+                Some(alterations.iter().map(Alteration::property).collect::<Vec<_>>().join(", "))
+            }
+            Self::Replace(properties) => Some(properties.join(", ")),
+        }
+    }
+}
+
 /// A property that changes in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alteration {
@@ -23,11 +37,25 @@ pub enum Alteration {
     Comment(String),
 }
 
+impl Alteration {
+    fn property(&self) -> &'static str {
+        match self {
+            Self::Parameters(_) => "with",
+            Self::Comment(_) => "comment",
+        }
+    }
+}
+
 /// Compares a live index with a declared one whose definition is in canonical form. Storage parameters, a tablespace and
 /// a comment that are not declared are not compared.
 #[must_use]
-pub fn compare(live: &Index, declared: &Index, canonical: &Definition, default_tablespace: &str) -> Verdict {
+pub fn compare(found: &LiveIndex, declared: &Index, canonical: &Definition, default_tablespace: &str) -> Verdict {
+    let live = &found.index;
     let mut differences = differences(&live.definition, canonical);
+    if canonical.unique && found.deferrable {
+        // It holds at the end of a transaction only, so ON CONFLICT, foreign keys and the planner do not rely on it.
+        differences.push("unique (its constraint is deferrable)");
+    }
     // The catalogs do not name the database's default tablespace.
     let wanted = declared.tablespace.as_ref().filter(|name| name.as_str() != default_tablespace);
     if declared.tablespace.is_some() && wanted != live.tablespace.as_ref() {

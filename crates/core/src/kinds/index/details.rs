@@ -27,14 +27,14 @@ pub struct Details {
     sizes: Option<Asked>,
 }
 
-/// Asks for what the unsettled declared indexes need. `comes_with` tells whether a relation will exist only after the plan
-/// has run.
+/// Asks for what the declared indexes need that are unsettled or missing. `comes_with` tells whether a relation will exist
+/// only after the plan has run.
 pub fn ask(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool, batch: &mut Batch) -> Details {
-    let unsettled: Vec<_> = view.unsettled().collect();
+    let open: Vec<_> = view.unsettled_or_missing().collect();
     let absent = view.desired.iter().filter(|relation| !view.live.relations.contains_key(&relation.name));
     let to_come = absent.filter(|relation| comes_with(&relation.name));
     let to_come = to_come.flat_map(|relation| relation.indexes.iter().map(|declared| declared.object.relation()));
-    let wanted: Vec<_> = unsettled
+    let wanted: Vec<_> = open
         .iter()
         .filter(|(declared, carrier)| !carrier.indexes.contains_key(&declared.object.name))
         .flat_map(|(declared, carrier)| {
@@ -43,7 +43,7 @@ pub fn ask(view: View<'_>, comes_with: impl Fn(&QualifiedName) -> bool, batch: &
         })
         .chain(to_come)
         .collect();
-    let mut carriers: Vec<_> = unsettled.iter().map(|(_, carrier)| *carrier).collect();
+    let mut carriers: Vec<_> = open.iter().map(|(_, carrier)| *carrier).collect();
     carriers.dedup_by_key(|carrier| carrier.oid);
     let mut details = Details::default();
     if !wanted.is_empty() {

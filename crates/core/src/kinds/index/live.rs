@@ -78,6 +78,9 @@ pub struct LiveIndex {
     pub clustered: bool,
     /// Statistics targets of its expression columns: the column number from 1, and the target.
     pub statistics: Vec<(u16, i32)>,
+    /// It belongs to a constraint that can be deferred.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferrable: bool,
 }
 
 /// Whether an index can be used.

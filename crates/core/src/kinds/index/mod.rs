@@ -74,16 +74,29 @@ impl<'a> View<'a> {
 
     /// The declared indexes that only the server can judge, with what carries them.
     pub fn unsettled(self) -> impl Iterator<Item = (&'a Declared<Index>, &'a Carrier)> {
+        self.on_relations().filter(move |(declared, carrier)| self.is_unsettled(declared, carrier))
+    }
+
+    /// The unsettled ones, and those without an index of their name. One of these may have to be built although its
+    /// definition is settled by another index.
+    pub fn unsettled_or_missing(self) -> impl Iterator<Item = (&'a Declared<Index>, &'a Carrier)> {
+        self.on_relations().filter(move |(declared, carrier)| {
+            !carrier.indexes.contains_key(&declared.object.name) || self.is_unsettled(declared, carrier)
+        })
+    }
+
+    fn is_unsettled(self, declared: &Declared<Index>, carrier: &Carrier) -> bool {
+        self.live.unsettled.get(&carrier.name).is_some_and(|names| names.contains(&declared.object.name))
+    }
+
+    /// The declared indexes of relations that exist.
+    fn on_relations(self) -> impl Iterator<Item = (&'a Declared<Index>, &'a Carrier)> {
         let live = self.live;
-        self.desired
-            .iter()
-            .filter_map(|desired| {
-                let names = live.unsettled.get(&desired.name)?;
-                let carrier = live.relations.get(&desired.name)?;
-                let open = desired.indexes.iter().filter(|declared| names.contains(&declared.object.name));
-                Some(open.map(move |declared| (declared, carrier)))
-            })
-            .flatten()
+        let of_relation = move |desired: &'a DesiredRelation| {
+            let carrier = live.relations.get(&desired.name)?;
+            Some(desired.indexes.iter().map(move |declared| (declared, carrier)))
+        };
+        self.desired.iter().filter_map(of_relation).flatten()
     }
 }
 

@@ -211,6 +211,7 @@ fn index_row(row: &Row<'_>) -> Result<IndexRow, DecodeError> {
         needed_by: row.json_or_default(23)?,
         attached_to: row.get(24)?,
         statistics: row.json_or_default(25)?,
+        deferrable: row.get(26)?,
     })
 }
 

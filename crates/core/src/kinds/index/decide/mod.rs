@@ -1,6 +1,7 @@
 //! Decides what happens to each index of one relation: the declared ones, the managed ones, and under `prune` the others.
 //! `steps` has the statements.
 
+mod detaching;
 mod doomed;
 mod incomplete;
 mod part_names;
@@ -175,14 +176,13 @@ struct Decider<'d, 'a> {
 impl<'a> Decider<'_, 'a> {
     /// The declared indexes whose definitions are known.
     fn wanted(&mut self, declared: &'a [Declared<Index>]) -> Vec<Wanted<'a>> {
-        let live = self.view.live;
         let mut all = Vec::with_capacity(declared.len());
         for declared in declared {
-            let address = || declared.object.address();
-            let settled = canonical::settled(declared, self.relation, live);
-            match settled.or_else(|| live.canonical.get(&address())) {
-                Some(definition) => all.push(Wanted { declared, definition }),
-                None => self.out.problems.extend(live.misnamed.get(&address()).into_iter().flatten().cloned()),
+            if let Some(definition) = canonical::known(declared, self.relation, self.view.live) {
+                all.push(Wanted { declared, definition });
+            } else {
+                let misnamed = self.view.live.misnamed.get(&declared.object.address());
+                self.out.problems.extend(misnamed.into_iter().flatten().cloned());
             }
         }
         all
@@ -217,7 +217,7 @@ impl<'a> Decider<'_, 'a> {
 
     fn verdict(&self, wanted: Wanted<'_>, live: &LiveIndex) -> Verdict {
         let default_tablespace = &self.context.vocabulary.default_tablespace;
-        let verdict = compare::compare(&live.index, &wanted.declared.object, wanted.definition, default_tablespace);
+        let verdict = compare::compare(live, &wanted.declared.object, wanted.definition, default_tablespace);
         let parameters = |alteration: &Alteration| matches!(alteration, Alteration::Parameters(_));
         match verdict {
             // PostgreSQL changes them in place only where there is storage (manual, ALTER INDEX).
@@ -237,11 +237,11 @@ impl<'a> Decider<'_, 'a> {
     }
 
     fn owned_elsewhere(&mut self, wanted: Wanted<'a>, owner: &str, verdict: &Verdict) {
-        match verdict {
-            Verdict::Same => self.note(wanted, format!("satisfied: it is the index of {owner}")),
-            Verdict::Alter(_) | Verdict::Replace(_) => {
+        match verdict.differences() {
+            None => self.note(wanted, format!("satisfied: it is the index of {owner}")),
+            Some(differences) => {
                 let message = format!(
-                    "`{}` is the index of {owner} and differs from its declaration",
+                    "`{}` is the index of {owner} and differs from its declaration in {differences}",
                     wanted.declared.object.name
                 );
                 let problem = Problem::new(&wanted.declared.at, message).on_key();
@@ -313,32 +313,6 @@ impl<'a> Decider<'_, 'a> {
             (false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
                 let reason = "it is INVALID: a build was interrupted or failed".to_owned();
                 self.change(wanted, reason, Decision::Rebuild(wanted, own));
-            }
-        }
-    }
-
-    /// Names the partitions that get no part, because their detach has not come to its end.
-    fn detaching(&mut self) {
-        let below = self.view.live.below(self.relation);
-        let over: Vec<_> = std::iter::once(self.relation).chain(below).filter(|r| !r.detaching.is_empty()).collect();
-        let builds = |change: &&Change<'_>| {
-            matches!(
-                change.what,
-                Decision::Create(_) | Decision::Replace(..) | Decision::Rebuild(_, _) | Decision::Complete(..)
-            )
-        };
-        for change in self.out.changes.iter().filter(builds) {
-            for parent in &over {
-                for partition in &parent.detaching {
-                    let text = format!(
-                        "{partition} is left out: it is being detached from {}; if nobody does that at the moment, end it \
-                         with ALTER TABLE {} DETACH PARTITION {} FINALIZE",
-                        parent.name,
-                        parent.name.quoted(),
-                        partition.quoted()
-                    );
-                    self.out.notes.push(Note::new(change.address.clone(), text));
-                }
             }
         }
     }

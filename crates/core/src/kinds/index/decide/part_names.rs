@@ -105,8 +105,6 @@ fn is_declared_otherwise(wanted: Wanted<'_>, part: &Ident, partition: &Carrier, 
     let declared = view.desired(&partition.name).into_iter().flat_map(|desired| &desired.indexes);
     let mut alike = declared.filter(|declared| declared.object.name == *part);
     alike.any(|declared| {
-        let settled = canonical::settled(declared, partition, view.live);
-        let definition = settled.or_else(|| view.live.canonical.get(&declared.object.address()));
-        definition.is_some_and(|definition| definition != wanted.definition)
+        canonical::known(declared, partition, view.live).is_some_and(|definition| definition != wanted.definition)
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Decider, Decision, Wanted, described, is_leftover};
-use crate::kinds::index::{IndexState, LiveIndex, compare::Verdict, names::building_name};
+use crate::kinds::index::{IndexState, LiveIndex, check, compare::Verdict, names::building_name};
 use crate::{address::Address, digest::Digest};
 
 impl<'a> Decider<'_, 'a> {
@@ -72,14 +72,14 @@ impl<'a> Decider<'_, 'a> {
             live.state == IndexState::Valid
                 && (!self.names.contains(&live.index.name) || self.given_up.contains(&live.index.name))
                 && !self.used.contains(&live.index.name)
-                && live.index.definition == *wanted.definition
-                && wanted.declared.object.tablespace.as_ref().is_none_or(|t| Some(t) == live.index.tablespace.as_ref())
+                && !matches!(self.verdict(wanted, live), Verdict::Replace(_))
                 && !is_leftover(live)
                 && self.doomed.with(live).is_none()
         };
         let mut alike: Vec<_> = self.relation.indexes.values().filter(alike).collect();
+        let differs = |live: &LiveIndex| self.verdict(wanted, live) != Verdict::Same;
         // A managed one is renamed. Among the others, a note names one first that no constraint can drop.
-        alike.sort_by_key(|live| (!self.is_free(live), live.is_owned_elsewhere()));
+        alike.sort_by_key(|live| (!self.is_free(live), live.is_owned_elsewhere(), differs(live)));
         match alike.first() {
             Some(live) if self.is_free(live) => {
                 self.used.insert(&live.index.name);
@@ -89,10 +89,21 @@ impl<'a> Decider<'_, 'a> {
             }
             Some(live) => {
                 self.used.insert(&live.index.name);
-                self.note(wanted, format!("satisfied by {}", described(live)));
+                let differs = self.verdict(wanted, live).differences();
+                let differs = differs.map(|properties| format!(", although it differs in {properties}"));
+                self.note(wanted, format!("satisfied by {}{}", described(live), differs.unwrap_or_default()));
             }
-            None => self.change(wanted, "it does not exist".to_owned(), Decision::Create(wanted)),
+            None => self.create(wanted),
         }
+    }
+
+    /// One whose definition another index has settled is checked only here.
+    fn create(&mut self, wanted: Wanted<'a>) {
+        let problems = check::index(wanted.declared, self.relation, self.view.live, self.context);
+        if problems.is_empty() {
+            self.change(wanted, "it does not exist".to_owned(), Decision::Create(wanted));
+        }
+        self.out.problems.extend(problems);
     }
 
     /// Finds declared indexes that exist under each other's names. They are renamed and not rebuilt.
