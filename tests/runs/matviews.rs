@@ -2,7 +2,7 @@
 //! of them.
 
 use super::place::Place;
-use crate::common::{newest, versions};
+use crate::common::{Project, newest, versions};
 
 const VIEW: &str = "materialized_views:
   v:
@@ -268,4 +268,53 @@ fn a_role_that_is_no_superuser_gives_the_rights_on_what_it_makes() {
         place.database.sql("SELECT relacl FROM pg_class WHERE relname = 'v'"),
         "{runs_maker=arwdDxtm/runs_maker}"
     );
+}
+
+/// A role that has everything it needs of this database, but the right to make temporary relations.
+fn without_temporary(place: &Place, role: &str) -> String {
+    let name = &place.database.name;
+    place.database.sql(&format!(
+        "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$; \
+         REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC; GRANT ALL ON DATABASE {name} TO {role}; \
+         REVOKE TEMPORARY ON DATABASE {name} FROM {role}; GRANT ALL ON SCHEMA public TO {role}; \
+         ALTER TABLE t OWNER TO {role}; ALTER TABLE u OWNER TO {role}"
+    ));
+    place.database.url_as(role)
+}
+
+#[test]
+fn a_role_without_temporary_tables_knows_what_it_has_applied() {
+    const OF_IT: &str = "materialized_views:
+  v:
+    query: SELECT c, count(*) AS n, $$ü\t\\\"$$ AS \"It's\" FROM t WHERE b IN ('text 1', 'text 2') GROUP BY c
+    indexes: { v_key: { columns: [c], unique: true } }
+";
+    for version in versions() {
+        let place = Place::new(version);
+        place.declare("");
+        let url = without_temporary(&place, "untemporary");
+        let run = |args: &[&str]| place.project.run_at(&url, args);
+        let apply = ["apply", "--auto-approve", "--allow", "all"];
+        place.project.write("schema/views.yaml", OF_IT);
+        run(&apply).expect(0);
+        run(&["plan", "--detailed-exitcode"]).expect(0);
+        // The server's own print needs no temporary view either, whoever reads it.
+        place.run(&["plan", "--detailed-exitcode"]).expect(0);
+
+        let commented = OF_IT.replace("    indexes:", "    comment: more\n    indexes:");
+        place.project.write("schema/views.yaml", &commented);
+        assert!(run(&["plan", "--detailed-exitcode"]).expect(2).stdout.contains("~ matview/public.v"));
+        run(&apply).expect(0);
+        run(&["plan", "--detailed-exitcode"]).expect(0);
+
+        // Nobody manages it any more: the print is compared, where nothing else has the names in it.
+        let imported = Project::new();
+        run(&["import", "--all", "--out", &imported.path().display().to_string()]).expect(0);
+        run(&["forget", "matview/public.v"]).expect(0);
+        let plan = || imported.run_at(&url, &["plan", "--only", "matview/public.v"]);
+        assert!(plan().expect(0).stdout.contains("= matview/public.v"), "{}", plan());
+        place.database.sql("CREATE FUNCTION public.count() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'");
+        plan().expect_said(1, "this role cannot tell");
+        place.database.sql("DROP OWNED BY untemporary");
+    }
 }

@@ -153,7 +153,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         }
         let registry = &self.shared.options.registry;
         let statements: Vec<_> = records.iter().map(|record| registry.record(self.shared.run, record)).collect();
-        let batch = format!("BEGIN; {}; COMMIT", statements.join("; "));
+        let batch = format!("BEGIN; SET LOCAL search_path = ''; {}; COMMIT", statements.join("; "));
         if let Err(error) = self.session.batch(&batch).await {
             // A broken connection rolls back by itself.
             drop(self.session.batch("ROLLBACK").await);

@@ -126,12 +126,16 @@ impl Registry {
         update.table(self.table("step")).to_string(PostgresQueryBuilder)
     }
 
-    /// The statements that bring the registry up to a finished change.
+    /// The statement that brings the registry up to a finished change. It reads the catalogs with an empty search path.
     #[must_use]
     pub fn record(&self, run: RunId, record: &Record) -> String {
         match record {
-            Record::Manage { address, declared, definition, declaration } => {
+            Record::Manage { address, declared, definition, declaration, made } => {
                 let relation = address.relation();
+                let planned = Sql::default().literal(definition.as_str());
+                let definition = kinds::definition_made(address).filter(|_| *made).map_or(planned.clone(), |told| {
+                    Sql::new("coalesce(").raw_sql(&told).raw(", ").raw_sql(&planned).raw(")")
+                });
                 let object = kinds::relation_made(address).map_or(Sql::new("NULL::int8"), |name| {
                     Sql::new("to_regclass(").literal(&name.quoted()).raw(")::oid::int8")
                 });
@@ -140,7 +144,7 @@ impl Registry {
                     (resource::Column::RelationSchema, Expr::val(relation.schema.as_str())),
                     (resource::Column::RelationName, Expr::val(relation.name.as_str())),
                     (resource::Column::Declared, Expr::val(declared.to_string())),
-                    (resource::Column::Definition, Expr::val(definition.to_string())),
+                    (resource::Column::Definition, Expr::cust(definition.to_string())),
                     (resource::Column::Declaration, Expr::val(serde_json::json!(declaration))),
                     (resource::Column::Object, Expr::cust(object.to_string())),
                     (resource::Column::Run, Expr::val(run.0)),

@@ -167,6 +167,9 @@ pub enum Record {
         definition: Digest,
         /// The declaration, for people and for a later rollback.
         declaration: serde_json::Value,
+        /// Whether the change made the object. The server may tell more of it then than it told the plan.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        made: bool,
     },
     /// reconcile no longer manages the object.
     Forget {
@@ -258,9 +261,20 @@ impl Record {
     #[must_use]
     pub fn manage(address: Address, declared: &Digest, definition: Digest, declaration: &impl Serialize) -> Self {
         match serde_json::to_value(declaration) {
-            Ok(declaration) => Self::Manage { address, declared: declared.clone(), definition, declaration },
+            Ok(declaration) => {
+                Self::Manage { address, declared: declared.clone(), definition, declaration, made: false }
+            }
             Err(error) => panic!("an object of ours is not JSON: {error}"),
         }
+    }
+
+    /// The same record, for an object that the change makes.
+    #[must_use]
+    pub fn of_made(mut self) -> Self {
+        if let Self::Manage { made, .. } = &mut self {
+            *made = true;
+        }
+        self
     }
 
     /// The object that it is about.

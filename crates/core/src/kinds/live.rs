@@ -96,7 +96,9 @@ impl Live {
     pub(crate) fn ask_names(&mut self, desired: &Desired, path: &[Ident], batch: &mut Batch) -> Option<batch::Asked> {
         self.index.recorded = index::canonical::recorded(Sides { desired, live: self }.indexes(), &self.registry);
         self.index.unsettled = index::canonical::find_unsettled(Sides { desired, live: self }.indexes());
-        let names = index::canonical::looked_up(Sides { desired, live: self }.indexes());
+        let sides = Sides { desired, live: self };
+        let mut names = index::canonical::looked_up(sides.indexes());
+        names.extend(matview::canonical::names_to_look_up(sides.views(), &self.registry));
         (!names.is_empty()).then(|| batch.ask(lookup::taken(&names, path)))
     }
 

@@ -141,6 +141,16 @@ pub fn relation_made(address: &Address) -> Option<QualifiedName> {
     }
 }
 
+/// The definition's digest as the server computes it of an object that it has just made; `None` for kinds of which the
+/// plan knows it.
+#[must_use]
+pub fn definition_made(address: &Address) -> Option<Sql> {
+    match KindId::of(address)? {
+        KindId::Matview => Some(matview::canonical::definition_made(address.relation())),
+        KindId::Index | KindId::Retention | KindId::Schedule => None,
+    }
+}
+
 impl FromStr for Address {
     type Err = AddressError;
 

@@ -16,7 +16,7 @@ use super::{
 const OPERATOR: &str = "+-*/<>=~!@#%^&|`?";
 
 /// Words that use the operator `=` without showing it.
-const EQUALS: [&str; 3] = ["distinct", "nullif", "case"];
+const EQUALS: [&str; 4] = ["distinct", "nullif", "case", "using"];
 
 /// Types whose literals are names of objects, which the server looks up as well (manual, section 8.19).
 const NAMING: [&str; 9] = [
@@ -35,11 +35,29 @@ const NAMING: [&str; 9] = [
 /// includes column names, since only the server can tell them apart. `None`: literals may name objects as well.
 #[must_use]
 pub fn names(text: &str) -> Option<BTreeSet<String>> {
+    names_where(&tokens(text), |_| true)
+}
+
+/// The same for a printed query, without its columns and labels: a name is called, is the type of a cast, or is a
+/// collation.
+#[must_use]
+pub fn names_in_query(text: &str) -> Option<BTreeSet<String>> {
+    let tokens = tokens(text);
+    let is = |position: Option<usize>, text: &str| {
+        position.and_then(|position| tokens.get(position)).is_some_and(|token| token.text.eq_ignore_ascii_case(text))
+    };
+    names_where(&tokens, |position| {
+        let before = position.checked_sub(1);
+        is(Some(position + 1), "(") || is(before, ":") || is(before, "collate")
+    })
+}
+
+fn names_where(tokens: &[Token<'_>], counts: impl Fn(usize) -> bool) -> Option<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut operator = String::new();
     let mut end = 0;
     let mut qualified = false;
-    for token in tokens(text) {
+    for (position, token) in tokens.iter().enumerate() {
         let is_sign = token.text.chars().all(|sign| OPERATOR.contains(sign));
         if !operator.is_empty() && (!is_sign || token.start != end) {
             names.insert(std::mem::take(&mut operator));
@@ -47,14 +65,14 @@ pub fn names(text: &str) -> Option<BTreeSet<String>> {
         if is_sign {
             operator.push_str(token.text);
         }
-        if let Some(name) = word(&token).filter(|_| !qualified) {
+        if let Some(name) = word(token).filter(|_| !qualified) {
             if NAMING.contains(&name.as_str()) {
                 return None;
             }
             if EQUALS.contains(&name.as_str()) {
                 names.insert("=".to_owned());
             }
-            names.insert(name);
+            names.extend(Some(name).filter(|_| counts(position)));
         }
         qualified = token.kind == TokenKind::Dot;
         end = token.start + token.text.len();
@@ -123,6 +141,13 @@ mod tests {
     fn some_words_mean_an_operator() {
         assert!(of("(a IS DISTINCT FROM b)").contains(&"=".to_owned()));
         assert!(of("NULLIF(a, b) > 1").contains(&"=".to_owned()));
+    }
+
+    #[test]
+    fn columns_of_a_query_are_not() {
+        let text = "SELECT s.day, lower((s.code)::citext) AS t FROM (public.s JOIN public.t USING (id)) ORDER BY s.a COLLATE c";
+        let looked_up: Vec<_> = names_in_query(text).expect("no literal names anything").into_iter().collect();
+        assert_eq!(looked_up, ["=", "c", "citext", "from", "lower", "using"]);
     }
 
     #[test]

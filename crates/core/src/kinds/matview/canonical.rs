@@ -1,5 +1,7 @@
 //! Which declared materialized views are known to equal the live ones, and how the server interprets the others.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Matview, Query, View, catalog::Found};
@@ -7,8 +9,10 @@ use crate::{
     declared::Declared,
     digest::Digest,
     postgres::{
-        name::Ident,
+        lookup,
+        name::{Ident, QualifiedName},
         relation::{Column, names},
+        sql::Sql,
     },
     registry::Registry,
 };
@@ -40,13 +44,59 @@ pub fn definition(query: &Query) -> Digest {
     Digest::of(&query.as_str())
 }
 
-/// The live view that a declared one is known to equal: the registry recorded both when they were applied.
+/// The same digest as the server computes it of a view that stands. Names are looked up nowhere then, so that it
+/// prints them with their schemas.
+#[must_use]
+pub fn definition_made(name: &QualifiedName) -> Sql {
+    let printed = Sql::new("btrim(pg_get_viewdef(to_regclass(").literal(&name.quoted()).raw(")), E' \\n;')");
+    let json = Sql::new("convert_to(to_jsonb(").raw_sql(&printed).raw(")::text, 'UTF8')");
+    Sql::new("'sha256:' || encode(sha256(").raw_sql(&json).raw("), 'hex')")
+}
+
+/// The live view that a declared one is known to equal. There are two ways to know: both queries are those that the
+/// registry recorded when they were applied, or the declared query is the server's own print, and reads as such.
 #[must_use]
 pub fn settled<'a>(declared: &Declared<Matview>, view: View<'a>, registry: &Registry) -> Option<&'a Found> {
     let found = view.live.found.get(&declared.object.name).filter(|found| found.is_matview())?;
-    let recorded = registry.managed.get(&declared.object.address())?;
-    let same = recorded.declared == declared.digest && recorded.definition == definition(&found.query());
-    same.then_some(found)
+    (is_recorded(declared, found, view, registry) || is_printed(declared, found, view)).then_some(found)
+}
+
+fn is_recorded(declared: &Declared<Matview>, found: &Found, view: View<'_>, registry: &Registry) -> bool {
+    let Some(recorded) = registry.managed.get(&declared.object.address()) else { return false };
+    let applied = view.live.applied.get(&declared.object.name);
+    applied.is_some_and(|applied| applied.query == declared.object.query)
+        && recorded.definition == definition(&found.query())
+}
+
+/// Whether the declared query is what the server printed, and every name in it means what it meant to the server.
+fn is_printed(declared: &Declared<Matview>, found: &Found, view: View<'_>) -> bool {
+    let clear = |shadowed: &BTreeSet<String>| {
+        looked_up(&declared.object.query).is_some_and(|names| names.is_disjoint(shadowed))
+    };
+    is_text_of(&declared.object.query, found) && view.indexes.live.shadowed.as_ref().is_some_and(clear)
+}
+
+fn is_text_of(declared: &Query, found: &Found) -> bool {
+    Query::from_server(declared.as_str()) == found.query()
+}
+
+/// The names that a printed query leaves without a schema. `None`: they cannot be told.
+fn looked_up(query: &Query) -> Option<BTreeSet<String>> {
+    let mut names = lookup::names_in_query(query.as_str())?;
+    names.extend(query.names().into_iter().filter(|name| name.schema.is_none()).map(|name| name.name.to_string()));
+    Some(names)
+}
+
+/// The names in the declared queries that only have to be looked up to see that they mean what is live.
+#[must_use]
+pub fn names_to_look_up(view: View<'_>, registry: &Registry) -> BTreeSet<String> {
+    let open = view.desired.iter().filter(|declared| {
+        let found = view.live.found.get(&declared.object.name).filter(|found| found.is_matview());
+        found.is_some_and(|found| {
+            is_text_of(&declared.object.query, found) && !is_recorded(declared, found, view, registry)
+        })
+    });
+    open.filter_map(|declared| looked_up(&declared.object.query)).flatten().collect()
 }
 
 /// Whether the query of a declared view differs from that of the live view with its name.

@@ -248,10 +248,9 @@ impl<'a> Decider<'a> {
 
     /// What the registry records for a view that is rebuilt, and for its indexes.
     fn records(&self, declared: &Declared<Matview>, view: &Matview) -> Vec<Record> {
-        // If the query was not printed, the next run with a change records the print.
         let query: &Query = self.printed(&view.name).map_or(&view.query, |printed| &printed.query);
         let mut records = self.index_records(&view.name);
-        records.push(manage(declared, &canonical::definition(query)));
+        records.push(manage(declared, &canonical::definition(query)).of_made());
         records
     }
 

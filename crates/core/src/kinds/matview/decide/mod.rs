@@ -197,7 +197,7 @@ impl<'a> Decider<'a> {
         } else if !managed {
             (Action::Adopt, "it exists as declared".to_owned())
         } else {
-            if canonical::settled(declared, self.view, self.context.registry).is_none() {
+            if !self.is_up_to_date(declared, found) {
                 self.out.records.push(manage(declared, &canonical::definition(&found.query())));
             }
             return;
@@ -206,6 +206,14 @@ impl<'a> Decider<'a> {
         let records = vec![manage(declared, &canonical::definition(&found.query()))];
         let (before, after) = (Some(found), Some(view));
         self.change(&found.name, Change { action, reason, before, after, steps, records });
+    }
+
+    /// Whether the registry's entry says what is declared and what is live.
+    fn is_up_to_date(&self, declared: &Declared<Matview>, found: &Found) -> bool {
+        let entry = self.context.registry.managed.get(&declared.object.address());
+        entry.is_some_and(|entry| {
+            entry.declared == declared.digest && entry.definition == canonical::definition(&found.query())
+        })
     }
 
     /// Begins the steps of a change with dropping what an interrupted run left.
