@@ -63,7 +63,7 @@ fn views_are_refreshed_in_order_before_rows_go() {
         let place = Place::new(version, YAML);
         place.sql("INSERT INTO log (at, n) VALUES (now() - interval '50 days', 1)");
         let said = place.run(&["retain", "--dry-run"]).expect(0).stderr;
-        assert!(said.contains("public.log: before any row goes, a refresh of public.a, public.b"), "{said}");
+        assert!(said.contains("public.log: before any row goes, the run refreshes public.a, public.b"), "{said}");
         assert_eq!(place.sql("SELECT count(*) FROM reconcile.refresh_run"), "0");
         let run = place.run(&["retain", "--json"]).expect(0);
         let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

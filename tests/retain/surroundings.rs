@@ -110,7 +110,7 @@ fn a_registry_of_the_first_layout_gets_the_records_and_destroy_takes_them_away()
     );
     place.rule(&rule());
     let run = place.retain(&[]).expect(1);
-    assert!(run.stdout.contains("apply once"), "{run}");
+    assert!(run.stdout.contains("reconcile apply` once"), "{run}");
     place.project.write("schema/tables.yaml", "tables: { anchor: { indexes: { other: [a] } } }\n");
     place.database.sql("DELETE FROM reconcile.resource WHERE address LIKE 'retention/%'");
     place.project.apply(&place.database);

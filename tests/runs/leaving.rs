@@ -116,7 +116,7 @@ fn destroy_takes_what_is_managed_and_leaves_what_is_not() {
 fn what_is_protected_survives_and_keeps_the_registry() {
     let place = Place::applied(newest(), "i: { columns: [a], protect: true }, j: [c]");
     let run = place.run(&DESTROY).expect(0);
-    assert!(run.stdout.contains("index/public.t/i: protected: it stays, and managed"), "{run}");
+    assert!(run.stdout.contains("index/public.t/i: protected: it is kept, and stays managed"), "{run}");
     assert!(run.stderr.contains("schema reconcile stays"), "{run}");
     assert_eq!(place.managed(), "index/public.t/i");
     assert_eq!(place.runs(), "1|apply|done\n2|destroy|done");

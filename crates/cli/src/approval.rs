@@ -1,4 +1,5 @@
-//! Whether a plan may be executed: what the project and the command line allow, then the person at the terminal.
+//! Whether a plan may be executed: the project and the command line must allow its hazards, and a person must approve
+//! it.
 
 use std::io::Write as _;
 
@@ -13,7 +14,7 @@ use crate::{
 };
 
 impl Work<'_> {
-    /// Hazards that are not allowed, then the person at the terminal.
+    /// Refuses a plan with hazards that are not allowed, then asks the person at the terminal.
     pub(crate) fn approve(&self, args: &ApprovalArgs) -> Result<(), Failure> {
         let approval = approval(self.project, &args.allow);
         let unapproved = self.plan.unapproved(&approval);
@@ -23,18 +24,20 @@ impl Work<'_> {
             let message = format!("not allowed: {}; {example} needs it; nothing was written", names.join(", "));
             let forbidden = unapproved.iter().find(|(hazard, _)| approval.forbid.contains(hazard));
             let hint = match forbidden {
-                Some((hazard, _)) => format!("`safety.forbid` of the project names {hazard}, and wins over --allow"),
-                None => format!("--allow {}", names.join(",")),
+                Some((hazard, _)) => {
+                    format!("`safety.forbid` of the project forbids {hazard}, and takes precedence over --allow")
+                }
+                None => format!("to allow it, add --allow {}", names.join(",")),
             };
             return Err(Failure::said(Exit::ApprovalNeeded, message, hint));
         }
-        // What only the registry notes is there already; nobody has to approve of that.
+        // A plan without changes only writes to the registry. That needs no approval.
         let asks = self.plan.has_changes() || matches!(self.mode, PlanMode::Nothing);
         if args.auto_approve || !asks {
             return Ok(());
         }
         if !self.terminal.is_interactive() {
-            let message = "approval needed, and there is no terminal to ask on; nothing was written";
+            let message = "approval is needed, but there is no terminal to ask for it; nothing was written";
             return Err(Failure::said(Exit::ApprovalNeeded, message, "read the plan, then run with --auto-approve"));
         }
         if confirmed()? {

@@ -1,11 +1,11 @@
-//! The arguments, as the contract has them.
+//! The arguments of the command line, as the specification defines them.
 
 use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use reconcile_core::{address::Address, hazard::Hazard};
 
-/// Declarative indexes for PostgreSQL: plans and applies what makes the live schema the declared one.
+/// Declarative indexes for PostgreSQL: plans and applies the changes that make the live schema match the declared one.
 #[derive(Debug, Parser)]
 #[command(name = "reconcile", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -15,7 +15,7 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// For every command.
+/// Options of all commands.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
     /// Work in this directory
@@ -24,22 +24,22 @@ pub(crate) struct Global {
     /// The project file, instead of reconcile.yaml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The database; without it `DATABASE_URL`, then the project file, then the PG* variables
+    /// The database; the default is `DATABASE_URL`, then the project file, then the PG* variables
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     /// A target of the project file
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) target: Option<String>,
-    /// Print for programs
+    /// Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// When to use colours
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub(crate) color: Color,
-    /// Say more: round trips, what was adopted
+    /// Print more: round trips, adopted objects
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
-    /// Say only what was asked for, and errors
+    /// Print only the result, and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 }
@@ -53,31 +53,31 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a commented starting project
+    /// Write a new project with comments
     Init,
-    /// Check the files, without a database
+    /// Check the files without a database
     Validate,
-    /// Write YAML from what is live
+    /// Write YAML from the live schema
     Import(ImportArgs),
     /// Show what apply would do
     Plan(PlanArgs),
     /// Print a saved plan
     Show(ShowArgs),
-    /// Apply a saved plan; or plan, ask, and apply
+    /// Apply a saved plan, or plan, ask and apply
     Apply(ApplyArgs),
-    /// List what was applied, or show the steps of one run
+    /// List the runs, or show the steps of one
     History(HistoryArgs),
     /// Plan and apply the inverse of one run
     Rollback(RollbackArgs),
-    /// Stop managing an object, and leave it standing
+    /// Stop managing an object, and keep it
     Forget(ForgetArgs),
-    /// Remove every managed object, then reconcile's own schema
+    /// Remove all managed objects, then reconcile's own schema
     Destroy(DestroyArgs),
     /// Run the applied retention rules now
     Retain(RetainArgs),
     /// Refresh the applied materialized views now, in the order in which they read each other
     Refresh(RefreshArgs),
-    /// Run all that is due: the retention rules whose time has come, then the refreshes
+    /// Run everything that is due: first the retention rules, then the refreshes
     Maintain,
     /// Walk through the whole cycle on a throwaway PostgreSQL
     Demo(DemoArgs),
@@ -95,10 +95,10 @@ pub(crate) struct ImportArgs {
     /// Only this table or materialized view; may be repeated
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Vec<String>,
-    /// With `--prune`, also tables without an index of their own; otherwise there is nothing to declare of these
+    /// With `--prune`, also write tables without indexes of their own
     #[arg(long)]
     pub(crate) all: bool,
-    /// Set `prune: true`, so that the files are the whole truth
+    /// Set `prune: true`, so that indexes that are not in the files are dropped
     #[arg(long)]
     pub(crate) prune: bool,
     /// The project directory to write to
@@ -113,7 +113,7 @@ pub(crate) struct PlanArgs {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
-    /// Exit with 2 where there are changes
+    /// Exit with 2 if there are changes
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     #[command(flatten)]
@@ -140,7 +140,7 @@ pub(crate) struct FilterArgs {
     /// Only this address; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub(crate) only: Vec<Address>,
-    /// All but this address; may be repeated
+    /// Everything except this address; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub(crate) exclude: Vec<Address>,
 }
@@ -168,17 +168,17 @@ pub(crate) struct ApplyArgs {
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ApprovalArgs {
-    /// Do not ask
+    /// Do not ask for approval
     #[arg(long)]
     pub(crate) auto_approve: bool,
-    /// Hazards that may happen: their names, or `all`
+    /// Hazards to allow: their names, or `all`
     #[arg(long, value_name = "HAZARD", value_delimiter = ',', value_parser = allowed)]
     pub(crate) allow: Vec<Allow>,
 }
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ParallelArgs {
-    /// Builds that run side by side, each on another table; without it as in the project file, or 1
+    /// How many builds run at the same time, each on another table; the default is that of the project file, or 1
     #[arg(long, value_name = "N")]
     pub(crate) parallel: Option<NonZeroU32>,
 }
@@ -214,10 +214,10 @@ pub(crate) struct DestroyArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RetainArgs {
-    /// Tables of applied rules; without any, all of them
+    /// Tables of applied rules; the default is all of them
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<String>,
-    /// Count exactly what would go, and change nothing
+    /// Count exactly the rows that would go, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Move rows of this rule's table back from its archive
@@ -226,22 +226,22 @@ pub(crate) struct RetainArgs {
     /// The first point in time to restore
     #[arg(long, value_name = "T", requires = "restore")]
     pub(crate) from: Option<String>,
-    /// The point in time after the last to restore
+    /// The end of the time range to restore, which is not restored itself
     #[arg(long, value_name = "T", requires = "restore")]
     pub(crate) to: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RefreshArgs {
-    /// Applied materialized views; without any, all of them
+    /// Applied materialized views; the default is all of them
     #[arg(value_name = "VIEW")]
     pub(crate) views: Vec<String>,
-    /// Only those that are older than their schedule says, or were never filled
+    /// Only views that are older than their schedule allows, or were never filled
     #[arg(long)]
     pub(crate) stale: bool,
 }
 
-/// What `--allow` takes.
+/// A value of `--allow`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Allow {
     All,
@@ -264,6 +264,6 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompletionsArgs {
-    /// For which shell
+    /// The shell
     pub(crate) shell: clap_complete::Shell,
 }

@@ -1,4 +1,4 @@
-//! How a command can end: the exit codes of the contract, and what is said with each.
+//! How a command can end: the exit codes of the specification, and the message for each.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use reconcile_apply::{advisory_lock::Holder, preflight::PreflightError, sqlstate
 use reconcile_config::Problems;
 use reconcile_live::LiveError;
 
-/// The exit codes of the contract.
+/// The exit codes of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done = 0,
@@ -30,7 +30,7 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     /// Mistakes in the files.
     Problems(Box<Problems>),
-    /// Anything else that is said in a sentence, with what to do about it.
+    /// All other failures: a message, and a hint that says what to do.
     Said { exit: Exit, message: String, hint: Option<String> },
 }
 
@@ -64,16 +64,16 @@ impl From<LiveError> for Failure {
     fn from(error: LiveError) -> Self {
         let hint = match &error {
             LiveError::Url(_) => {
-                Some("postgres://user@host:5432/database, or host=… dbname=…; see --database-url".to_owned())
+                Some("write postgres://user@host:5432/database or host=… dbname=…; see --database-url".to_owned())
             }
-            LiveError::Connect { .. } => {
-                Some("--database-url, DATABASE_URL, reconcile.yaml or the PG* variables say where it is".to_owned())
-            }
+            LiveError::Connect { .. } => Some(
+                "name the database with --database-url, DATABASE_URL, reconcile.yaml or the PG* variables".to_owned(),
+            ),
             LiveError::Server(server) => server.hint.clone().or_else(|| not_allowed(&server.code)),
             LiveError::Held { .. } => Some("nothing was written; run this again once it is done".to_owned()),
-            LiveError::Registry(_) => {
-                Some("use the version of reconcile that wrote it, or `reconcile forget` it".to_owned())
-            }
+            LiveError::Registry(_) => Some(
+                "use the version of reconcile that wrote it, or remove the entry with `reconcile forget`".to_owned(),
+            ),
             LiveError::Connection(_) | LiveError::Protocol(_) => None,
         };
         let exit = if matches!(error, LiveError::Held { .. }) { Exit::Incomplete } else { Exit::Error };
@@ -81,10 +81,10 @@ impl From<LiveError> for Failure {
     }
 }
 
-/// What to ask for, where a role lacks a right.
+/// The privileges that a role needs, for the error that it lacks one.
 fn not_allowed(code: &str) -> Option<String> {
-    let hint = "history needs SELECT on the tables of reconcile's schema; everything that writes needs to own them, \
-                and the tables whose indexes it changes";
+    let hint = "`history` needs SELECT on the tables of reconcile's schema; commands that write need a role that owns them \
+                and the tables whose indexes change";
     (code == sqlstate::INSUFFICIENT_PRIVILEGE).then(|| hint.to_owned())
 }
 

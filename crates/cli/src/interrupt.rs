@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: what runs is asked to stop. How it stops is left to it.
+//! Ctrl-C and SIGTERM: asks the work that runs to stop. How to stop is left to that work.
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -7,14 +7,14 @@ use tokio::{
 
 use crate::error::Exit;
 
-/// Listens from now on. The value becomes true when the user wants to stop.
+/// Starts to listen. The value becomes true when the user wants to stop.
 pub(crate) fn listen() -> watch::Receiver<bool> {
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(forward(stop));
     stopping
 }
 
-/// Passes the wish on; where nobody listens any more, or at the third time, ends the program at once.
+/// Passes the request on. If nobody listens any more, or at the third signal, it ends the program at once.
 async fn forward(stop: watch::Sender<bool>) {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     for time in 1.. {

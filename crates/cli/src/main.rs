@@ -1,5 +1,5 @@
-//! The command line of reconcile: reads arguments, calls the crates, shows what they say, ends with the exit codes
-//! of the contract. Contains no SQL and makes no decision.
+//! The command line of reconcile: reads arguments, calls the crates, shows their results, ends with the exit codes
+//! of the specification. Contains no SQL and makes no decisions.
 
 mod approval;
 mod args;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // Nothing can be done where even this cannot be printed.
+            // If even this cannot be printed, nothing else can be done.
             drop(error.print());
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }

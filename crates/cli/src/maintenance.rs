@@ -1,4 +1,4 @@
-//! What `retain`, `refresh` and `maintain` share: options, the start of a run, and how its end is shown.
+//! The shared parts of `retain`, `refresh` and `maintain`: options, the start of a run, and its report.
 
 use std::path;
 
@@ -24,7 +24,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// What a run has to know of the project.
+/// The project's settings that a run needs.
 pub(crate) fn options(project: &Project) -> Options {
     let settings = &project.settings;
     Options {
@@ -36,20 +36,20 @@ pub(crate) fn options(project: &Project) -> Options {
     }
 }
 
-/// Checks the connection, and listens for the wish to stop.
+/// Checks the connection, and listens for requests to stop.
 pub(crate) async fn begin(session: &mut Session) -> Result<watch::Receiver<bool>, Failure> {
     drop(preflight::check(session).await?);
     Ok(interrupt::listen())
 }
 
-/// Shows how a run goes on.
+/// Shows the progress of a run.
 pub(crate) fn observer(terminal: &Terminal) -> impl FnMut(Event<'_>) {
     let mut progress = MaintenanceProgress::new(terminal);
     move |event| progress.show(&event)
 }
 
-/// The rules or views whose time has come. Tells of the others: each by its name, its time zone, and the `command` that
-/// runs it at any time.
+/// The rules or views that are due. Prints the others: each with its name, its time zone, and the `command` that runs
+/// it at any time.
 pub(crate) fn due_now<T>(
     scheduled: impl IntoIterator<Item = Timed<T>>,
     name_and_zone: impl Fn(&T) -> (&QualifiedName, &str),
@@ -84,7 +84,7 @@ pub(crate) fn conclude(report: &Report, terminal: &Terminal) -> Exit {
     exit(report.outcome)
 }
 
-/// The exit code of a run that ended so.
+/// The exit code of a run with this outcome.
 pub(crate) fn exit(outcome: RunOutcome) -> Exit {
     match outcome {
         RunOutcome::Done => Exit::Done,
@@ -99,19 +99,25 @@ pub(crate) fn exit(outcome: RunOutcome) -> Exit {
 /// Why a run did not start.
 pub(crate) fn not_started(error: LiveError) -> Failure {
     if sqlstate::is(&error, sqlstate::UNDEFINED_TABLE) {
-        return Failure::said(Exit::Error, error.to_string(), "apply once: it makes the tables of the records");
+        return Failure::said(
+            Exit::Error,
+            error.to_string(),
+            "run `reconcile apply` once: it creates the tables of the records",
+        );
     }
     error.into()
 }
 
-/// Why nothing can be chosen from what was applied, with a hint.
+/// Why no applied rules or views can be chosen, with a hint.
 pub(crate) fn failure(error: AppliedError) -> Failure {
     let hint = match error {
         AppliedError::Live(error) => return not_started(error),
         AppliedError::Unknown { ref hint, .. } => hint.clone(),
         AppliedError::Name { sought: Sought::Rules, .. } => "write `schema.table`, as the rule's file does".to_owned(),
         AppliedError::Name { sought: Sought::Views, .. } => "write `schema.view`, as its file does".to_owned(),
-        AppliedError::Entry { .. } => "use the version of reconcile that applied it, or apply again".to_owned(),
+        AppliedError::Entry { .. } => {
+            "use the version of reconcile that applied it, or run `reconcile apply` again".to_owned()
+        }
     };
     Failure::said(Exit::Error, error.to_string(), hint)
 }

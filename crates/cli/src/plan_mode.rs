@@ -1,4 +1,4 @@
-//! What a plan is to lead to: the declared state, the state before a run, nothing at all, or less to manage.
+//! The goal of a plan: the declared state, the state before a run, nothing at all, or objects released.
 
 use std::collections::BTreeSet;
 
@@ -24,20 +24,20 @@ use crate::{
 /// What to plan.
 #[derive(Clone, Debug)]
 pub(crate) enum PlanMode {
-    /// What the files declare, or a part of it.
+    /// The state that the files declare, or a part of it.
     Declared(Filter),
-    /// What was before a run.
+    /// The state before a run.
     Before(RunId),
-    /// Nothing of reconcile's own.
+    /// No managed objects.
     Nothing,
-    /// These objects on their own.
+    /// These objects are no longer managed.
     Released(Vec<Address>),
 }
 
 /// An mode as `diff` takes it.
 #[derive(Default)]
 struct Target {
-    /// `None`: what the files declare.
+    /// `None` means what the files declare.
     desired: Option<Desired>,
     scope: Scope,
     notes: Vec<Note>,
@@ -59,8 +59,8 @@ pub(crate) async fn plan(session: &mut Session, project: &Project, mode: &PlanMo
     }
     plan.notes.extend(target.notes);
     let reason = match mode {
-        PlanMode::Before(run) => format!("run {} brought it", run.0),
-        PlanMode::Nothing => "everything that is managed goes".to_owned(),
+        PlanMode::Before(run) => format!("run {} created it", run.0),
+        PlanMode::Nothing => "everything that is managed is removed".to_owned(),
         PlanMode::Declared(_) | PlanMode::Released(_) => return Ok(plan),
     };
     for change in plan.changes.iter_mut().filter(|change| change.action == Action::Drop) {
@@ -82,11 +82,11 @@ async fn towards(session: &mut Session, project: &Project, target: &Target) -> R
         scope: target.scope.clone(),
     };
     let planned = planner::plan(desired, &read, options);
-    // The live side is a hundred thousand small pieces: the plan does not wait until they are freed.
+    // The live side can be a hundred thousand small pieces. The plan does not wait until they are freed.
     std::thread::spawn(move || drop(read));
     planned.map_err(|mut problems| {
         if target.desired.is_some() {
-            // No line of a file is to blame.
+            // The mistake is not in a line of a file.
             problems = problems.into_iter().map(Problem::without_place).collect();
         }
         Problems::new(project.files.clone(), problems).into()
@@ -109,7 +109,7 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
     let inverse = Inverse::of(&plan, &undone.begun, &project.desired);
     if let Some((later, address)) = undone.later.iter().find(|(_, address)| inverse.scope.admits(address)) {
         let message = format!("run {} has changed {address} since run {}; nothing was written", later.0, run.0);
-        let hint = format!("`reconcile rollback {}` first, or change the declarations and apply them", later.0);
+        let hint = format!("run `reconcile rollback {}` first, or change the declarations and apply them", later.0);
         return Err(Failure::said(Exit::Stale, message, hint));
     }
     let Inverse { desired, scope, notes } = inverse;
@@ -118,7 +118,7 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
 
 fn nothing(project: &Project) -> Target {
     let exclude: Vec<_> = project.desired.protected().collect();
-    let kept = |address: &Address| Note::new(address.clone(), "protected: it stays, and managed".to_owned());
+    let kept = |address: &Address| Note::new(address.clone(), "protected: it is kept, and stays managed".to_owned());
     let notes = exclude.iter().map(kept).collect();
     let scope = Scope { filter: Filter { only: None, exclude }, ..Scope::default() };
     Target { desired: Some(Desired::new(Declarations::default())), scope, notes }
@@ -138,7 +138,7 @@ fn released(project: &Project, addresses: &[Address]) -> Target {
     Target { desired: Some(Desired::new(Declarations::default())), scope, notes }
 }
 
-/// Only what is managed can be forgotten.
+/// Refuses to forget objects that are not managed.
 async fn all_managed(
     session: &mut Session,
     project: &Project,
@@ -156,7 +156,7 @@ async fn all_managed(
     Err(Failure::said(Exit::Error, format!("{stranger} is not managed"), hint))
 }
 
-/// Adds what to do to the errors of a reading role.
+/// Adds the privileges that a plan needs to the error that the role lacks one.
 fn readable(error: LiveError) -> Failure {
     let denied = error.server().is_some_and(|server| server.code == "42501");
     let failure = Failure::from(error);

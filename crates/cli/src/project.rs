@@ -1,4 +1,4 @@
-//! Loads the project and connects: what most commands begin with.
+//! Loads the project and connects. Most commands start with this.
 
 use std::env;
 
@@ -28,12 +28,12 @@ fn load_options(global: &Global) -> LoadOptions {
     LoadOptions { config: global.config.clone(), target: global.target.clone(), ..options }
 }
 
-/// The project where `import` starts one: there may be none yet.
+/// The project for `import`, which can start one: there may be none yet.
 pub(crate) fn load_if_any(global: &Global) -> Result<Project, Failure> {
     Ok(reconcile_config::load(&LoadOptions { may_be_missing: true, ..load_options(global) })?)
 }
 
-/// Loads the files and connects, side by side where the database does not stand in the files.
+/// Loads the files and connects. Does both at the same time if the files do not name the database.
 pub(crate) async fn connect(global: &Global) -> Result<Connected, Failure> {
     let options = load_options(global);
     let loading = tokio::task::spawn_blocking(move || reconcile_config::load(&options));
@@ -55,17 +55,18 @@ pub(crate) async fn connect(global: &Global) -> Result<Connected, Failure> {
     Ok(Connected { project: known, target, session })
 }
 
-/// Adds the mistakes that only the database shows in what is intact of the files.
+/// Adds the mistakes that only the database shows, in the valid part of the files.
 async fn with_those_of_the_database(mut problems: Problems, session: Option<Session>) -> Failure {
     let (Some(mut session), Some(intact)) = (session, problems.intact.take()) else { return problems.into() };
     match plan_mode::plan(&mut session, &intact, &PlanMode::Declared(Filter::default())).await {
         Err(Failure::Problems(more)) => problems.and(more.problems).into(),
-        // What is intact is fine, or cannot be looked at: the mistakes of the files come first.
+        // The valid part has no further mistakes, or cannot be checked. The mistakes in the files are reported in any
+        // case.
         Ok(_) | Err(Failure::Said { .. }) => problems.into(),
     }
 }
 
-/// The database that `import` reads, with a project file or without.
+/// The database that `import` reads, with or without a project file.
 pub(crate) fn target(global: &Global, project: &Project) -> Result<Target, Failure> {
     match url_outside_files(global) {
         Some(url) => Ok(Target::parse(Some(&url))?),
@@ -89,6 +90,6 @@ fn url_outside_files(global: &Global) -> Option<String> {
 fn joined<T>(result: Result<Result<T, Problems>, tokio::task::JoinError>) -> Result<T, Failure> {
     match result {
         Ok(loaded) => Ok(loaded?),
-        Err(error) => Err(Failure::other(format!("loading the files broke off: {error}"))),
+        Err(error) => Err(Failure::other(format!("loading the files failed: {error}"))),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a plan still holds: the same files give the same plan for the same database now.
+//! Checks whether a plan still holds: the same files must give the same plan for the same database now.
 
 use reconcile_config::Project;
 use reconcile_core::plan::Plan;
@@ -9,7 +9,7 @@ use crate::{
     plan_mode::{self, PlanMode},
 };
 
-/// Whether the plan is what would be planned now.
+/// Refuses a plan that differs from the plan made now.
 pub(crate) fn still_holds(plan: &Plan, fresh: &Plan) -> Result<(), Failure> {
     const SHOWN: usize = 5;
     if plan.database.system_identifier != fresh.database.system_identifier {
@@ -36,7 +36,7 @@ fn stale(changed: &str) -> Failure {
     Failure::said(Exit::Stale, format!("the plan is stale: {changed}; nothing was written"), "plan again")
 }
 
-/// Plans anew. The files are unchanged, so a problem with them comes from a change of the database.
+/// Plans again. The files are unchanged, so a problem with them comes from a change of the database.
 pub(crate) async fn plan_anew(
     session: &mut Session,
     project: &Project,

@@ -1,4 +1,4 @@
-//! What goes to which stream, in colour or not, for people or programs.
+//! Writes output to its stream, with or without colours, for people or for programs.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -29,7 +29,7 @@ impl Terminal {
         Self { json: global.json, verbose: global.verbose, quiet: global.quiet, choice }
     }
 
-    /// Whether standard output shows colours. `NO_COLOR` and the kind of terminal count.
+    /// Whether standard output shows colours. It depends on `NO_COLOR` and on the kind of terminal.
     pub(crate) fn colors(&self) -> bool {
         match self.choice {
             ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
@@ -38,19 +38,19 @@ impl Terminal {
         }
     }
 
-    /// Whether somebody can be asked.
+    /// Whether there is somebody to ask.
     pub(crate) fn is_interactive(&self) -> bool {
         !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Prints what was asked for.
+    /// Prints a result.
     #[expect(
         clippy::unused_self,
-        reason = "only code that has the terminal prints; the streams behind it are the process's"
+        reason = "only code that has the terminal may print, although its streams belong to the process"
     )]
     pub(crate) fn print(&self, text: &str) {
         let mut out = anstream::stdout().lock();
-        // A reader that closed the pipe, as `head` does, has seen enough.
+        // A reader that closed the pipe, as `head` does, needs no more output.
         drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
     }
 
@@ -59,21 +59,21 @@ impl Terminal {
         self.print(&format!("{value}\n"));
     }
 
-    /// Says what goes on, beside what was asked for.
+    /// Prints a message about the progress, which is not part of the result.
     pub(crate) fn say(&self, line: &str) {
         if !self.quiet && !self.json {
             drop(writeln!(anstream::stderr().lock(), "{line}"));
         }
     }
 
-    /// Says what only the curious want to know.
+    /// Prints a detail, which is shown only with `--verbose`.
     pub(crate) fn detail(&self, line: &str) {
         if self.verbose {
             self.say(line);
         }
     }
 
-    /// Says why a command failed.
+    /// Prints why a command failed.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
             let value = match failure {

@@ -1,4 +1,4 @@
-//! From a plan to a changed database, whatever the plan aims at: approval, the lock, a last look, the run.
+//! Carries out a plan, whatever its goal is: approval, the lock, a last check, the run.
 
 use std::{process::Command, time::Duration};
 
@@ -32,10 +32,10 @@ use crate::{
     terminal::Terminal,
 };
 
-/// How long to wait for another applier that is about to end.
+/// How long to wait for another applier that may be about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A plan, and all that carrying it out needs to know.
+/// A plan, and everything needed to carry it out.
 pub(crate) struct Work<'a> {
     pub(crate) global: &'a Global,
     pub(crate) terminal: &'a Terminal,
@@ -43,11 +43,11 @@ pub(crate) struct Work<'a> {
     pub(crate) target: &'a Target,
     pub(crate) plan: Plan,
     pub(crate) mode: &'a PlanMode,
-    /// Nobody has read this plan, so another one may take its place.
+    /// Whether another plan may take its place, because nobody has read this one.
     pub(crate) may_replan: bool,
 }
 
-/// Plans, shows the plan, has it approved and executes it.
+/// Plans, shows the plan, asks for approval and executes the plan.
 pub(crate) async fn plan_and_carry_out(
     mode: PlanMode,
     global: &Global,
@@ -69,7 +69,7 @@ pub(crate) async fn plan_and_carry_out(
 }
 
 impl Work<'_> {
-    /// Has the plan approved, becomes the only applier, makes sure that the plan still holds, and executes it.
+    /// Asks for approval, takes the applier's lock, checks that the plan still holds, and executes it.
     pub(crate) async fn carry_out(mut self, approval: &ApprovalArgs, parallel: &ParallelArgs) -> Result<Exit, Failure> {
         if !self.plan.has_work() && !matches!(self.mode, PlanMode::Nothing) {
             if self.terminal.json {
@@ -88,7 +88,7 @@ impl Work<'_> {
         Ok(exit)
     }
 
-    /// Prints the plan, where a person reads.
+    /// Prints the plan for people, or its event for programs.
     fn show(&self) {
         if self.terminal.json {
             let changes = self.plan.changes.iter();
@@ -103,7 +103,9 @@ impl Work<'_> {
         }
         if matches!(self.mode, PlanMode::Nothing) && !self.terminal.json {
             let schema = &self.project.settings.registry_schema;
-            self.terminal.print(&format!("Then schema {schema} with registry and history, once nothing is managed.\n"));
+            self.terminal.print(&format!(
+                "Then schema {schema} is dropped, with registry and history, if nothing is managed any more.\n"
+            ));
         }
     }
 
@@ -114,13 +116,13 @@ impl Work<'_> {
         if let Err(holder) = applier_lock::acquire(&mut applier, PATIENCE).await? {
             return Err(Failure::locked(&holder));
         }
-        // An adoption executes nothing; a registry entry that is out of date by now is seen by the next plan.
+        // An adoption executes nothing. If its registry entry is out of date by now, the next plan notices.
         if self.plan.has_changes() || !matches!(self.mode, PlanMode::Declared(_)) {
             let fresh = plan_anew(&mut reader, self.project, &self.plan, self.mode).await?;
             match still_holds(&self.plan, &fresh) {
                 Err(_) if self.may_replan => {
                     self.plan = fresh;
-                    self.terminal.say("the database has changed meanwhile; the plan is now:");
+                    self.terminal.say("the database has changed in the meantime; the plan is now:");
                     self.show();
                     self.approve(approval)?;
                 }
@@ -150,7 +152,7 @@ impl Work<'_> {
         Ok(report?)
     }
 
-    /// What the history says of the run.
+    /// The entry of the run in the history.
     fn run(&self) -> Run {
         let (command, reverts) = match self.mode {
             PlanMode::Declared(_) => ("apply", None),
@@ -190,23 +192,23 @@ impl Work<'_> {
         let mut message = format!("run {}: {error}", report.run.0);
         let (exit, hint) = match error {
             RunError::Interrupted | RunError::Blocked { .. } => {
-                (Exit::Incomplete, "what is done is recorded; run it again to go on")
+                (Exit::Incomplete, "the completed changes are recorded; run this again to continue")
             }
             RunError::ConnectionLost { .. } => {
-                (Exit::Incomplete, "run it again: it looks up what became of the last step, and goes on")
+                (Exit::Incomplete, "run this again: it looks up the result of the last step, and continues")
             }
             RunError::Failed { address, error, .. } => {
                 if let Some(detail) = error.server().and_then(|server| server.detail.as_ref()) {
                     message.push_str(&format!(" {detail}"));
                 }
                 message.push_str(&self.samples(address.as_ref(), error).await);
-                (Exit::Error, "what is done is recorded; run it again to go on")
+                (Exit::Error, "the completed changes are recorded; run this again to continue")
             }
         };
         Err(Failure::said(exit, render::printable(&message), hint))
     }
 
-    /// Some keys that stand in the way of a unique index.
+    /// Some duplicate keys that prevent a unique index.
     async fn samples(&self, address: Option<&Address>, error: &LiveError) -> String {
         let violated = sqlstate::is(error, sqlstate::UNIQUE_VIOLATION);
         let change = self.plan.changes.iter().find(|change| Some(&change.address) == address);
@@ -220,28 +222,28 @@ impl Work<'_> {
         lines.collect()
     }
 
-    /// The last act of `destroy`, unless something protected is still managed.
+    /// Drops the registry as the last step of `destroy`, unless a protected object is still managed.
     async fn remove_registry(&self, applier: &mut Session) -> Result<(), Failure> {
         let registry = options::registry(self.project);
         let left = registry.managed(applier).await?;
         let schema = &self.project.settings.registry_schema;
         if let Some(first) = left.first() {
             let more = left.len();
-            self.terminal.say(&format!("schema {schema} stays: still managed are {more}, such as {first}"));
+            self.terminal.say(&format!("schema {schema} is kept: {more} still managed, such as {first}"));
             return Ok(());
         }
         registry.remove(applier, self.project.settings.lock_timeout).await.map_err(|error| {
             if ErrorKind::of(&error) == ErrorKind::Lock {
                 let message = format!("schema {schema} is in use: {error}");
-                return Failure::said(Exit::Incomplete, message, "everything that was managed is gone; run this again");
+                return Failure::said(Exit::Incomplete, message, "all managed objects were removed; run this again");
             }
             let others = error
                 .server()
                 .filter(|server| server.code == sqlstate::DEPENDENT_OBJECTS)
                 .and_then(|server| server.detail.clone());
             let Some(others) = others else { return error.into() };
-            let message = format!("schema {schema} stays, with registry and history: {others}");
-            let hint = "everything that was managed is gone; move what stands there elsewhere, and run this again";
+            let message = format!("schema {schema} is kept, with registry and history: {others}");
+            let hint = "all managed objects were removed; move the other objects out of the schema, and run this again";
             Failure::said(Exit::Error, render::printable(&message), hint)
         })?;
         self.terminal.say(&format!("dropped schema {schema}"));
@@ -249,7 +251,7 @@ impl Work<'_> {
     }
 }
 
-/// How a command ends whose plan leaves something out, which it says.
+/// How a command ends if its plan leaves something out. It also prints that.
 pub(crate) fn incomplete(plan: &Plan, terminal: &Terminal) -> Option<Exit> {
     let count = plan.left_out();
     if count == 0 {
@@ -260,7 +262,7 @@ pub(crate) fn incomplete(plan: &Plan, terminal: &Terminal) -> Option<Exit> {
     Some(Exit::Incomplete)
 }
 
-/// The commit of the declared files, where they are in a git checkout.
+/// The commit of the declared files, if they are in a git checkout.
 fn commit(global: &Global) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(&global.directory).args(["rev-parse", "HEAD"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

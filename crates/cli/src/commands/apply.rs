@@ -1,4 +1,4 @@
-//! `apply`: a saved plan, or plans, asks and applies.
+//! `apply`: applies a saved plan, or plans, asks and applies.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{
     workflow::{Work, plan_and_carry_out},
 };
 
-/// Executes a plan: the saved one, or one made now.
+/// Executes a plan: a saved one, or a new one.
 pub(crate) async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     match &args.file {
         Some(file) => saved(global, args, file, terminal).await,
@@ -30,7 +30,7 @@ pub(crate) async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) 
     }
 }
 
-/// A saved plan was read before; it is not shown again, and no other one takes its place.
+/// Executes a saved plan. People have read it already: it is not shown again, and no other plan takes its place.
 async fn saved(global: &Global, args: &ApplyArgs, file: &Path, terminal: &Terminal) -> Result<Exit, Failure> {
     let plan = show::read(&global.directory.join(file))?;
     let Connected { project, target, mut session } = project::connect(global).await?;

@@ -1,4 +1,4 @@
-//! `demo`: the whole cycle on a throwaway PostgreSQL with the sample database and the repository's own files.
+//! `demo`: the whole cycle on a throwaway PostgreSQL, with the sample database and the files of this repository.
 
 use std::{fs, path::Path, time::Instant};
 
@@ -29,13 +29,13 @@ const FILES: [(&str, &str); 6] = [
     ("schema/time_series.yaml", include_str!("../../../../schema/time_series.yaml")),
 ];
 
-/// Its retention rules, which the demonstration adds later.
+/// The retention rules of the sample database, which the demonstration adds later.
 const POLICIES: (&str, &str) = ("policies/retention.yaml", include_str!("../../../../policies/retention.yaml"));
 
-/// The sample's database.
+/// The name of the sample database.
 const DATABASE: &str = "shop";
 
-/// How often a query is measured. The fastest run counts: the others have waited for something.
+/// How often a query is measured. The fastest run counts, because the others were delayed by something else.
 const RUNS: u32 = 3;
 
 /// Runs the demonstration.
@@ -58,11 +58,11 @@ pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Fa
     Ok(exit)
 }
 
-/// From queries that read whole tables to queries that read an index, or a view that knows the answer.
+/// Shows queries that read whole tables, applies the files, and shows that the queries now read an index or a view.
 async fn schema(global: &Global, session: &mut Session, terminal: &Terminal) -> Result<(), Failure> {
-    heading(terminal, &format!("Before: no index serves these queries (of {RUNS} runs each, the fastest)"));
+    heading(terminal, &format!("Before: these queries have no index (the fastest of {RUNS} runs each)"));
     explain(session, &sample::QUERIES, terminal).await?;
-    heading(terminal, "Before: the dashboard adds up orders, revenue by day and platform");
+    heading(terminal, "Before: the dashboard computes revenue by day and platform from the orders");
     explain(session, &sample::DASHBOARD.map(|look| look.orders), terminal).await?;
     heading(terminal, "reconcile plan --out plan.json");
     plan(global, Some("plan.json"), terminal).await?;
@@ -78,15 +78,15 @@ async fn schema(global: &Global, session: &mut Session, terminal: &Terminal) -> 
     compare(session, &sample::DASHBOARD, terminal).await
 }
 
-/// What runs every night: from rules in a file to rows that are gone, or moved to an archive; and views brought up to date.
+/// Shows the work of every night: retention rules delete rows or move them to an archive, and views are refreshed.
 async fn upkeep(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     heading(terminal, "policies/retention.yaml is added: reconcile apply --auto-approve --allow deletes_data");
     apply(global, None, vec![Allow::One(Hazard::DeletesData)], terminal).await?;
-    heading(terminal, "reconcile retain --dry-run: exact counts, nothing goes");
+    heading(terminal, "reconcile retain --dry-run: exact counts, nothing is deleted");
     retain(global, true, terminal).await?;
     heading(terminal, "reconcile retain");
     retain(global, false, terminal).await?;
-    heading(terminal, "reconcile refresh: the views, each after those that it reads");
+    heading(terminal, "reconcile refresh: each view after the views that it reads");
     commands::refresh::run(global, &RefreshArgs { views: Vec::new(), stale: false }, terminal).await?;
     heading(terminal, "reconcile history");
     commands::history::run(global, &HistoryArgs { run: None }, terminal).await
@@ -162,7 +162,8 @@ async fn explain(session: &mut Session, queries: &[&'static str], terminal: &Ter
     Ok(())
 }
 
-/// Asks the views, and holds them against the same look at the tables. Those are measured anew: they have got indexes.
+/// Compares queries on views with the same queries on tables. The latter are measured again: the tables have indexes
+/// now.
 async fn compare(session: &mut Session, looks: &[Look], terminal: &Terminal) -> Result<(), Failure> {
     for look in looks {
         let (orders, view) = (measure(session, look.orders).await?, measure(session, look.view).await?);
@@ -175,7 +176,7 @@ async fn compare(session: &mut Session, looks: &[Look], terminal: &Terminal) -> 
     Ok(())
 }
 
-/// The fastest of some runs.
+/// The fastest of several runs.
 async fn measure(session: &mut Session, query: &'static str) -> Result<Evidence, LiveError> {
     let mut fastest = reconcile_live::explain::analyze(session, query).await?;
     for _ in 1..RUNS {
@@ -191,13 +192,13 @@ async fn conclude(args: &DemoArgs, server: &Server, terminal: &Terminal) {
     heading(terminal, "Where to go next");
     terminal.print(
         "reconcile import --out DIR   writes the YAML of your own database\n\
-         reconcile rollback 1         would remove what run 1 made, and nothing else\n\
-         reconcile plan               shows what would change; it needs no right to write\n\
-         README.md                    tells the rest; schema/ has the files of this demo\n",
+         reconcile rollback 1         would remove what run 1 created, and nothing else\n\
+         reconcile plan               shows what would change; it needs no write privileges\n\
+         README.md                    explains the rest; schema/ has the files of this demo\n",
     );
     if args.keep {
-        terminal.print(&format!("\nThe server is at {}\nCtrl-C ends it.\n", server.url(DATABASE)));
-        // Without a way to wait for Ctrl-C there is nothing to wait for.
+        terminal.print(&format!("\nThe server is at {}\nCtrl-C stops it.\n", server.url(DATABASE)));
+        // If Ctrl-C cannot be awaited, the demonstration ends at once.
         drop(tokio::signal::ctrl_c().await);
     }
 }

@@ -1,4 +1,4 @@
-//! `history`: the runs, or the steps of one.
+//! `history`: lists the runs, or the steps of one run.
 
 use reconcile_apply::registry::RunId;
 
@@ -11,7 +11,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Prints what was applied, the latest first.
+/// Prints the runs, the latest first.
 pub(crate) async fn run(global: &Global, args: &HistoryArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let registry = options::registry(&project);

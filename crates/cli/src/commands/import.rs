@@ -1,4 +1,4 @@
-//! `import`: YAML from what is live.
+//! `import`: writes YAML from the live schema.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -30,20 +30,20 @@ use crate::{
     terminal::Terminal,
 };
 
-/// What is live of what was selected.
+/// The selected live objects.
 struct Read {
     relations: BTreeMap<QualifiedName, Carrier>,
     views: Vec<Found>,
 }
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Default)]
 struct Contents {
     tables: Vec<DesiredRelation>,
     views: Vec<Matview>,
 }
 
-/// Reads every index and every materialized view of the selected relations and writes a file per schema.
+/// Reads all indexes and materialized views of the selected relations, and writes a file per schema.
 pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load_if_any(global)?;
     let options = project.settings.session();
@@ -51,12 +51,12 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
     let (files, left_out) = files(read(&mut session, args, &options).await?, args);
     session.close().await;
     let out = global.directory.join(&args.out);
-    // A project folder gets its files under schema/; the folder schema/ itself, directly.
+    // In a project folder, the files go to schema/. If `--out` is a folder schema/, they go directly into it.
     let folder = if out.file_name().is_some_and(|name| name == "schema") { out } else { out.join("schema") };
     let paths: Vec<PathBuf> = files.keys().map(|schema| folder.join(file_name(schema))).collect();
     if let Some(standing) = paths.iter().find(|path| path.exists()) {
         let message = format!("{} exists; nothing was written", standing.display());
-        return Err(Failure::said(Exit::Error, message, "import into an empty folder, and merge by hand"));
+        return Err(Failure::said(Exit::Error, message, "import into an empty folder, and merge the files by hand"));
     }
     for (path, contents) in paths.iter().zip(files.values()) {
         write_new(path, &schema_yaml(&contents.tables, &contents.views))?;
@@ -69,13 +69,14 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
         ));
     }
     if paths.is_empty() {
-        terminal.print("Nothing to import: no index outside constraints, and no materialized view.\n");
+        terminal
+            .print("Nothing to import: there are no materialized views, and no indexes except those of constraints.\n");
     }
     Ok(Exit::Done)
 }
 
 impl Contents {
-    /// How much it is, for people.
+    /// The numbers of objects, for people.
     fn words(&self) -> String {
         let of_tables = self.tables.iter().map(|table| table.indexes.len());
         let indexes: usize = of_tables.chain(self.views.iter().map(|view| view.indexes.len())).sum();
@@ -84,7 +85,7 @@ impl Contents {
 }
 
 async fn read(session: &mut Session, args: &ImportArgs, options: &SessionSettings) -> Result<Read, Failure> {
-    let named = |error: NameError| Failure::said(Exit::Usage, error.to_string(), "a table is schema.table");
+    let named = |error: NameError| Failure::said(Exit::Usage, error.to_string(), "write a table as schema.table");
     let schemas: Result<Vec<_>, _> = args.schema.iter().map(Ident::new).collect();
     let relations: Result<Vec<_>, _> = args.table.iter().map(|table| QualifiedName::parse(table)).collect();
     let selection = Selection {
@@ -97,7 +98,7 @@ async fn read(session: &mut Session, args: &ImportArgs, options: &SessionSetting
     if let Some(missing) = selection.relations.iter().find(|name| !live.contains_key(name)) {
         return Err(Failure::other(format!("there is no table or materialized view `{missing}`")));
     }
-    // The partitions below a selected parent come along; only what was selected is written.
+    // The partitions below a selected parent are read as well, but only selected relations are written.
     let selected = |relation: &Carrier| {
         (selection.relations.is_empty() || selection.relations.contains(&relation.name))
             && (selection.schemas.is_empty() || selection.schemas.contains(&relation.name.schema))
@@ -139,13 +140,13 @@ fn files(read: Read, args: &ImportArgs) -> (BTreeMap<Ident, Contents>, usize) {
     (files, left_out)
 }
 
-/// Those that can be declared: neither a constraint's nor a parent's, nor a remnant of a build.
+/// The indexes that can be declared. Those of a constraint or of a parent's index cannot, nor remnants of a build.
 fn own_indexes(relation: &Carrier) -> Vec<Index> {
     let own = relation.indexes.values().filter(|live| !live.is_owned_elsewhere() && live.state == IndexState::Valid);
     own.map(|live| live.index.clone()).collect()
 }
 
-/// A file name for a schema: its own, where that is a tame one.
+/// The file name for a schema: its own name, if that has no special characters.
 fn file_name(schema: &Ident) -> String {
     let tame = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let stem: String = schema.as_str().chars().map(|c| if tame(c) { c } else { '_' }).collect();

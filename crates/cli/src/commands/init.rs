@@ -1,4 +1,4 @@
-//! `init`: a commented starting project.
+//! `init`: writes a new project with comments.
 
 use std::{fs, io::Write as _};
 
@@ -8,13 +8,17 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Writes the files of a new project; refuses where one of them exists.
+/// Writes the files of a new project. Refuses if one of them exists.
 pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let files = reconcile_config::starting_project();
     let standing = files.iter().map(|(path, _)| global.directory.join(path)).find(|path| path.exists());
     if let Some(path) = standing {
         let message = format!("{} exists; nothing was written", path.display());
-        return Err(Failure::said(Exit::Error, message, "run init in an empty folder, or name one with -C"));
+        return Err(Failure::said(
+            Exit::Error,
+            message,
+            "run `reconcile init` in an empty folder, or name one with -C",
+        ));
     }
     for (path, contents) in files {
         let path = global.directory.join(path);

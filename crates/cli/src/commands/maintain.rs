@@ -1,5 +1,5 @@
-//! `maintain`: runs what is due: the retention rules, then the refreshes, each view after those that it reads. A view
-//! that a rule has refreshed before its rows went is not due any more.
+//! `maintain`: runs the work that is due: the retention rules, then the refreshes, each view after those that it reads.
+//! A view is not due any more if a rule refreshed it before the rule's rows went.
 
 use reconcile_live::Session;
 use reconcile_maintain::{
@@ -19,7 +19,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Runs what is due, tells of what is not, and prints what came of it.
+/// Runs the work that is due, names the rest, and prints the results.
 pub(crate) async fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let options = options(&project);
@@ -45,7 +45,7 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    /// Checks the connection once. Gives what tells that the user wants to stop.
+    /// Checks the connection once. Returns the channel that tells whether the user wants to stop.
     async fn ready(&mut self) -> Result<watch::Receiver<bool>, Failure> {
         if let Some(stop) = &self.stop {
             return Ok(stop.clone());

@@ -1,4 +1,4 @@
-//! The commands, a file each; those of a few lines are here.
+//! The commands. Each has a file, except those of a few lines, which are here.
 
 pub(crate) mod apply;
 pub(crate) mod demo;
@@ -23,14 +23,14 @@ use crate::{
     workflow::plan_and_carry_out,
 };
 
-/// `rollback`: plans and applies what was before a run.
+/// `rollback`: plans and applies the state before a run.
 pub(crate) async fn rollback(global: &Global, args: &RollbackArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     plan_and_carry_out(PlanMode::Before(RunId(args.run)), global, &args.approval, &args.parallel, terminal).await
 }
 
-/// `forget`: objects are no longer managed, and stay as they are.
+/// `forget`: stops managing objects, which stay as they are.
 pub(crate) async fn forget(global: &Global, args: &ForgetArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    // The command itself says what is to happen.
+    // The command itself is the approval.
     let approval = ApprovalArgs { auto_approve: true, allow: Vec::new() };
     plan_and_carry_out(
         PlanMode::Released(args.addresses.clone()),
@@ -42,7 +42,7 @@ pub(crate) async fn forget(global: &Global, args: &ForgetArgs, terminal: &Termin
     .await
 }
 
-/// `destroy`: everything that is managed goes, then what reconcile keeps about itself.
+/// `destroy`: removes everything that is managed, then the registry and the history.
 pub(crate) async fn destroy(global: &Global, args: &DestroyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     plan_and_carry_out(PlanMode::Nothing, global, &args.approval, &ParallelArgs::default(), terminal).await
 }

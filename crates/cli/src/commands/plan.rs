@@ -1,4 +1,4 @@
-//! `plan`: what apply would do.
+//! `plan`: shows what apply would do.
 
 use std::{fs, path::Path};
 
@@ -14,13 +14,13 @@ use crate::{
     workflow::incomplete,
 };
 
-/// Plans and prints, and saves where asked to.
+/// Plans, prints the plan, and saves it if asked to.
 pub(crate) async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut connected = project::connect(global).await?;
     let plan =
         plan_mode::plan(&mut connected.session, &connected.project, &PlanMode::Declared(filter(&args.filter))).await?;
     let round_trips = connected.session.round_trips();
-    // The server notices; a good-bye would cost one more round trip.
+    // The server notices the closed connection. An orderly end would cost one more round trip.
     drop(connected.session);
     terminal.detail(&format!("{round_trips} round trips"));
     if let Some(path) = &args.out {
@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -
     })
 }
 
-/// Prints in the format of `--format`, or as JSON under `--json`, or as text.
+/// Prints in the format of `--format`, or as JSON with `--json`, or as text.
 pub(crate) fn print(plan: &Plan, args: &FormatArgs, terminal: &Terminal) {
     let format = args.format.unwrap_or(if terminal.json { Format::Json } else { Format::Text });
     terminal.print(&match format {

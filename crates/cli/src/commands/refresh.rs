@@ -1,4 +1,4 @@
-//! `refresh`: brings materialized views up to date, in the order in which they read each other.
+//! `refresh`: refreshes materialized views, in the order in which they read each other.
 
 use reconcile_core::kinds::matview::Matview;
 use reconcile_live::Session;
@@ -16,7 +16,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Refreshes the applied views, or some of them, and prints what came of it.
+/// Refreshes the applied views, or some of them, and prints the results.
 pub(crate) async fn run(global: &Global, args: &RefreshArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let options = options(&project);
@@ -38,7 +38,7 @@ pub(crate) async fn run(global: &Global, args: &RefreshArgs, terminal: &Terminal
     Ok(conclude(&report, terminal))
 }
 
-/// Those of the views that are older than their schedule says, or were never filled. Tells of the others.
+/// The views that are older than their schedule allows, or were never filled. Names the others.
 async fn stale(
     session: &mut Session,
     chosen: &[Matview],

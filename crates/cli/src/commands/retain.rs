@@ -1,4 +1,4 @@
-//! `retain`: runs the applied retention rules, shows what they would do, or moves rows back from an archive.
+//! `retain`: runs the applied retention rules, counts what they would do, or moves rows back from an archive.
 
 use reconcile_core::kinds::retention::Rule;
 use reconcile_live::Session;
@@ -19,7 +19,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Runs, counts or restores, and prints what came of it.
+/// Runs, counts or restores, and prints the results.
 pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let Connected { project, mut session, .. } = project::connect(global).await?;
     let options = options(&project);
@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
         for rule in &rules {
             let views: Vec<_> = rule.after_refresh.iter().map(ToString::to_string).collect();
             if !views.is_empty() {
-                let text = format!("{}: before any row goes, a refresh of {}", rule.table, views.join(", "));
+                let text = format!("{}: before any row goes, the run refreshes {}", rule.table, views.join(", "));
                 terminal.say(&printable(&text));
             }
         }
@@ -49,7 +49,7 @@ pub(crate) async fn run(global: &Global, args: &RetainArgs, terminal: &Terminal)
     carried_out(session, &rules, bounds, &options, terminal).await
 }
 
-/// Runs or restores on a connection of its own, and prints what came of it.
+/// Runs or restores on a connection of its own, and prints the results.
 async fn carried_out(
     mut session: Session,
     rules: &[Rule],

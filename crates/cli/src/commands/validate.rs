@@ -1,4 +1,4 @@
-//! `validate`: the files alone.
+//! `validate`: checks the files without a database.
 
 use reconcile_config::Problems;
 use reconcile_core::{
@@ -19,7 +19,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Loads the project and reads its SQL fragments as SQL.
+/// Loads the project and parses its SQL fragments.
 pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure> {
     let project = project::load(global)?;
     let of_rules = project.desired.rules.iter().filter_map(rule_syntax);
@@ -51,7 +51,7 @@ pub(crate) fn run(global: &Global, terminal: &Terminal) -> Result<Exit, Failure>
 
 fn query_syntax(declared: &Declared<Matview>) -> Option<Problem> {
     let (offset, message) = declared.object.query.syntax_error()?;
-    Some(Problem::new(&declared.body_at(), message).on_text(offset).hint("this has to be one SQL query"))
+    Some(Problem::new(&declared.body_at(), message).on_text(offset).hint("write a single SQL query"))
 }
 
 fn rule_syntax(declared: &Declared<Rule>) -> Option<Problem> {
@@ -60,7 +60,7 @@ fn rule_syntax(declared: &Declared<Rule>) -> Option<Problem> {
 }
 
 fn not_an_expression(at: &Source, offset: usize, message: String) -> Problem {
-    Problem::new(at, message).on_text(offset).hint("this has to be one SQL expression")
+    Problem::new(at, message).on_text(offset).hint("write a single SQL expression")
 }
 
 fn syntax(declared: &Declared<Index>) -> Vec<Problem> {

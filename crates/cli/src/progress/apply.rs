@@ -1,4 +1,4 @@
-//! Shows how far an apply is.
+//! Shows the progress of an apply.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::terminal::Terminal;
 /// The template of a bar.
 const STEP: &str = "  [{elapsed}] {bar:30} {percent:>3}% {wide_msg}";
 
-/// Shows the events of an apply, to programs as JSON.
+/// Shows the events of an apply, as JSON for programs.
 pub(crate) struct ApplyProgress<'a> {
     display: Display<'a>,
-    /// The statements that run, by their number in the plan.
+    /// The running statements, by their number in the plan.
     running: BTreeMap<usize, Bar>,
 }
 
@@ -38,8 +38,8 @@ impl<'a> ApplyProgress<'a> {
         match event {
             Event::RunStarted(_) => {}
             Event::LookedUp { run, statement, done, .. } => {
-                let found = if *done { "it is done" } else { "it came to nothing" };
-                self.line(&format!("run {} broke off in: {}; {found}", run.0, printable(statement)));
+                let found = if *done { "its effect is there" } else { "it had no effect" };
+                self.line(&format!("run {} was interrupted in: {}; {found}", run.0, printable(statement)));
             }
             Event::StepStarted { change, step, position, of } => {
                 let statement = format!("[{position}/{of}] {}", beginning(step.sql.as_str()));
@@ -55,7 +55,7 @@ impl<'a> ApplyProgress<'a> {
             Event::Waiting(_, blocker) => self.line(&format!("  waiting for {}", printable(&blocker.to_string()))),
             Event::Retry(position, retry) => {
                 self.take_away(*position);
-                self.line(&format!("  no lock in time; {retry}"));
+                self.line(&format!("  no lock within the lock timeout; {retry}"));
             }
             Event::StepFinished(position, took) => match self.take_away(*position) {
                 Some(statement) => self.line(&format!("  {statement} ({} ms)", took.as_millis())),
@@ -68,7 +68,7 @@ impl<'a> ApplyProgress<'a> {
         }
     }
 
-    /// Takes the bars away.
+    /// Removes the bars.
     pub(crate) fn end(&self) {
         self.display.clear();
     }
@@ -91,7 +91,7 @@ impl<'a> ApplyProgress<'a> {
     }
 }
 
-/// The first line of a statement: a routine has many.
+/// The first line of a statement, because a routine has many.
 fn beginning(sql: &str) -> String {
     match sql.split_once('\n') {
         Some((first, _)) => format!("{} …", printable(first)),

@@ -1,4 +1,4 @@
-//! Shows how far a retention rule is and which view is refreshed. Programs read each operation as it ends.
+//! Shows the progress of a retention rule, and which view is refreshed. Programs read each operation when it ends.
 
 use indicatif::ProgressBar;
 use reconcile_maintain::event::{Event, Operation};
@@ -14,7 +14,7 @@ const ROWS: &str = "  [{elapsed}] {bar:30} {human_pos}/{human_len} rows, {per_se
 /// Shows the events of a run.
 pub(crate) struct MaintenanceProgress<'a> {
     display: Display<'a>,
-    /// Rows done, of about how many.
+    /// The rows done, and the estimate of all rows.
     bar: Option<ProgressBar>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> MaintenanceProgress<'a> {
             Event::RefreshStarted(operation) => self.display.line(&words(operation)),
             Event::RowsDone(rows) => {
                 if let Some(bar) = &self.bar {
-                    // What was an estimate is known to be too low.
+                    // The estimate was too low.
                     bar.set_length(bar.length().unwrap_or(0).max(*rows));
                     bar.set_position(*rows);
                 }

@@ -1,5 +1,4 @@
-//! Shows how far work is: bars on a terminal, lines elsewhere. What is shown of an event is left to `apply` and
-//! `maintenance`.
+//! Shows progress: bars on a terminal, lines elsewhere. `apply` and `maintenance` choose what an event shows.
 
 pub(crate) mod apply;
 pub(crate) mod maintenance;
@@ -10,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::terminal::Terminal;
 
-/// Lines, and on a terminal bars below them.
+/// Shows lines, and on a terminal bars below them.
 struct Display<'a> {
     terminal: &'a Terminal,
     bars: Option<MultiProgress>,
@@ -25,13 +24,13 @@ impl<'a> Display<'a> {
     /// Adds a line.
     fn line(&self, line: &str) {
         match &self.bars {
-            // Where the terminal is gone, nobody reads.
+            // If the terminal does not exist any more, nobody reads.
             Some(bars) => drop(bars.println(line)),
             None => self.terminal.say(line),
         }
     }
 
-    /// Adds a bar, by a template of `indicatif`. `None`: there is no terminal to show it on.
+    /// Adds a bar with a template of `indicatif`. `None` if there is no terminal to show it on.
     fn bar(&self, length: u64, template: &str, message: String) -> Option<ProgressBar> {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = self.bars.as_ref()?.add(ProgressBar::new(length).with_style(style));
@@ -39,10 +38,10 @@ impl<'a> Display<'a> {
         Some(bar)
     }
 
-    /// Takes all bars away.
+    /// Removes all bars.
     fn clear(&self) {
         if let Some(bars) = &self.bars {
-            // Where the terminal is gone, there is nothing to clear.
+            // If the terminal does not exist any more, there is nothing to clear.
             drop(bars.clear());
         }
     }

@@ -72,12 +72,12 @@ fn what(run: &PastRun) -> String {
     text
 }
 
-/// `2026-11-22T10:00:00.123Z` as people read it.
+/// A time such as `2026-11-22T10:00:00.123Z`, for people.
 fn clock(time: &str) -> String {
     time.replace('T', " ").split('.').next().unwrap_or_default().to_owned()
 }
 
-/// Milliseconds as people read them.
+/// A number of milliseconds, for people.
 pub(crate) fn duration(ms: i64) -> String {
     match ms {
         ..1_000 => format!("{ms} ms"),

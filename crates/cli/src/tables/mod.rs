@@ -1,9 +1,9 @@
-//! Runs and steps as tables for people: rows under each other, each column as wide as it has to be.
+//! Runs and steps as tables for people. Each column is as wide as its longest cell.
 
 pub(crate) mod history;
 pub(crate) mod steps;
 
-/// A line for each row; the columns of these numbers end on the right.
+/// A line for each row. The columns with the numbers in `right` are aligned to the right.
 fn table<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..N).map(width).collect();

@@ -1,11 +1,12 @@
-//! What runs of retention rules and refreshes of views did, for people.
+//! The results of retention rules and of refreshes, for people.
 
 use reconcile_maintain::event::Operation;
 use reconcile_render::{printable, thousands};
 
 use super::table;
 
-/// The records' columns, a line for each step; why one is not done stands below. Tables and views are told apart.
+/// A line for each step, with the columns of the records. Below are the reasons for steps that are not done. The first
+/// column has another name for views than for tables.
 pub(crate) fn steps(steps: &[Operation]) -> String {
     let mut parts: Vec<_> = steps.chunk_by(|a, b| a.subject.column() == b.subject.column()).map(part).collect();
     if parts.is_empty() {

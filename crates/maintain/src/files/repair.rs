@@ -151,7 +151,7 @@ pub(crate) fn sealed(registry: &Registry, id: i64, path: &Path) -> Result<String
 
 fn without_table(error: LiveError) -> BatchError {
     if sqlstate::is(&error, sqlstate::UNDEFINED_TABLE) {
-        let hint = "apply once: it makes the tables of the records".to_owned();
+        let hint = "run `reconcile apply` once: it creates the tables of the records".to_owned();
         return BatchError::Refused(Refused::new(error.to_string(), hint));
     }
     error.into()
