@@ -118,14 +118,14 @@ fn an_upgrade_that_is_not_allowed_changes_nothing() {
 }
 
 /// Layout 3, as far as the next one differs: nothing refreshed views, a rule's walk had other arguments,
-/// and the entries had no OID.
+/// and the entries had neither an OID nor a basis.
 const THIRD: &str = "
     DROP ROUTINE reconcile.refresh_views, reconcile.refresh_view, reconcile.refresh_reads, reconcile.retention_walk;
     CREATE PROCEDURE reconcile.retention_walk(rule_name text, rule_address text, rule_definition text, target text,
       label text, path text, patience text, retries int, children text[], child_names text[], foreign_keys text[],
       child_label text, moved text[], cut_off_query text, count_query text, explain_query text, extent_query text,
       by_heap text, by_order text, by_child text[]) LANGUAGE plpgsql AS 'BEGIN RAISE ''the old one''; END';
-    ALTER TABLE reconcile.resource DROP object;
+    ALTER TABLE reconcile.resource DROP object, DROP basis;
     UPDATE reconcile.layout SET version = 3";
 
 #[test]

@@ -307,6 +307,22 @@ fn a_role_without_temporary_tables_knows_what_it_has_applied() {
         run(&apply).expect(0);
         run(&["plan", "--detailed-exitcode"]).expect(0);
 
+        // It cannot tell what a changed table means to the query, and what it notes down does not hide that from others.
+        place.database.sql("ALTER TABLE t ADD d integer");
+        let unsure = run(&["plan", "--detailed-exitcode"]).expect(0);
+        let note = "`public.t` has gained the column `d`: this role cannot tell whether its query still means the same";
+        assert!(unsure.stdout.contains(note), "{unsure}");
+        run(&apply).expect(0);
+        let probes = |run: &dyn Fn()| {
+            let logged = place.database.log().len();
+            run();
+            place.database.log()[logged..].iter().filter(|line| line.contains("CREATE TEMPORARY VIEW")).count()
+        };
+        let plan_as_owner = || drop(place.run(&["plan", "--detailed-exitcode"]).expect(0));
+        assert_ne!(probes(&plan_as_owner), 0, "a view whose table has changed was not compared");
+        place.project.apply(&place.database);
+        assert_eq!(probes(&plan_as_owner), 0, "a view that has been compared is compared again");
+
         // Nobody manages it any more: the print is compared, where nothing else has the names in it.
         let imported = Project::new();
         run(&["import", "--all", "--out", &imported.path().display().to_string()]).expect(0);

@@ -151,8 +151,9 @@ impl<'a, 'o> Worker<'a, 'o> {
         if records.is_empty() {
             return Ok(());
         }
-        let registry = &self.shared.options.registry;
-        let statements: Vec<_> = records.iter().map(|record| registry.record(self.shared.run, record)).collect();
+        let (registry, path) = (&self.shared.options.registry, &self.shared.plan.session.search_path);
+        let statements = records.iter().map(|record| registry.record(self.shared.run, record, path));
+        let statements: Vec<_> = statements.collect();
         let batch = format!("BEGIN; SET LOCAL search_path = ''; {}; COMMIT", statements.join("; "));
         if let Err(error) = self.session.batch(&batch).await {
             // A broken connection rolls back by itself.

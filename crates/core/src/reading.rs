@@ -142,7 +142,8 @@ impl Reading<'_> {
         let with_declaration: Vec<_> =
             KindId::ALL.into_iter().filter(|kind| kind.reads_declarations()).map(KindId::name).collect();
         let entries = table.as_ref().map(|table| registry::ask(table, &with_declaration, &mut batch));
-        let asked = kinds::ask(self.desired, table.as_ref(), server.server_version(), &mut batch);
+        let path = &self.session.search_path;
+        let asked = kinds::ask(self.desired, table.as_ref(), path, server.server_version(), &mut batch);
         let mut answers = server.send(&batch).await?;
         if let Some(entries) = entries {
             live.registry.read(entries, &mut answers)?;

@@ -41,6 +41,9 @@ pub struct Managed {
     /// The OID of the relation that the object was when it was applied. Layouts before the fifth did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<u32>,
+    /// What the declaration relied on when it was applied, for kinds whose SQL can change its meaning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<serde_json::Value>,
     /// The declaration itself, for kinds whose objects the catalogs do not hold completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declaration: Option<serde_json::Value>,
@@ -48,9 +51,9 @@ pub struct Managed {
 
 /// Asks for the entries. Only the entries of some kinds include the declaration.
 pub fn ask(table: &QualifiedName, with_declaration: &[KindName], batch: &mut Batch) -> Asked {
-    let sql = Sql::new("SELECT r.* FROM (SELECT NULL::int8 AS object) AS older, ")
+    let sql = Sql::new("SELECT r.* FROM (SELECT NULL::int8 AS object, NULL::jsonb AS basis) AS older, ")
         // In a table that has no such column, the name means that of the older layout.
-        .raw("LATERAL (SELECT address, declared, definition, object, CASE WHEN address LIKE ANY (ARRAY[");
+        .raw("LATERAL (SELECT address, declared, definition, object, basis, CASE WHEN address LIKE ANY (ARRAY[");
     let sql = sql.list(with_declaration, ", ", of_kind).raw("]) THEN declaration END FROM ").name(table).raw(") AS r");
     batch.ask(sql)
 }
@@ -119,7 +122,8 @@ impl Registry {
                 declared: Digest::stored(row.get(1)?),
                 definition: Digest::stored(row.get(2)?),
                 object: row.get(3)?,
-                declaration: row.json_or_default(4)?,
+                basis: row.json_or_default(4)?,
+                declaration: row.json_or_default(5)?,
             };
             entries.push((address, managed));
         }

@@ -92,7 +92,7 @@ fn with_companions<'a>(run: &'a Plan, begun: &Begun) -> Vec<Placed<'a>> {
 fn is_exchange(change: &PlannedChange) -> bool {
     let given_up = |record: &Record| match (record, &change.before) {
         (Record::Forget { address }, Some(before)) => *address == before.address(),
-        (Record::Forget { .. } | Record::Manage { .. }, _) => false,
+        (Record::Forget { .. } | Record::Manage(_), _) => false,
     };
     change.action == Action::Rename && !change.records.iter().any(given_up)
 }

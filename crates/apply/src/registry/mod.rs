@@ -19,6 +19,7 @@ pub mod times;
 pub use outcome::RunOutcome;
 pub(crate) use outcome::StepOutcome;
 use reconcile_core::{
+    change::Entry,
     kinds,
     plan::{Plan, PlannedChange, Record, Step},
     postgres::{name::Ident, sql::Sql},
@@ -128,41 +129,9 @@ impl Registry {
 
     /// The statement that brings the registry up to a finished change. It reads the catalogs with an empty search path.
     #[must_use]
-    pub fn record(&self, run: RunId, record: &Record) -> String {
+    pub fn record(&self, run: RunId, record: &Record, search_path: &[Ident]) -> String {
         match record {
-            Record::Manage { address, declared, definition, declaration, made } => {
-                let relation = address.relation();
-                let planned = Sql::default().literal(definition.as_str());
-                let definition = kinds::definition_made(address).filter(|_| *made).map_or(planned.clone(), |told| {
-                    Sql::new("coalesce(").raw_sql(&told).raw(", ").raw_sql(&planned).raw(")")
-                });
-                let object = kinds::relation_made(address).map_or(Sql::new("NULL::int8"), |name| {
-                    Sql::new("to_regclass(").literal(&name.quoted()).raw(")::oid::int8")
-                });
-                let row = [
-                    (resource::Column::Address, Expr::val(address.to_string())),
-                    (resource::Column::RelationSchema, Expr::val(relation.schema.as_str())),
-                    (resource::Column::RelationName, Expr::val(relation.name.as_str())),
-                    (resource::Column::Declared, Expr::val(declared.to_string())),
-                    (resource::Column::Definition, Expr::cust(definition.to_string())),
-                    (resource::Column::Declaration, Expr::val(serde_json::json!(declaration))),
-                    (resource::Column::Object, Expr::cust(object.to_string())),
-                    (resource::Column::Run, Expr::val(run.0)),
-                ];
-                let renew = OnConflict::column(resource::Column::Address)
-                    .update_columns([
-                        resource::Column::Declared,
-                        resource::Column::Definition,
-                        resource::Column::Declaration,
-                        resource::Column::Object,
-                        resource::Column::Run,
-                    ])
-                    .to_owned();
-                let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
-                let mut insert = Query::insert();
-                insert.into_table(self.table("resource")).columns(columns).values_panic(values).on_conflict(renew);
-                insert.to_string(PostgresQueryBuilder)
-            }
+            Record::Manage(entry) => self.manage(run, entry, search_path),
             Record::Forget { address } => {
                 let mut delete = resource::Entity::delete_many()
                     .filter(Expr::col(resource::Column::Address).eq(address.to_string()))
@@ -170,6 +139,48 @@ impl Registry {
                 delete.from_table(self.table("resource")).to_string(PostgresQueryBuilder)
             }
         }
+    }
+
+    fn manage(&self, run: RunId, entry: &Entry, search_path: &[Ident]) -> String {
+        let Entry { address, declared, definition, declaration, basis, made } = entry;
+        let planned = Sql::default().literal(definition.as_str());
+        let told = kinds::made(address, declaration, search_path).filter(|_| *made);
+        let (definition, basis) = match told {
+            Some(told) => {
+                let definition = Sql::new("coalesce(").raw_sql(&told.definition).raw(", ").raw_sql(&planned).raw(")");
+                (definition, Expr::cust(told.basis.to_string()))
+            }
+            None => (planned, Expr::val(basis.clone())),
+        };
+        let object = kinds::relation_made(address).map_or(Sql::new("NULL::int8"), |name| {
+            Sql::new("to_regclass(").literal(&name.quoted()).raw(")::oid::int8")
+        });
+        let relation = address.relation();
+        let row = [
+            (resource::Column::Address, Expr::val(address.to_string())),
+            (resource::Column::RelationSchema, Expr::val(relation.schema.as_str())),
+            (resource::Column::RelationName, Expr::val(relation.name.as_str())),
+            (resource::Column::Declared, Expr::val(declared.to_string())),
+            (resource::Column::Definition, Expr::cust(definition.to_string())),
+            (resource::Column::Declaration, Expr::val(declaration.clone())),
+            (resource::Column::Basis, basis),
+            (resource::Column::Object, Expr::cust(object.to_string())),
+            (resource::Column::Run, Expr::val(run.0)),
+        ];
+        let renew = OnConflict::column(resource::Column::Address)
+            .update_columns([
+                resource::Column::Declared,
+                resource::Column::Definition,
+                resource::Column::Declaration,
+                resource::Column::Basis,
+                resource::Column::Object,
+                resource::Column::Run,
+            ])
+            .to_owned();
+        let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+        let mut insert = Query::insert();
+        insert.into_table(self.table("resource")).columns(columns).values_panic(values).on_conflict(renew);
+        insert.to_string(PostgresQueryBuilder)
     }
 
     /// Closes a run.

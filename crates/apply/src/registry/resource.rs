@@ -24,6 +24,9 @@ pub struct Model {
     /// The declaration.
     #[sea_orm(column_type = "JsonBinary")]
     pub declaration: Json,
+    /// What the declaration relied on, for kinds whose SQL can change its meaning.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub basis: Option<Json>,
     /// The OID of the relation that the object is, so that it is known again under another name.
     pub object: Option<i64>,
     /// The run that wrote this entry.

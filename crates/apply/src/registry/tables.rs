@@ -158,7 +158,7 @@ impl Registry {
 
     /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what is in
     /// files, what refreshes did, and what a run leaves. From all of them: which
-    /// relations the managed objects are, and what is shared in the database.
+    /// relations the managed objects are, what they rely on, and what is shared in the database.
     fn upgrade(&self, version: Option<i32>) -> Vec<String> {
         let mut statements = Vec::new();
         if version.is_none() {
@@ -191,7 +191,10 @@ impl Registry {
             );
         }
         let mut alter = Table::alter();
-        alter.table(self.table("resource")).add_column(ColumnDef::new(Alias::new("object")).big_integer());
+        alter
+            .table(self.table("resource"))
+            .add_column(ColumnDef::new(Alias::new("object")).big_integer())
+            .add_column(ColumnDef::new(Alias::new("basis")).json_binary());
         statements.push(alter.to_string(PostgresQueryBuilder));
         statements.extend(self.shared());
         match version {

@@ -158,24 +158,32 @@ impl Summary {
 #[serde(rename_all = "snake_case")]
 pub enum Record {
     /// reconcile manages the object.
-    Manage {
-        /// The object.
-        address: Address,
-        /// The digest of its declaration.
-        declared: Digest,
-        /// The digest of its definition in canonical form.
-        definition: Digest,
-        /// The declaration, for people and for a later rollback.
-        declaration: serde_json::Value,
-        /// Whether the change made the object. The server may tell more of it then than it told the plan.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        made: bool,
-    },
+    Manage(Box<Entry>),
     /// reconcile no longer manages the object.
     Forget {
         /// The object.
         address: Address,
     },
+}
+
+/// The registry's entry of an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The object.
+    pub address: Address,
+    /// The digest of its declaration.
+    pub declared: Digest,
+    /// The digest of its definition in canonical form.
+    pub definition: Digest,
+    /// The declaration, for people and for a later rollback.
+    pub declaration: serde_json::Value,
+    /// What the declaration relied on when it was compared, for kinds whose SQL can change its meaning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<serde_json::Value>,
+    /// Whether the change makes the object. The server then tells the definition and the basis, which it may not have
+    /// told the plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
 }
 
 /// Information for the reader of a plan.
@@ -253,35 +261,44 @@ impl<O> Change<O> {
     }
 }
 
-impl Record {
-    /// Records that reconcile manages an object.
+impl Entry {
+    /// The entry of an object that stands.
     ///
     /// # Panics
     /// The object cannot be written as JSON; every type of this program can.
     #[must_use]
-    pub fn manage(address: Address, declared: &Digest, definition: Digest, declaration: &impl Serialize) -> Self {
+    pub fn new(address: Address, declared: &Digest, definition: Digest, declaration: &impl Serialize) -> Self {
         match serde_json::to_value(declaration) {
             Ok(declaration) => {
-                Self::Manage { address, declared: declared.clone(), definition, declaration, made: false }
+                Self { address, declared: declared.clone(), definition, declaration, basis: None, made: false }
             }
             Err(error) => panic!("an object of ours is not JSON: {error}"),
         }
     }
+}
 
-    /// The same record, for an object that the change makes.
+impl From<Entry> for Record {
+    fn from(entry: Entry) -> Self {
+        Self::Manage(Box::new(entry))
+    }
+}
+
+impl Record {
+    /// Records that reconcile manages an object.
+    ///
+    /// # Panics
+    /// The same as [`Entry::new`].
     #[must_use]
-    pub fn of_made(mut self) -> Self {
-        if let Self::Manage { made, .. } = &mut self {
-            *made = true;
-        }
-        self
+    pub fn manage(address: Address, declared: &Digest, definition: Digest, declaration: &impl Serialize) -> Self {
+        Entry::new(address, declared, definition, declaration).into()
     }
 
     /// The object that it is about.
     #[must_use]
     pub fn address(&self) -> &Address {
         match self {
-            Self::Manage { address, .. } | Self::Forget { address } => address,
+            Self::Manage(entry) => &entry.address,
+            Self::Forget { address } => address,
         }
     }
 }

@@ -59,9 +59,15 @@ pub(crate) struct Details {
 }
 
 /// Asks for the live side of all kinds. `entries` is the registry's table, if it can be read.
-pub(crate) fn ask(desired: &Desired, entries: Option<&QualifiedName>, version: u32, batch: &mut Batch) -> Asked {
+pub(crate) fn ask(
+    desired: &Desired,
+    entries: Option<&QualifiedName>,
+    search_path: &[Ident],
+    version: u32,
+    batch: &mut Batch,
+) -> Asked {
     let relations = desired.relations.iter().map(|relation| &relation.name);
-    let views = matview::read::ask(&desired.matviews, entries, batch);
+    let views = matview::read::ask(&desired.matviews, entries, search_path, batch);
     Asked {
         index: index::read::ask(batch, &registry::relations(relations, entries, None), version),
         names: index::read::ask_names(batch),

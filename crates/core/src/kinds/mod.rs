@@ -141,12 +141,24 @@ pub fn relation_made(address: &Address) -> Option<QualifiedName> {
     }
 }
 
-/// The definition's digest as the server computes it of an object that it has just made; `None` for kinds of which the
-/// plan knows it.
+/// What the server tells of an object that it has just made, as expressions for a session with an empty search path.
+#[derive(Debug)]
+pub struct Made {
+    /// The digest of its definition.
+    pub definition: Sql,
+    /// What its declaration relies on.
+    pub basis: Sql,
+}
+
+/// How to ask about an object that was made of a declaration; `None` for kinds of which the plan knows all.
 #[must_use]
-pub fn definition_made(address: &Address) -> Option<Sql> {
+pub fn made(address: &Address, declaration: &serde_json::Value, search_path: &[Ident]) -> Option<Made> {
     match KindId::of(address)? {
-        KindId::Matview => Some(matview::canonical::definition_made(address.relation())),
+        KindId::Matview => {
+            let view = Matview::deserialize(declaration).ok()?;
+            let definition = matview::canonical::definition_made(&view.name);
+            Some(Made { definition, basis: matview::basis::made(&view.name, &view.query, search_path) })
+        }
         KindId::Index | KindId::Retention | KindId::Schedule => None,
     }
 }

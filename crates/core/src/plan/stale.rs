@@ -68,8 +68,9 @@ fn without_size(change: &PlannedChange) -> PlannedChange {
     let mut change = PlannedChange { impact, ..change.clone() };
     if !change.steps.is_empty() {
         for record in &mut change.records {
-            if let Record::Manage { definition, declared, .. } = record {
-                definition.clone_from(declared);
+            if let Record::Manage(entry) = record {
+                entry.definition.clone_from(&entry.declared);
+                entry.basis = None;
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::{
 /// Removes the records that would manage a released object.
 pub(super) fn strike(change: &mut PlannedChange, release: &Release) {
     let released = |record: &Record| match record {
-        Record::Manage { address, .. } => release.contains_key(address),
+        Record::Manage(entry) => release.contains_key(&entry.address),
         Record::Forget { .. } => false,
     };
     if change.records.iter().any(released) {

@@ -52,19 +52,17 @@ pub fn names_in_query(text: &str) -> Option<BTreeSet<String>> {
     })
 }
 
+/// Every word of a text that can be the name of an object, and its operators.
+#[must_use]
+pub fn words(text: &str) -> BTreeSet<String> {
+    let tokens = tokens(text);
+    tokens.iter().filter_map(word).chain(operators(&tokens)).collect()
+}
+
 fn names_where(tokens: &[Token<'_>], counts: impl Fn(usize) -> bool) -> Option<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    let mut operator = String::new();
-    let mut end = 0;
+    let mut names: BTreeSet<_> = operators(tokens).collect();
     let mut qualified = false;
     for (position, token) in tokens.iter().enumerate() {
-        let is_sign = token.text.chars().all(|sign| OPERATOR.contains(sign));
-        if !operator.is_empty() && (!is_sign || token.start != end) {
-            names.insert(std::mem::take(&mut operator));
-        }
-        if is_sign {
-            operator.push_str(token.text);
-        }
         if let Some(name) = word(token).filter(|_| !qualified) {
             if NAMING.contains(&name.as_str()) {
                 return None;
@@ -75,10 +73,18 @@ fn names_where(tokens: &[Token<'_>], counts: impl Fn(usize) -> bool) -> Option<B
             names.extend(Some(name).filter(|_| counts(position)));
         }
         qualified = token.kind == TokenKind::Dot;
-        end = token.start + token.text.len();
     }
-    names.extend(Some(operator).filter(|operator| !operator.is_empty()));
     Some(names)
+}
+
+/// Signs that follow each other without a space are one operator.
+fn operators<'a>(tokens: &'a [Token<'a>]) -> impl Iterator<Item = String> + 'a {
+    let is_sign = |token: &Token<'_>| token.text.chars().all(|sign| OPERATOR.contains(sign));
+    let adjoin = move |one: &Token<'_>, next: &Token<'_>| {
+        is_sign(one) && is_sign(next) && one.start + one.text.len() == next.start
+    };
+    let runs = tokens.chunk_by(adjoin).filter(move |run| run.iter().all(is_sign));
+    runs.map(|run| run.iter().map(|token| token.text).collect())
 }
 
 fn word(token: &Token<'_>) -> Option<String> {
@@ -87,6 +93,16 @@ fn word(token: &Token<'_>) -> Option<String> {
         TokenKind::QuotedIdent { .. } => Some(token.unquoted()),
         _ => None,
     }
+}
+
+/// The query for the schemas of a search path, besides `pg_catalog`.
+pub(crate) fn schemas(search_path: &[Ident]) -> Sql {
+    Sql::new("SELECT oid FROM pg_namespace WHERE nspname <> 'pg_catalog' AND nspname IN (NULL")
+        .list(search_path, "", |sql, schema| match schema.as_str() {
+            "$user" => sql.raw(", current_user"),
+            schema => sql.raw(", ").literal(schema),
+        })
+        .raw(")")
 }
 
 /// The query for the `names` that an object outside `pg_catalog` has along the search path; one row for each.
@@ -101,12 +117,9 @@ pub fn taken<'a>(names: impl IntoIterator<Item = &'a String>, search_path: &[Ide
             .raw(prefix)
             .raw("namespace IN (SELECT oid FROM path))")
     };
-    Sql::new("WITH path AS (SELECT oid FROM pg_namespace WHERE nspname <> 'pg_catalog' AND nspname IN (NULL")
-        .list(search_path, "", |sql, schema| match schema.as_str() {
-            "$user" => sql.raw(", current_user"),
-            schema => sql.raw(", ").literal(schema),
-        })
-        .raw(")) SELECT w.name FROM (VALUES (NULL)")
+    Sql::new("WITH path AS (")
+        .raw_sql(&schemas(search_path))
+        .raw(") SELECT w.name FROM (VALUES (NULL)")
         .list(names, "", |sql, name| sql.raw(", (").literal(name).raw(")"))
         .raw(") w(name) WHERE ")
         .list(

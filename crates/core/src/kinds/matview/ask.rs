@@ -24,6 +24,7 @@ pub async fn resolve<S: Ask>(
     names: &index::catalog::Names,
     asking: Asking<'_>,
 ) -> Result<Rejected, S::Error> {
+    live.postponed.clear();
     let prints = print(server, View::of(desired, live, indexes), asking).await?;
     let mut rejected = prints.rejected;
     (live.dependents, live.rehearsed) = (Vec::new(), BTreeMap::new());

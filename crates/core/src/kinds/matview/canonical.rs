@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Matview, Query, View, catalog::Found};
+use super::{Matview, Query, View, basis::Basis, catalog::Found};
 use crate::{
     declared::Declared,
     digest::Digest,
@@ -54,18 +54,43 @@ pub fn definition_made(name: &QualifiedName) -> Sql {
 }
 
 /// The live view that a declared one is known to equal. There are two ways to know: both queries are those that the
-/// registry recorded when they were applied, or the declared query is the server's own print, and reads as such.
+/// registry recorded when they were applied, and what they rely on is as it was then; or the declared query is the
+/// server's own print, and reads as such.
 #[must_use]
 pub fn settled<'a>(declared: &Declared<Matview>, view: View<'a>, registry: &Registry) -> Option<&'a Found> {
     let found = view.live.found.get(&declared.object.name).filter(|found| found.is_matview())?;
-    (is_recorded(declared, found, view, registry) || is_printed(declared, found, view)).then_some(found)
+    let settled = is_recorded(declared, found, view, registry) && stands(declared, view, registry)
+        || is_printed(declared, found, view);
+    // What it reads will be another view.
+    (settled && !view.live.postponed.contains(&found.name)).then_some(found)
 }
 
-fn is_recorded(declared: &Declared<Matview>, found: &Found, view: View<'_>, registry: &Registry) -> bool {
+/// Whether both queries are those that the registry recorded when they were applied.
+#[must_use]
+pub fn is_recorded(declared: &Declared<Matview>, found: &Found, view: View<'_>, registry: &Registry) -> bool {
     let Some(recorded) = registry.managed.get(&declared.object.address()) else { return false };
     let applied = view.live.applied.get(&declared.object.name);
     applied.is_some_and(|applied| applied.query == declared.object.query)
         && recorded.definition == definition(&found.query())
+}
+
+/// Whether what the declared query relies on is as the registry recorded it. Older versions did not record it.
+fn stands(declared: &Declared<Matview>, view: View<'_>, registry: &Registry) -> bool {
+    let before = recorded_basis(declared, registry);
+    before.is_some() && before.as_ref() == view.live.bases.get(&declared.object.name)
+}
+
+fn recorded_basis(declared: &Declared<Matview>, registry: &Registry) -> Option<Basis> {
+    let recorded = registry.managed.get(&declared.object.address())?.basis.as_ref()?;
+    // A basis of another form is that of another version: the server decides.
+    Basis::deserialize(recorded).ok()
+}
+
+/// What the declared query relies on and has changed since it was applied, in words.
+#[must_use]
+pub fn moved(declared: &Declared<Matview>, view: View<'_>, registry: &Registry) -> Vec<String> {
+    let (now, before) = (view.live.bases.get(&declared.object.name), recorded_basis(declared, registry));
+    now.zip(before).map(|(now, before)| now.since(&before)).unwrap_or_default()
 }
 
 /// Whether the declared query is what the server printed, and every name in it means what it meant to the server.
@@ -76,7 +101,9 @@ fn is_printed(declared: &Declared<Matview>, found: &Found, view: View<'_>) -> bo
     is_text_of(&declared.object.query, found) && view.indexes.live.shadowed.as_ref().is_some_and(clear)
 }
 
-fn is_text_of(declared: &Query, found: &Found) -> bool {
+/// Whether a declared query is the server's print of a live one.
+#[must_use]
+pub fn is_text_of(declared: &Query, found: &Found) -> bool {
     Query::from_server(declared.as_str()) == found.query()
 }
 
@@ -93,7 +120,8 @@ pub fn names_to_look_up(view: View<'_>, registry: &Registry) -> BTreeSet<String>
     let open = view.desired.iter().filter(|declared| {
         let found = view.live.found.get(&declared.object.name).filter(|found| found.is_matview());
         found.is_some_and(|found| {
-            is_text_of(&declared.object.query, found) && !is_recorded(declared, found, view, registry)
+            let recorded = is_recorded(declared, found, view, registry) && stands(declared, view, registry);
+            is_text_of(&declared.object.query, found) && !recorded
         })
     });
     open.filter_map(|declared| looked_up(&declared.object.query)).flatten().collect()
@@ -103,7 +131,12 @@ pub fn names_to_look_up(view: View<'_>, registry: &Registry) -> BTreeSet<String>
 #[must_use]
 pub fn differs(declared: &Declared<Matview>, found: &Found, view: View<'_>, registry: &Registry) -> bool {
     let printed = view.live.printed.get(&declared.object.name);
-    settled(declared, view, registry).is_none() && printed.is_none_or(|printed| printed.query != found.query())
+    let same = match printed {
+        Some(printed) => printed.query == found.query(),
+        // Nothing says that the text means something else than when it was applied.
+        None => view.live.unasked && is_recorded(declared, found, view, registry),
+    };
+    settled(declared, view, registry).is_none() && !same
 }
 
 /// The declared views that only the server can compare.

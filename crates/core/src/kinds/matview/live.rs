@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Matview,
+    basis::Basis,
     canonical::Printed,
     catalog::{Found, Roles},
     dependents::Dependent,
@@ -18,6 +19,9 @@ use crate::postgres::name::QualifiedName;
 pub struct Live {
     /// The relations with the names of declared and managed views, and what interrupted runs left.
     pub found: BTreeMap<QualifiedName, Found>,
+    /// What the declared queries of views that stand rely on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bases: BTreeMap<QualifiedName, Basis>,
     /// The managed views, as they were applied.
     pub applied: BTreeMap<QualifiedName, Matview>,
     /// The server's interpretation of declared views, if it had to be asked.

@@ -4,6 +4,7 @@
 //! other, except when the view is rebuilt.
 
 mod ask;
+pub mod basis;
 pub mod canonical;
 pub mod catalog;
 pub mod compare;

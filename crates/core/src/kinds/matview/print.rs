@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Matview, Query, View,
-    canonical::{Printed, unsettled},
+    canonical::{self, Printed, unsettled},
     order::Readable,
     waiting::Rejected,
 };
@@ -69,7 +69,33 @@ pub(super) async fn print<S: Ask>(server: &mut S, view: View<'_>, asking: Asking
             Err(refused) => prints.rejected.query(declared, &refused.error, refused.offset),
         }
     }
+    let affected = affected(view, asking, &prints.printed);
+    prints.postponed.extend(affected);
     Ok(prints)
+}
+
+/// The declared views that stand as they are declared, but read others that will be replaced: over these, the same text
+/// can mean something else.
+fn affected<'a>(
+    view: View<'a>,
+    asking: Asking<'a>,
+    printed: &BTreeMap<QualifiedName, Printed>,
+) -> impl Iterator<Item = QualifiedName> + use<'a> {
+    let admitted = view.desired.iter().filter(move |declared| asking.context.scope.admits(&declared.object.address()));
+    let is_replaced = |declared: &&Declared<Matview>| {
+        let found = view.live.found.get(&declared.object.name);
+        let printed = printed.get(&declared.object.name);
+        found.zip(printed).is_some_and(|(found, printed)| printed.query != found.query())
+    };
+    let replaced: BTreeSet<_> = admitted.clone().filter(is_replaced).map(|declared| &declared.object.name).collect();
+    let path = asking.context.session.search_path.as_slice();
+    let readable = Readable::new(replaced.iter().copied(), view.live, path);
+    let settled = admitted.filter(move |declared| {
+        canonical::settled(declared, view, asking.context.registry)
+            .is_some_and(|found| !canonical::is_text_of(&declared.object.query, found))
+    });
+    let affected = settled.filter(move |declared| readable.read_by(&declared.object.query).next().is_some());
+    affected.map(|declared| declared.object.name.clone())
 }
 
 /// Problems for views in schemas that do not exist.

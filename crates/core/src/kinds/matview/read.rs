@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Live, Matview, Matviews,
+    basis::{self, OfView},
     catalog::{self, Found, ROLES_SQL},
     names::is_building_name,
 };
@@ -12,7 +13,7 @@ use crate::{
     kind::Kind as _,
     postgres::{
         batch::{Answers, Ask, Asked, Batch, ask_about},
-        name::QualifiedName,
+        name::{Ident, QualifiedName},
         rows::DecodeError,
         sql::Sql,
     },
@@ -23,16 +24,24 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Views {
     found: Option<Asked>,
+    bases: Option<Asked>,
     roles: Option<Asked>,
 }
 
 /// Asks for the views of a project; asks nothing if it cannot have any.
-pub fn ask(desired: &[Declared<Matview>], entries: Option<&QualifiedName>, batch: &mut Batch) -> Views {
+pub fn ask(
+    desired: &[Declared<Matview>],
+    entries: Option<&QualifiedName>,
+    search_path: &[Ident],
+    batch: &mut Batch,
+) -> Views {
     let any = !desired.is_empty() || entries.is_some();
     let names = desired.iter().map(|declared| &declared.object.name);
     let relations = registry::relations(names, entries, Some(&Matviews::NAME));
     let grants = desired.iter().any(|declared| declared.object.grants.is_some());
+    let queries = desired.iter().map(|declared| (&declared.object.name, &declared.object.query));
     Views {
+        bases: (!desired.is_empty()).then(|| batch.ask(basis::query(queries, search_path))),
         found: any.then(|| batch.ask(catalog::query(relations, true))),
         roles: grants.then(|| batch.ask(ROLES_SQL)),
     }
@@ -46,7 +55,9 @@ impl Live {
     pub fn read(asked: Views, answers: &mut Answers) -> Result<Self, DecodeError> {
         let found = asked.found.map(|found| answers.by_name(found)).transpose()?;
         let roles = asked.roles.map(|roles| answers.take(roles)?.one()?.json(0)).transpose()?;
-        Ok(Self { found: found.unwrap_or_default(), roles: roles.unwrap_or_default(), ..Self::default() })
+        let bases = asked.bases.map(|bases| answers.by_name::<OfView>(bases)).transpose()?.unwrap_or_default();
+        let bases = bases.into_iter().map(|(name, of_view)| (name, of_view.basis)).collect();
+        Ok(Self { found: found.unwrap_or_default(), bases, roles: roles.unwrap_or_default(), ..Self::default() })
     }
 }
 

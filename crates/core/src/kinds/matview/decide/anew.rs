@@ -1,9 +1,9 @@
 //! Views that are created or rebuilt, alone or together with the views that read them.
 
-use super::{Change, Decider, manage};
+use super::{Change, Decider, entry};
 use crate::{
     address::Address,
-    change::{Action, Note, Record},
+    change::{Action, Entry, Note, Record},
     declared::Declared,
     digest::Digest,
     hazard::{Hazard, HazardSet},
@@ -50,7 +50,7 @@ impl<'a> Decider<'a> {
         let is_first = first.object.name == declared.object.name;
         let names: Vec<_> = group.members.iter().map(|member| member.name).collect();
         let mut steps = if is_first { self.steps(&names) } else { self.steps(&[]) };
-        let mut reason = "differs in query".to_owned();
+        let mut reason = self.difference(declared, found);
         if is_first {
             let anew: Vec<_> = group.members.iter().filter_map(|member| self.anew(member, group)).collect();
             steps.replace(&anew, &self.repointed(group, &found.owner));
@@ -66,7 +66,9 @@ impl<'a> Decider<'a> {
         let mut records = self.records(declared, &view);
         if is_first {
             let kept = group.members.iter().filter(|member| member.declared.is_none());
-            records.extend(kept.flat_map(|member| self.index_records(member.name)));
+            records.extend(kept.flat_map(|member| {
+                self.index_records(member.name).into_iter().chain(self.record_of_kept(member.name))
+            }));
         }
         self.exposed(&view.name);
         let lost = self.lost(found);
@@ -76,6 +78,18 @@ impl<'a> Decider<'a> {
         }
         let (action, before, after) = (Action::Replace, Some(found), Some(view));
         self.change(&found.name, Change { action, reason, before, after, steps, records });
+    }
+
+    /// How the query differs. The same text may mean something else than it did.
+    fn difference(&self, declared: &Declared<Matview>, found: &Found) -> String {
+        let registry = self.context.registry;
+        if !canonical::is_recorded(declared, found, self.view, registry) {
+            return "differs in query".to_owned();
+        }
+        match canonical::moved(declared, self.view, registry).as_slice() {
+            [] => "its query means something else over what it reads".to_owned(),
+            moved => format!("its query means something else now: {}", moved.join(", ")),
+        }
     }
 
     /// Since PostgreSQL 17, the server fills views with a restricted search path (docs/pitfalls.md, "Views are filled
@@ -250,8 +264,19 @@ impl<'a> Decider<'a> {
     fn records(&self, declared: &Declared<Matview>, view: &Matview) -> Vec<Record> {
         let query: &Query = self.printed(&view.name).map_or(&view.query, |printed| &printed.query);
         let mut records = self.index_records(&view.name);
-        records.push(manage(declared, &canonical::definition(query)).of_made());
+        records.push(Entry { made: true, ..entry(declared, canonical::definition(query)) }.into());
         records
+    }
+
+    /// What the registry records for a managed view that is rebuilt with its old query: it is another relation.
+    fn record_of_kept(&self, name: &QualifiedName) -> Option<Record> {
+        let address = address(name);
+        let before = self.context.registry.managed.get(&address)?;
+        // A view that the plan does not include has not been compared with what it reads now.
+        let made = self.view.declared(name).is_some() && self.context.scope.admits(&address);
+        let (declared, definition, basis) = (before.declared.clone(), before.definition.clone(), before.basis.clone());
+        let declaration = before.declaration.clone()?;
+        Some(Entry { address, declared, definition, declaration, basis, made }.into())
     }
 
     /// What the registry records for the indexes of a view that is rebuilt.

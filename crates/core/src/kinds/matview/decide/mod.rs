@@ -19,7 +19,7 @@ use super::{
     steps::Steps,
 };
 use crate::{
-    change::{Action, Change as Planned, Impact, Prior, Record, Step},
+    change::{Action, Change as Planned, Entry, Impact, Note, Prior, Record, Step},
     declared::Declared,
     digest::Digest,
     kind::{Context, Part, Stage},
@@ -127,7 +127,10 @@ impl<'a> Decider<'a> {
         match what {
             Decision::Create => self.create(declared),
             Decision::Replace(found) => self.replace(declared, found),
-            Decision::Keep(found, alterations) => self.keep(declared, found, &alterations),
+            Decision::Keep(found, alterations) => {
+                self.out.notes.extend(self.unsure(declared, found).into_iter().chain(Self::empty(declared, found)));
+                self.keep(declared, found, &alterations);
+            }
         }
     }
 
@@ -197,22 +200,59 @@ impl<'a> Decider<'a> {
         } else if !managed {
             (Action::Adopt, "it exists as declared".to_owned())
         } else {
-            if !self.is_up_to_date(declared, found) {
-                self.out.records.push(manage(declared, &canonical::definition(&found.query())));
+            let record = self.entry(declared, found);
+            if !self.is_noted(&record, found) {
+                self.out.records.push(record);
             }
             return;
         };
         let view = Matview { query: found.query(), grants: self.grants(&declared.object), ..declared.object.clone() };
-        let records = vec![manage(declared, &canonical::definition(&found.query()))];
+        let records = vec![self.entry(declared, found)];
         let (before, after) = (Some(found), Some(view));
         self.change(&found.name, Change { action, reason, before, after, steps, records });
     }
 
-    /// Whether the registry's entry says what is declared and what is live.
-    fn is_up_to_date(&self, declared: &Declared<Matview>, found: &Found) -> bool {
-        let entry = self.context.registry.managed.get(&declared.object.address());
-        entry.is_some_and(|entry| {
-            entry.declared == declared.digest && entry.definition == canonical::definition(&found.query())
+    /// The registry's entry of a view that stands as it is declared.
+    fn entry(&self, declared: &Declared<Matview>, found: &Found) -> Record {
+        let basis = if self.is_doubtful(declared, found) {
+            self.context.registry.managed.get(&declared.object.address()).and_then(|entry| entry.basis.clone())
+        } else {
+            self.view.live.bases.get(&found.name).map(|basis| serde_json::json!(basis))
+        };
+        Entry { basis, ..entry(declared, canonical::definition(&found.query())) }.into()
+    }
+
+    /// Whether what the query relies on has changed, and this role cannot ask what it means now.
+    fn is_doubtful(&self, declared: &Declared<Matview>, found: &Found) -> bool {
+        let live = self.view.live;
+        live.unasked
+            && !live.printed.contains_key(&found.name)
+            && canonical::settled(declared, self.view, self.context.registry).is_none()
+    }
+
+    /// A note on a view that nobody can read.
+    fn empty(declared: &Declared<Matview>, found: &Found) -> Option<Note> {
+        let text = "it is not filled, so that every query that reads it fails; `reconcile refresh` fills it";
+        (!found.populated && declared.object.with_data).then(|| Note::new(address(&found.name), text))
+    }
+
+    fn unsure(&self, declared: &Declared<Matview>, found: &Found) -> Option<Note> {
+        let moved = canonical::moved(declared, self.view, self.context.registry);
+        let moved = moved.first().filter(|_| self.is_doubtful(declared, found))?;
+        let text = format!(
+            "{moved}: this role cannot tell whether its query still means the same, since it may not create temporary \
+             views here; plan as a role with TEMPORARY on the database, on the primary"
+        );
+        Some(Note { of_role: true, ..Note::new(address(&found.name), text) })
+    }
+
+    /// Whether the registry has this record.
+    fn is_noted(&self, record: &Record, found: &Found) -> bool {
+        let Record::Manage(new) = record else { return false };
+        let noted = self.context.registry.managed.get(&new.address);
+        noted.is_some_and(|noted| {
+            (&noted.declared, &noted.definition, &noted.basis) == (&new.declared, &new.definition, &new.basis)
+                && noted.object == Some(found.oid)
         })
     }
 
@@ -354,6 +394,6 @@ struct Change<'a> {
     records: Vec<Record>,
 }
 
-fn manage(declared: &Declared<Matview>, definition: &Digest) -> Record {
-    Record::manage(declared.object.address(), &declared.digest, definition.clone(), &declared.object)
+fn entry(declared: &Declared<Matview>, definition: Digest) -> Entry {
+    Entry::new(declared.object.address(), &declared.digest, definition, &declared.object)
 }

@@ -1,0 +1,2 @@
+CREATE TABLE t (id integer, a integer, "old" text);
+CREATE TABLE u (id integer, b integer);

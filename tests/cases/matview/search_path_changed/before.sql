@@ -1,0 +1,3 @@
+CREATE SCHEMA app;
+CREATE TABLE public.t (id integer);
+CREATE TABLE app.t (id integer);
