@@ -29,6 +29,21 @@ FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT t.tgisinternal
+UNION ALL
+SELECT 5, n.nspname, c.relname, format('%I.%I depends on extension %I', n.nspname, c.relname, e.extname)
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = d.refobjid
+JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE d.deptype = 'x'
+UNION ALL
+SELECT 6, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) || CASE WHEN m.amname <> 'heap' THEN ' using ' || m.amname ELSE '' END
+    || coalesce(' with toast.' || pg_catalog.array_to_string(o.reloptions, ' toast.'), '')
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_am m ON m.oid = c.relam
+LEFT JOIN pg_catalog.pg_class o ON o.oid = c.reltoastrelid
+WHERE c.relkind IN ('r', 'm') AND (m.amname <> 'heap' OR o.reloptions IS NOT NULL)
 ) every
 WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'reconcile')
 ORDER BY section, nspname COLLATE "C", relname COLLATE "C", what COLLATE "C";

@@ -40,8 +40,9 @@ impl ParameterChange {
     pub fn steps(&self, alter: &Sql, before: Option<&Parameters>, limits: TimeLimits) -> Vec<Step> {
         let before_of = |name: &Ident| Some((name.clone(), before?.get(name)?.clone()));
         let set = |values: &Parameters| alter.clone().raw(" SET ").parameters(values);
-        let reset =
-            |names: &[&Ident]| alter.clone().raw(" RESET (").list(names, ", ", |sql, name| sql.ident(name)).raw(")");
+        let reset = |names: &[&Ident]| {
+            alter.clone().raw(" RESET (").list(names, ", ", |sql, name| sql.parameter_name(name)).raw(")")
+        };
         let mut steps = Vec::new();
         if !self.set.is_empty() {
             let known: Parameters = self.set.keys().filter_map(before_of).collect();

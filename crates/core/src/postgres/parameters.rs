@@ -8,7 +8,11 @@ use serde::{
     de::{self, Visitor},
 };
 
-use crate::{postgres::name::Ident, problem::Problem, source::Source};
+use crate::{
+    postgres::{name::Ident, sql::Sql},
+    problem::Problem,
+    source::Source,
+};
 
 /// Storage or operator class parameters by name.
 pub type Parameters = BTreeMap<Ident, String>;
@@ -31,6 +35,25 @@ pub enum ParameterSpec {
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "f64")]
 pub struct Float(String);
+
+impl Sql {
+    /// Adds `(name = 'value', …)`. Every value is a literal: PostgreSQL accepts `'90'` for a number as well.
+    #[must_use]
+    pub fn parameters(self, parameters: &Parameters) -> Self {
+        self.raw("(")
+            .list(parameters, ", ", |sql, (name, value)| sql.parameter_name(name).raw(" = ").literal(value))
+            .raw(")")
+    }
+
+    /// Adds the name of a parameter. `toast.` in front of it means the parameter of the TOAST table.
+    #[must_use]
+    pub fn parameter_name(self, name: &Ident) -> Self {
+        match name.as_str().strip_prefix("toast.").map(Ident::new) {
+            Some(Ok(name)) => self.raw("toast.").ident(&name),
+            Some(Err(_)) | None => self.ident(name),
+        }
+    }
+}
 
 /// Makes a source location on demand: a large project has a hundred thousand parameters, and only a problem needs the
 /// location.

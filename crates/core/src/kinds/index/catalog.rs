@@ -70,6 +70,8 @@ pub struct IndexRow {
     pub statistics: Vec<String>,
     /// Not `indimmediate`: it belongs to a constraint that can be deferred.
     pub deferrable: bool,
+    /// The extensions that it depends on.
+    pub extensions: Vec<String>,
 }
 
 /// A column of the relation that carries an index.
@@ -217,6 +219,7 @@ pub fn decode(row: IndexRow, table: &QualifiedName, columns: &Columns, names: &N
         clustered: row.clustered,
         statistics: statistics.collect(),
         deferrable: row.deferrable,
+        extensions: row.extensions.iter().map(|name| Ident::from_server(name)).collect(),
     }
 }
 

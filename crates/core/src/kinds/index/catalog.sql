@@ -56,7 +56,8 @@ SELECT i.indexrelid, i.indrelid, c.relname::text AS name, am.amname::text AS met
        array_to_json(o.parameters) AS opclass_parameters,
        s.spcname::text AS tablespace, d.description AS comment, k.conname::text AS "constraint",
        array_to_json(f.needed_by) AS needed_by, h.inhparent AS attached_to,
-       array_to_json(o.statistics) AS statistics, NOT i.indimmediate AS deferrable
+       array_to_json(o.statistics) AS statistics, NOT i.indimmediate AS deferrable,
+       array_to_json(e.extensions) AS extensions
 FROM tree t
 -- An interrupted DROP INDEX CONCURRENTLY leaves an index that is not even live. It has to be dropped again.
 JOIN pg_index i ON i.indrelid = t.oid
@@ -82,3 +83,9 @@ LEFT JOIN (
       AND x.attnum > 0
     GROUP BY x.attrelid
 ) o ON o.attrelid = i.indexrelid
+LEFT JOIN (
+    SELECT x.objid, array_agg(e.extname ORDER BY e.extname) AS extensions
+    FROM pg_extension e JOIN pg_depend x ON x.refclassid = 'pg_extension'::regclass AND x.refobjid = e.oid
+    WHERE x.classid = 'pg_class'::regclass AND x.deptype = 'x'
+    GROUP BY x.objid
+) e ON e.objid = i.indexrelid

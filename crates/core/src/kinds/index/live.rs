@@ -81,6 +81,9 @@ pub struct LiveIndex {
     /// It belongs to a constraint that can be deferred.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deferrable: bool,
+    /// The extensions that it depends on (manual, ALTER INDEX, DEPENDS ON EXTENSION).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<Ident>,
 }
 
 /// Whether an index can be used.

@@ -212,6 +212,7 @@ fn index_row(row: &Row<'_>) -> Result<IndexRow, DecodeError> {
         attached_to: row.get(24)?,
         statistics: row.json_or_default(25)?,
         deferrable: row.get(26)?,
+        extensions: row.json_or_default(27)?,
     })
 }
 

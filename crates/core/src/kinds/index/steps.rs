@@ -60,6 +60,12 @@ impl<'c, 'a> Steps<'c, 'a> {
         for (column, target) in &old.statistics {
             self.carry_statistics(index, &building, *column, *target);
         }
+        for extension in &old.extensions {
+            let alter = Sql::new("ALTER INDEX ").name(&index.table.sibling(building.clone()));
+            let sql = alter.raw(" DEPENDS ON EXTENSION ").ident(extension);
+            let step = self.brief(sql, Lock::AccessExclusiveLock);
+            self.collected.push(Step { hazards: HazardSet::from([Hazard::AccessExclusiveLock]), ..step });
+        }
         self.swap(index, old, relation, &building, &retired);
         if old.attached_to.is_some() {
             // A part cannot be dropped by itself. It goes with the whole index, which a later change drops.

@@ -5,7 +5,6 @@ use crate::{
     kind::Describe,
     postgres::{
         name::{Ident, QualifiedName},
-        parameters::Parameters,
         sql::Sql,
     },
 };
@@ -161,11 +160,5 @@ impl Sql {
             Some(schema) => self.ident(schema).raw(".").ident(&name.name),
             None => self.ident(&name.name),
         }
-    }
-
-    /// Adds `(name = 'value', …)`. Every value is a literal: PostgreSQL accepts `'90'` for a number as well.
-    #[must_use]
-    pub fn parameters(self, parameters: &Parameters) -> Self {
-        self.raw("(").list(parameters, ", ", |sql, (name, value)| sql.ident(name).raw(" = ").literal(value)).raw(")")
     }
 }

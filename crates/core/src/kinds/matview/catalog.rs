@@ -69,8 +69,14 @@ pub struct Found {
     /// includes it.
     #[serde(skip_serializing, default)]
     pub own: bool,
-    /// Storage parameters as `name=value`.
+    /// Storage parameters as `name=value`; those of its TOAST table as `toast.name=value`.
     pub parameters: Vec<String>,
+    /// Its table access method; `None`: the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_method: Option<Ident>,
+    /// The extensions that it depends on (manual, ALTER MATERIALIZED VIEW, DEPENDS ON EXTENSION).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<Ident>,
     /// Its tablespace; `None`: the default of the database.
     pub tablespace: Option<Ident>,
     /// Its comment; `None` if it has none.
@@ -199,6 +205,14 @@ impl Found {
     pub fn loses(&self, columns: &[Ident]) -> Vec<String> {
         let lost = self.statistics.iter().filter(|statistics| !statistics.fits(columns));
         lost.map(|statistics| format!("the statistics object {}", statistics.name)).collect()
+    }
+
+    /// What a drop loses and no rollback brings back, in words.
+    #[must_use]
+    pub fn loses_all(&self) -> Vec<String> {
+        let method = self.access_method.iter().map(|method| format!("its access method {method}"));
+        let extensions = self.extensions.iter().map(|name| format!("its dependence on the extension {name}"));
+        self.loses(&[]).into_iter().chain(method).chain(extensions).collect()
     }
 
     /// Whether it is a materialized view.

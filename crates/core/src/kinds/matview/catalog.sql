@@ -36,7 +36,16 @@ SELECT jsonb_build_object(
   'populated', c.relispopulated,
   'owner', pg_get_userbyid(c.relowner),
   'own', pg_has_role(c.relowner, 'USAGE'),
-  'parameters', coalesce(to_jsonb(c.reloptions), '[]'),
+  'parameters', coalesce(to_jsonb(c.reloptions), '[]') || coalesce((
+    SELECT jsonb_agg('toast.' || p) FROM pg_class o CROSS JOIN LATERAL unnest(o.reloptions) p WHERE o.oid = c.reltoastrelid),
+    '[]'),
+  -- What a new view gets anyway is left out.
+  'access_method', (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam
+    AND m.amname <> current_setting('default_table_access_method')),
+  -- The extensions that would drop it with them.
+  'extensions', (SELECT coalesce(jsonb_agg(e.extname ORDER BY e.extname), '[]') FROM pg_depend d
+    JOIN pg_extension e ON e.oid = d.refobjid WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+    AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'),
   'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
   'comment', obj_description(c.oid, 'pg_class'),
   'rows', CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END,
@@ -63,7 +72,9 @@ SELECT jsonb_build_object(
       'storage', CASE WHEN t.attstorage <> y.typstorage THEN
         CASE t.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END END,
       'compression', CASE t.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
-      'options', coalesce(to_jsonb(t.attoptions), '[]'), 'comment', col_description(c.oid, t.attnum),
+      -- Forks of PostgreSQL keep marks of their own here, which nobody may set.
+      'options', (SELECT coalesce(jsonb_agg(o), '[]') FROM unnest(t.attoptions) o WHERE o ~ '^n_distinct(_inherited)?='),
+      'comment', col_description(c.oid, t.attnum),
       'statistics', CASE WHEN t.attstattarget >= 0 THEN t.attstattarget END) ORDER BY t.attnum), '[]')
     FROM pg_attribute t JOIN pg_type y ON y.oid = t.atttypid
     WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),

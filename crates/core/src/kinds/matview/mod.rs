@@ -180,8 +180,11 @@ impl Matview {
 
     /// The statement that creates it under this name, with or without its rows.
     #[must_use]
-    pub fn create_as(&self, name: &QualifiedName, with_data: bool) -> Sql {
+    pub fn create_as(&self, name: &QualifiedName, method: Option<&Ident>, with_data: bool) -> Sql {
         let mut sql = Sql::new("CREATE MATERIALIZED VIEW ").name(name);
+        if let Some(method) = method {
+            sql = sql.raw(" USING ").ident(method);
+        }
         if let Some(with) = self.with.as_ref().filter(|with| !with.is_empty()) {
             sql = sql.raw(" WITH ").parameters(with);
         }

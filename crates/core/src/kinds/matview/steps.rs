@@ -90,7 +90,7 @@ impl Steps {
     pub fn create(&mut self, view: &Matview, by_default: &[Option<Ident>]) {
         self.transaction = Some(0);
         let undo = Sql::new("DROP MATERIALIZED VIEW ").name(&view.name);
-        let step = self.long(view.create_as(&view.name, view.with_data));
+        let step = self.long(view.create_as(&view.name, None, view.with_data));
         self.add(Step { undo: Some(undo), ..step });
         for index in &view.indexes {
             self.index(index, &index.name, &view.name);
@@ -142,7 +142,7 @@ impl Steps {
         if one.printed {
             self.look_up_in(&[]);
         }
-        let step = self.long(view.create_as(&built, false));
+        let step = self.long(view.create_as(&built, old.access_method.as_ref(), false));
         let undo = Sql::new("DROP MATERIALIZED VIEW ").name(&built);
         self.add(Step { hazards: one.hazards.clone(), undo: Some(undo), ..step });
         if one.printed {
@@ -150,6 +150,10 @@ impl Steps {
         }
         let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" OWNER TO ").ident(&old.owner);
         self.unseen(sql);
+        for extension in &old.extensions {
+            let alter = Sql::new("ALTER MATERIALIZED VIEW ").name(&built);
+            self.unseen(alter.raw(" DEPENDS ON EXTENSION ").ident(extension));
+        }
         // These settings decide how rows are stored, so they precede the rows.
         self.columns(&built, old, columns);
         let filled = view.with_data || old.populated;
@@ -164,6 +168,10 @@ impl Steps {
                 let sql = Sql::new("ALTER INDEX ").name(&built.sibling(name.clone())).raw(" ALTER COLUMN ");
                 let sql = sql.number(i64::from(*column)).raw(" SET STATISTICS ").number(i64::from(*target));
                 self.unseen(sql);
+            }
+            for extension in standing.map(|live| live.extensions.as_slice()).unwrap_or_default() {
+                let alter = Sql::new("ALTER INDEX ").name(&built.sibling(name.clone()));
+                self.unseen(alter.raw(" DEPENDS ON EXTENSION ").ident(extension));
             }
             if standing.is_some_and(|live| live.clustered) {
                 let sql = Sql::new("ALTER MATERIALIZED VIEW ").name(&built).raw(" CLUSTER ON ").ident(&name);
@@ -200,7 +208,7 @@ impl Steps {
         let step = self.brief(Sql::new("DROP MATERIALIZED VIEW ").name(&view.name), Some(Lock::AccessExclusiveLock));
         let hazards = HazardSet::from([Hazard::DropTableData, Hazard::AccessExclusiveLock]);
         self.transaction = None;
-        self.add(Step { hazards, undo: Some(view.create_as(&view.name, view.with_data)), ..step });
+        self.add(Step { hazards, undo: Some(view.create_as(&view.name, None, view.with_data)), ..step });
     }
 
     /// Changes properties in place.

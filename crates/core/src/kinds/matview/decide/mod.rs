@@ -326,7 +326,7 @@ impl<'a> Decider<'a> {
         let impact = Impact::of(&name, bytes, found.and_then(|found| found.rows));
         let hangs = |found: &Found| match action {
             Action::Replace => self.lost(found),
-            Action::Drop => found.loses(&[]),
+            Action::Drop => found.loses_all(),
             Action::Create | Action::Update | Action::Rename | Action::Adopt | Action::Repair | Action::Forget => {
                 Vec::new()
             }
