@@ -190,7 +190,7 @@ fn end_of(mut holder: Child, database: &Database) {
 fn nobody_approves_without_a_terminal() {
     let (database, project) = planned();
     let before = database.indexes();
-    project.run(&database, &["apply"]).expect_said(4, "approval needed");
+    project.run(&database, &["apply"]).expect_said(4, "approval is needed");
     project.run(&database, &["apply", "plan.json"]).expect(4);
     project.run(&database, &["--json", "apply"]).expect(4);
     project.write("reconcile.yaml", "version: 1\nsafety: { forbid: [index_build] }\n");

@@ -337,7 +337,7 @@ fn restoring_says_how_and_children_are_refused() {
 #[test]
 fn a_registry_of_the_second_layout_gets_what_files_need() {
     let place = Place::new(newest(), T);
-    place.database.sql("DROP TABLE reconcile.archive_file, reconcile.refresh_run; ALTER TABLE reconcile.retention_run DROP backlog; ALTER TABLE reconcile.resource DROP object; UPDATE reconcile.layout SET version = 2");
+    place.database.sql("DROP TABLE reconcile.archive_file, reconcile.refresh_run; ALTER TABLE reconcile.retention_run DROP backlog; ALTER TABLE reconcile.resource DROP object, DROP basis; UPDATE reconcile.layout SET version = 2");
     place.rule(&rule("public.t"));
     refused(&place, "reconcile apply` once");
     place.database.sql("DELETE FROM reconcile.resource WHERE address LIKE 'retention/%'");

@@ -106,7 +106,8 @@ fn a_registry_of_the_first_layout_gets_the_records_and_destroy_takes_them_away()
     let place = Place::new(newest(), T);
     place.database.sql(
         "DROP TABLE reconcile.layout, reconcile.retention_run, reconcile.archive_file, reconcile.refresh_run;
-         ALTER TABLE reconcile.run DROP command, DROP reverts, DROP operator",
+         ALTER TABLE reconcile.run DROP command, DROP reverts, DROP operator;
+         ALTER TABLE reconcile.resource DROP object, DROP basis",
     );
     place.rule(&rule());
     let run = place.retain(&[]).expect(1);

@@ -117,7 +117,7 @@ fn what_is_protected_survives_and_keeps_the_registry() {
     let place = Place::applied(newest(), "i: { columns: [a], protect: true }, j: [c]");
     let run = place.run(&DESTROY).expect(0);
     assert!(run.stdout.contains("index/public.t/i: protected: it is kept, and stays managed"), "{run}");
-    assert!(run.stderr.contains("schema reconcile stays"), "{run}");
+    assert!(run.stderr.contains("schema reconcile is kept"), "{run}");
     assert_eq!(place.managed(), "index/public.t/i");
     assert_eq!(place.runs(), "1|apply|done\n2|destroy|done");
     place.project.apply(&place.database);
@@ -125,7 +125,7 @@ fn what_is_protected_survives_and_keeps_the_registry() {
     place.rollback(3).expect(0);
     // Where nothing else is left, nothing happens.
     let run = place.run(&DESTROY).expect(0);
-    assert!(run.stderr.contains("schema reconcile stays"), "{run}");
+    assert!(run.stderr.contains("schema reconcile is kept"), "{run}");
     assert_eq!(place.managed(), "index/public.t/i");
 }
 
@@ -134,7 +134,10 @@ fn what_others_put_into_the_schema_is_not_dropped() {
     let place = Place::applied(newest(), "i: [a]");
     place.database.sql("CREATE TABLE reconcile.notes (text text); INSERT INTO reconcile.notes VALUES ('mine')");
     let run = place.run(&DESTROY).expect(1);
-    assert!(run.stderr.contains("schema reconcile stays") && run.stderr.contains("reconcile.notes"), "not said: {run}");
+    assert!(
+        run.stderr.contains("schema reconcile is kept") && run.stderr.contains("reconcile.notes"),
+        "not said: {run}"
+    );
     assert!(run.stderr.contains("hint: "), "no hint: {run}");
     assert!(!run.stderr.contains("CASCADE"), "bad advice: {run}");
     assert_eq!(place.database.sql("SELECT text FROM reconcile.notes"), "mine");

@@ -6,3 +6,4 @@ ALTER MATERIALIZED VIEW v ALTER a SET (n_distinct = 5);
 -- As a fork of PostgreSQL marks columns.
 UPDATE pg_attribute SET attoptions = attoptions || '{pg_attver=3}' WHERE attrelid = 'v'::regclass AND attname = 'a';
 UPDATE pg_attribute SET attoptions = '{pg_attver=3}' WHERE attrelid = 'v'::regclass AND attname = 'id';
+ANALYZE t; ANALYZE v;
