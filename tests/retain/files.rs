@@ -80,12 +80,12 @@ impl Place {
 
 const KINDS: &str = r#"
     CREATE SCHEMA odd; CREATE TYPE odd.mood AS ENUM ('fine', 'so "so"'); CREATE TYPE odd.pair AS (a int, b text);
-    CREATE DOMAIN odd.percent AS numeric CHECK (VALUE <= 100); CREATE DOMAIN odd.list AS int[];
+    CREATE DOMAIN odd.percent AS numeric CHECK (VALUE <= 100); CREATE DOMAIN odd.list AS int[]; CREATE DOMAIN odd.json AS json CHECK (VALUE IS NOT NULL OR true);
     CREATE TYPE odd.amount AS (n numeric); CREATE FUNCTION odd.as_json(odd.amount) RETURNS json LANGUAGE sql IMMUTABLE
     AS $$ SELECT json_build_object('amount', ($1).n) $$; CREATE CAST (odd.amount AS json) WITH FUNCTION odd.as_json(odd.amount);
     CREATE TABLE kinds (id int GENERATED ALWAYS AS IDENTITY, at timestamptz, "Odd ""name""" text, "reconcile_row" int, kinds bool,
       i2 smallint, i8 bigint, f4 real, f8 double precision, n numeric, np numeric(12, 4), b bool, c char(5), vc varchar(9),
-      by bytea, d date, ts timestamp, tz timestamptz, ti time, tt timetz, iv interval, u uuid, j json, jb jsonb,
+      by bytea, d date, ts timestamp, tz timestamptz, ti time, tt timetz, iv interval, u uuid, j json, jb jsonb, jd odd.json, jk jsonb NOT NULL DEFAULT '{}',
       ia int[], ta text[], ja jsonb[], na numeric[], tza timestamptz[], m odd.mood, p odd.pair, pa odd.pair[], pc odd.percent,
       l odd.list, am odd.amount, ip inet, ci cidr, mac macaddr, bi bit(3), vb varbit, r int4range, mr tstzmultirange, ts_v tsvector, x xml,
       pt point, mo money, o oid, rc regclass, na_me name, gen int GENERATED ALWAYS AS (i2 * 2) STORED);
@@ -100,6 +100,8 @@ const KINDS: &str = r#"
     ('2001-01-01', '', NULL, NULL, 0, 0, 1e-40, 4.9e-324, 1e50, 0.1000, true, '', '', '', '2001-01-01', '2001-01-01', '2001-01-01', '00:00', '00:00Z', '0', NULL,
       '"null"', '"text"', '{}', '{}', '{}', '{{1,2},{3,4}}', '{}', 'fine', ROW(2147483647, ''), '{}', 0, '{}', NULL, '::1', '::/0', NULL, B'000', B'', 'empty', '{}', '', NULL, '(0,-0)', -1, 0, NULL, ''),
     ('1901-01-01', NULL, NULL, NULL, NULL, NULL, NULL, 0.1, 0.30000000000000004, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    INSERT INTO kinds (at, j, jb, jd, jk) VALUES ('2002-01-01', 'null', 'null', 'null', 'null'), ('2002-01-02', NULL, 'null', NULL, 'null'),
+      ('2002-01-03', '[null]', '"null"', '{"a": null}', '[]');
     INSERT INTO kinds (at, f8, n) SELECT now() - n * interval '1 day' - interval '1 hour', random() * 1e20, random() FROM generate_series(1, 300) n;
     INSERT INTO kinds (at) VALUES (NULL), ('infinity'), ('-infinity');
     CREATE TABLE before AS TABLE kinds;
@@ -113,26 +115,26 @@ fn rows_of_every_kind_come_back_as_they_were_and_the_manifest_is_true() {
         let preview = place.retain(&["--dry-run"]).expect(0);
         assert!(!place.folder().exists());
         let run = place.retain(&[]).expect(0);
-        assert_eq!(steps(&run)[0], ("public.kinds".into(), "ARCHIVE (>30 days)".into(), 274, "done".into()));
+        assert_eq!(steps(&run)[0], ("public.kinds".into(), "ARCHIVE (>30 days)".into(), 277, "done".into()));
         assert_eq!(steps(&preview)[..], steps(&run)[..1]);
-        assert_eq!((lines(&place.folder()).len(), place.count("kinds")), (274, 32));
+        assert_eq!((lines(&place.folder()).len(), place.count("kinds")), (277, 32));
         let files = manifest(&place.folder());
         assert_eq!((files.len(), &files[0]["table"]), (1, &json!("public.kinds")));
         assert_eq!(files[0]["from"], "1901-01-01 00:00:00+00");
         let high = "SET TimeZone = 'UTC'; SELECT max(at) FROM before WHERE at < now() - interval '30 days'";
         assert_eq!(files[0]["to"], place.database.sql(high));
         assert_eq!(files[0]["columns"][1], json!({ "name": "at", "type": "timestamp with time zone" }));
-        assert_eq!(files[0]["columns"].as_array().unwrap().len(), 50);
+        assert_eq!(files[0]["columns"].as_array().unwrap().len(), 52);
         place.retain(&[]).expect(0);
         assert_eq!(place.records(), "public.kinds|ARCHIVE (>30 days)|0|done");
-        assert_eq!((manifest(&place.folder()), lines(&place.folder()).len()), (files, 274));
+        assert_eq!((manifest(&place.folder()), lines(&place.folder()).len()), (files, 277));
         place.read_back("kinds");
         let differs = |a: &str, b: &str| {
             let text = |table: &str| format!("SELECT translate(t::text, E'\\n', ' ') FROM {table} t");
             place.database.sql(&format!("{} EXCEPT ALL {}", text(a), text(b)))
         };
         assert_eq!((differs("before", "kinds"), differs("kinds", "before")), (String::new(), String::new()));
-        assert_eq!(place.count("kinds"), 306);
+        assert_eq!(place.count("kinds"), 309);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&place.folder()), 0o700);
         for entry in fs::read_dir(place.folder()).unwrap() {
