@@ -28,7 +28,8 @@ SELECT 4, n.nspname, c.relname, 'trigger ' || pg_catalog.pg_get_triggerdef(t.oid
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT t.tgisinternal
+-- A partition's copy of a trigger is internal up to PostgreSQL 14 only.
+WHERE NOT t.tgisinternal AND t.tgparentid = 0
 UNION ALL
 SELECT 5, n.nspname, c.relname, format('%I.%I depends on extension %I', n.nspname, c.relname, e.extname)
 FROM pg_catalog.pg_depend d

@@ -3,7 +3,7 @@
 use reconcile_core::plan::{Plan, PlannedChange};
 
 use crate::{
-    pieces::{diff, estimate, size, summary_line},
+    pieces::{depends_on_size, diff, estimate, size, summary_line},
     words::printable,
 };
 
@@ -22,7 +22,7 @@ pub fn plan(plan: &Plan) -> String {
             inline(&change.address.to_string()),
             cell(&reason(change)),
             hazards.join(" "),
-            size(&change.impact.relation)
+            if depends_on_size(change) { size(&change.impact.relation) } else { String::new() }
         ));
     }
     for change in &plan.changes {

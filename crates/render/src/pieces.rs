@@ -48,18 +48,34 @@ pub(crate) fn diff(change: &PlannedChange) -> Vec<(char, String)> {
 
 /// How much a rule would let go, for people.
 pub(crate) fn estimate(estimate: &Estimate) -> String {
-    let Estimate { rows, bytes: size, before, batches, oldest } = estimate;
-    let (plural, are) = if *rows == 1 { ("", "is") } else { ("s", "are") };
-    let mut text = format!("about {} row{plural} ({}) {are} past their time", thousands(*rows), bytes(*size));
-    if let Some(before) = before {
-        let more = rows.saturating_sub(*before);
-        text.push_str(&format!(", {} more than under the rule in force", thousands(more)));
+    let oldest = estimate.oldest.as_ref().map(|oldest| format!("; the oldest is of {}", printable(oldest)));
+    let Some(rows) = estimate.rows else {
+        let unknown = "how many rows are past their time is unknown: the table was never analysed, and a count takes longer \
+                       than 2 s; run ANALYZE to get an estimate";
+        return unknown.to_owned() + &oldest.unwrap_or_default();
+    };
+    if rows == 0 && estimate.counted {
+        return "no rows are past their time".to_owned();
     }
-    if let Some(oldest) = oldest {
-        text.push_str(&format!("; the oldest is of {}", printable(oldest)));
+    let (plural, are) = if rows == 1 { ("", "is") } else { ("s", "are") };
+    let about = if estimate.counted { "" } else { "about " };
+    let size = estimate.bytes.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
+    let mut text = format!("{about}{} row{plural}{size} {are} past their time", thousands(rows));
+    if let Some(before) = estimate.before {
+        text.push_str(&format!(", {} more than under the rule in force", thousands(rows.saturating_sub(before))));
     }
-    let plural = if *batches == 1 { "" } else { "es" };
-    text + &format!("; {} batch{plural}", thousands(*batches))
+    text.push_str(&oldest.unwrap_or_default());
+    let batches = estimate.batches.map(|batches| {
+        let plural = if batches == 1 { "" } else { "es" };
+        format!("; {} batch{plural}", thousands(batches))
+    });
+    text + &batches.unwrap_or_default()
+}
+
+/// Whether the size of the relation says anything about a change.
+pub(crate) fn depends_on_size(change: &PlannedChange) -> bool {
+    let object = change.after.as_ref().or(change.before.as_ref());
+    object.is_none_or(|object| object.depends_on_size(change.action))
 }
 
 /// A relation's size for people.

@@ -6,7 +6,7 @@ use reconcile_core::{
 };
 
 use crate::{
-    pieces::{diff, estimate, size, summary_line},
+    pieces::{depends_on_size, diff, estimate, size, summary_line},
     words::printable,
 };
 
@@ -103,9 +103,7 @@ fn statements(change: &PlannedChange, paint: &Paint) -> String {
 fn figures(change: &PlannedChange) -> String {
     let mut text = String::new();
     let relation = &change.impact.relation;
-    let object = change.after.as_ref().or(change.before.as_ref());
-    let counts = object.is_none_or(|object| object.depends_on_size(change.action));
-    if counts && (relation.bytes > 0 || relation.rows.is_some() || !change.steps.is_empty()) {
+    if depends_on_size(change) && (relation.bytes > 0 || relation.rows.is_some() || !change.steps.is_empty()) {
         text.push_str(&format!("      {}: {}\n", printable(&relation.name.to_string()), size(relation)));
     }
     if let Some(found) = &change.impact.estimate {

@@ -25,18 +25,23 @@ pub struct RelationSize {
     pub rows: Option<u64>,
 }
 
-/// How many rows have expired, as the planner estimates from its statistics.
+/// How many rows have expired: as the planner estimates from its statistics, or counted if it has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Rows that would be deleted now.
-    pub rows: u64,
-    /// Their size in bytes, by the average width of a row.
-    pub bytes: u64,
+    /// Rows that would be deleted now; `None`: there are no statistics, and a count took too long.
+    pub rows: Option<u64>,
+    /// The rows were counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counted: bool,
+    /// Their size in bytes, by the average width of a row; `None` if no statistics tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// Rows that the previous rule would delete now; `None` if there is no previous rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
     /// The least number of batches.
-    pub batches: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batches: Option<u64>,
     /// The oldest row, if an index can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<String>,

@@ -1,7 +1,7 @@
 //! What happens to the rules that are in force: the registry takes note of them, and the archive is kept in step.
 
 use crate::{
-    change::{Action, Change, Estimate, Impact, Note, Prior, Record, Step, TimeLimits},
+    change::{Action, Change, Impact, Note, Prior, Record, Step, TimeLimits},
     declared::Declared,
     digest::Digest,
     hazard::{Hazard, HazardSet},
@@ -254,9 +254,8 @@ pub fn tables<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<&'a QualifiedNam
     names
 }
 
-/// How much a rule would let go, from the planner's figures.
+/// How many batches so many rows take, at least.
 #[must_use]
-pub fn estimate(rule: &Rule, rows: u64, width: u64, before: Option<u64>, oldest: Option<String>) -> Estimate {
-    let batches = rows.div_ceil(u64::from(rule.batch.rows).max(1));
-    Estimate { rows, bytes: rows.saturating_mul(width), before, batches, oldest }
+pub fn batches(rule: &Rule, rows: u64) -> u64 {
+    rows.div_ceil(u64::from(rule.batch.rows).max(1))
 }

@@ -292,6 +292,11 @@ impl Describe for Rule {
         lines.join("\n") + "\n"
     }
 
+    fn depends_on_size(&self, action: change::Action) -> bool {
+        // The end of a rule deletes nothing.
+        !matches!(action, change::Action::Drop | change::Action::Forget)
+    }
+
     fn is_shown_when_new(&self) -> bool {
         true
     }

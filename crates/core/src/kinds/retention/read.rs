@@ -1,4 +1,4 @@
-//! Reads the tables that rules touch, and the planner's word on how many rows would go.
+//! Reads the tables that rules touch, and how many rows would go: by the planner's word, or counted.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{
     Clock, Live, Rule, View,
     batch::Selection,
     catalog::{self, Column, Table},
-    decide::{estimate, tables},
+    decide::{batches, tables},
 };
 use crate::{
     change::Estimate,
@@ -20,6 +20,12 @@ use crate::{
     },
     problem::Problem,
 };
+
+/// How long a plan may count for.
+const COUNT_LIMIT: &str = "SET LOCAL statement_timeout = '2s'";
+
+/// The statement took longer than it may.
+const QUERY_CANCELED: &str = "57014";
 
 /// The tables of all rules, declared or in force.
 #[must_use]
@@ -62,7 +68,7 @@ pub async fn facts_of<S: Ask>(
     ask_about(server, names, catalog::query).await
 }
 
-/// Asks the planner how much each rule would let go that is not in force as declared. Returns what the server does not
+/// Asks how much each rule would let go that is not in force as declared. Returns what the server does not
 /// accept of them.
 ///
 /// # Errors
@@ -104,15 +110,61 @@ async fn one<S: Ask>(
     view: View<'_>,
     context: Context<'_>,
 ) -> Result<Estimate, S::Error> {
-    let (rows, width) = planned(server, rule, clock, context).await?;
     // A rule in force on another column says nothing about this one.
     let before = view.live.in_force.get(&rule.table).filter(|before| before.column == rule.column);
-    let before = match before {
-        Some(before) => Some(planned(server, before, clock, context).await?.0),
+    let oldest = if table.leading.contains(&rule.column) { oldest(server, rule).await? } else { None };
+    if has_statistics(server, rule, table).await? {
+        let (rows, width) = planned(server, rule, clock, context).await?;
+        let before = match before {
+            Some(before) => Some(planned(server, before, clock, context).await?.0),
+            None => None,
+        };
+        let (batches, bytes) = (Some(batches(rule, rows)), Some(rows.saturating_mul(width)));
+        return Ok(Estimate { rows: Some(rows), counted: false, bytes, before, batches, oldest });
+    }
+    let rows = counted(server, rule, clock, context).await?;
+    let before = match before.filter(|_| rows.is_some()) {
+        Some(before) => counted(server, before, clock, context).await?,
         None => None,
     };
-    let oldest = if table.leading.contains(&rule.column) { oldest(server, rule).await? } else { None };
-    Ok(estimate(rule, rows, width, before, oldest))
+    let batches = rows.map(|rows| batches(rule, rows));
+    Ok(Estimate { rows, counted: rows.is_some(), bytes: None, before, batches, oldest })
+}
+
+/// Whether the planner has statistics of the rule's column, for nearly all of the table. Without them it takes a constant
+/// part of a guessed number of rows.
+async fn has_statistics<S: Ask>(server: &mut S, rule: &Rule, table: &Table) -> Result<bool, S::Error> {
+    let parts: Vec<_> = table.leaves().map(|part| &part.name).collect();
+    let sql = Sql::new("SELECT coalesce(sum(p.bytes) FILTER (WHERE s.attname IS NOT NULL) >= sum(p.bytes) * 0.9, false)::text         FROM (SELECT v.schema, v.name, pg_relation_size(format('%I.%I', v.schema, v.name)::regclass) AS bytes FROM (VALUES ")
+        .list(parts, ", ", Sql::name_literals)
+        .raw(") v(schema, name)) p LEFT JOIN pg_stats s ON s.schemaname = p.schema AND s.tablename = p.name AND s.attname = ")
+        .literal(rule.column.as_str())
+        .raw(" AND NOT s.inherited");
+    Ok(ask_alone(server, &[], sql).await?.column(0)?.pop().is_some_and(|answer: String| answer == "true"))
+}
+
+/// How many rows would go. `None`: a count takes too long for a plan.
+async fn counted<S: Ask>(
+    server: &mut S,
+    rule: &Rule,
+    clock: Clock,
+    context: Context<'_>,
+) -> Result<Option<u64>, S::Error> {
+    let mut batch = Batch::begin_reading();
+    batch.look_up_in(&context.session.search_path);
+    batch.run(COUNT_LIMIT);
+    let asked = batch.ask(Selection::expired_now(rule, clock).count(&rule.table));
+    batch.run("COMMIT");
+    match server.send(&batch).await {
+        Ok(mut answers) => {
+            let rows: i64 = answers.take(asked)?.one()?.get(0)?;
+            Ok(u64::try_from(rows).ok())
+        }
+        Err(error) => match S::refusal(error)? {
+            error if error.code == QUERY_CANCELED => roll_back(server).await.map(|()| None),
+            error => Err(S::refused(error)),
+        },
+    }
 }
 
 /// Rows that the planner expects, and bytes of each.
