@@ -9,7 +9,12 @@ use crate::{
         name::{Ident, QualifiedName},
         sql::Sql,
     },
+    problem::Problem,
+    source::Source,
 };
+
+/// The tablespace that takes no objects of one database.
+const SHARED_TABLESPACE: &str = "pg_global";
 
 /// From this number of relations on, hash joins over whole catalogs are faster than a lookup for each relation.
 const BULK_RELATIONS: usize = 500;
@@ -41,6 +46,24 @@ pub struct Vocabulary {
     pub tablespaces: Vec<String>,
     /// The tablespace for objects that name none.
     pub default_tablespace: String,
+}
+
+impl Vocabulary {
+    /// The mistake, if nothing of a database can be stored in a tablespace. `at` is where it is declared.
+    #[must_use]
+    pub fn refuses_tablespace(&self, name: &Ident, at: &Source) -> Option<Problem> {
+        let known = self.tablespaces.iter().map(String::as_str);
+        if name.as_str() == SHARED_TABLESPACE {
+            return Some(Problem::new(
+                at,
+                format!("`{name}` is the tablespace of the catalogs that all databases share"),
+            ));
+        }
+        if known.clone().any(|known| known == name.as_str()) {
+            return None;
+        }
+        Some(Problem::new(at, format!("this server has no tablespace `{name}`")).did_you_mean(name.as_str(), known))
+    }
 }
 
 /// What the server said about itself and about this role.

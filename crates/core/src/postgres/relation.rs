@@ -26,6 +26,9 @@ pub struct Relation {
     pub detaching: Vec<QualifiedName>,
     /// Its partition key, with `None` for an expression; empty for a relation that is not partitioned.
     pub partition_key: Vec<Option<Ident>>,
+    /// How it is partitioned, such as `RANGE (a)`, as the server prints it with nothing on the search path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitioned_by: Option<String>,
     /// Its columns, in order. They are read only if a declaration has to be checked against them.
     pub columns: Vec<Column>,
     /// The size of its main fork in bytes, including its partitions. It is measured if something about the relation may
@@ -57,12 +60,25 @@ pub struct Column {
     /// Its type, as the server prints it.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// Its collation; `None`: the type has none, or it was not read.
+    /// Its collation; `None`: it is that of its type, or it was not read.
     #[serde(default, deserialize_with = "maybe_parts", skip_serializing_if = "Option::is_none")]
     pub collation: Option<QualifiedName>,
     /// Whether it is declared NOT NULL.
     #[serde(default)]
     pub not_null: bool,
+    /// How its values are computed; `None`: they are written, or it was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
+}
+
+/// How a generated column is computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// The expression, as the server prints it.
+    pub expression: String,
+    /// It is computed when it is read, and not stored (PostgreSQL 18 on).
+    #[serde(rename = "virtual", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_virtual: bool,
 }
 
 /// The names of columns.
@@ -72,6 +88,12 @@ pub fn names(columns: &[Column]) -> Vec<Ident> {
 }
 
 impl Relation {
+    /// Whether it is a catalog of the server, which nobody may change.
+    #[must_use]
+    pub fn is_system_catalog(&self) -> bool {
+        self.name.schema.as_str() == "pg_catalog"
+    }
+
     /// Whether it is partitioned.
     #[must_use]
     pub fn is_partitioned(&self) -> bool {

@@ -6,7 +6,7 @@ use super::{
     check,
     compare::same_shape,
     explain,
-    probe::{self, Question, Rejection},
+    probe::{self, Copied, Question, Rejection},
 };
 use crate::{
     address::Address,
@@ -99,8 +99,7 @@ impl<'a> Judged<'a> {
         names: &Names,
         asking: Asking<'_>,
     ) -> Result<(), S::Error> {
-        let questions: Vec<_> =
-            unsettled.iter().map(|(declared, carrier)| question(carrier, declared.object.clone())).collect();
+        let questions: Vec<_> = unsettled.iter().map(|(declared, carrier)| first_question(declared, carrier)).collect();
         let answers = probe::ask(server, &questions, names, &asking.context.session.search_path).await?;
         let mut open = Vec::new();
         for (&(declared, carrier), answer) in unsettled.iter().zip(answers) {
@@ -109,10 +108,13 @@ impl<'a> Judged<'a> {
                     Some(following) => open.push(following),
                     None => self.canonical.push((declared.object.address(), definition)),
                 },
-                Err(rejection) if needs_the_table_itself(&rejection) => {
+                Err(rejection) if needs_the_table_itself(&rejection) && !builds_parts(declared, carrier) => {
                     self.explain_one(server, (declared, carrier), Some(rejection), names, asking).await?;
                 }
-                Err(rejection) => self.reject(declared, names_of(&carrier.columns), rejection),
+                Err(mut rejection) => {
+                    rejection.on_partitions |= needs_the_table_itself(&rejection) && builds_parts(declared, carrier);
+                    self.reject(declared, names_of(&carrier.columns), rejection);
+                }
             }
         }
         self.follow(server, open, names).await
@@ -152,17 +154,17 @@ impl<'a> Judged<'a> {
             return Err(S::refused(error));
         }
         roll_back(server).await?;
-        let found = Rejection { error: *error, statement: Sql::default(), offset: None };
+        let found = Rejection { error: *error, statement: Sql::default(), offset: None, on_partitions: false };
         self.reject(declared, names_of(&carrier.columns), rejection.unwrap_or(found));
         Ok(())
     }
 
     /// Checks indexes on relations as they will be, which do not exist yet.
-    async fn probe_ahead<S: Ask>(
+    async fn probe_ahead<'c, S: Ask>(
         &mut self,
         server: &mut S,
         view: View<'a>,
-        ahead: &Projection,
+        ahead: &'c Projection,
         names: &Names,
         asking: Asking<'_>,
     ) -> Result<(), S::Error> {
@@ -174,9 +176,10 @@ impl<'a> Judged<'a> {
             check::unknown_columns(declared, &declared.object.table, &names_of(columns)).is_empty()
         };
         let indexes: Vec<_> = relations.flat_map(of_relation).filter(sound).collect();
-        let question = |(declared, columns): &(&'a Declared<Index>, _)| Question {
+        let question = |(declared, columns): &(&'a Declared<Index>, &'c [Column])| Question {
             table: &declared.object.table,
-            columns: Some(*columns),
+            copy: Copied::Columns(columns),
+            on_partitions: false,
             index: declared.object.clone(),
         };
         let questions: Vec<_> = indexes.iter().map(question).collect();
@@ -218,14 +221,25 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// Whether the fragment needs the table itself. One that names the table with its schema, or calls a function of its row
-/// type, fails on a copy.
+/// Whether the fragment needs the table itself. One that names the table with its schema, calls a function of its row
+/// type, or converts its row to that type, fails on a copy.
 fn needs_the_table_itself(rejection: &Rejection) -> bool {
-    matches!(rejection.error.code.as_str(), "42P01" | "42883")
+    matches!(rejection.error.code.as_str(), "42P01" | "42883" | "42846")
+}
+
+/// Whether each partition may get an index of its own by the declared text. A partition has neither the name nor the row
+/// type of the table.
+fn builds_parts(declared: &Declared<Index>, carrier: &Carrier) -> bool {
+    !carrier.partitions.is_empty() && !carrier.indexes.contains_key(&declared.object.name)
+}
+
+fn first_question<'a>(declared: &Declared<Index>, carrier: &'a Carrier) -> Question<'a> {
+    Question { on_partitions: builds_parts(declared, carrier), ..question(carrier, declared.object.clone()) }
 }
 
 fn question(carrier: &Carrier, index: Index) -> Question<'_> {
-    Question { table: &carrier.name, columns: None, index }
+    let copy = Copied::Standing { partitioned_by: carrier.partitioned_by.as_deref() };
+    Question { table: &carrier.name, copy, on_partitions: false, index }
 }
 
 /// A declared definition and the live ones of the same shape, which are printed until they are equal.
@@ -281,6 +295,12 @@ impl Rejected<'_> {
         };
         let columns = self.columns.iter().map(Ident::as_str);
         let missing = error.message.contains("does not exist") || error.message.contains("unrecognized");
+        if self.rejection.on_partitions && needs_the_table_itself(&self.rejection) {
+            return problem.hint(
+                "each partition gets an index of its own, so write columns without the name of the table, and no function \
+                 of its row",
+            );
+        }
         match (&error.hint, quoted(&error.message).filter(|_| missing)) {
             (Some(hint), _) => problem.hint(hint.clone()),
             (None, Some(word)) => problem.did_you_mean(&word, columns.chain(classes.iter().map(String::as_str))),

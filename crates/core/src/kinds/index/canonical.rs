@@ -83,7 +83,7 @@ fn is_recorded(declared: &Declared<Index>, own: &LiveIndex, registry: &Registry)
 pub fn find_unsettled(view: View<'_>) -> BTreeMap<QualifiedName, BTreeSet<Ident>> {
     let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     let carriers = view.desired.iter().filter_map(|desired| Some((desired, view.live.relations.get(&desired.name)?)));
-    for (desired, carrier) in carriers {
+    for (desired, carrier) in carriers.filter(|(_, carrier)| !carrier.is_system_catalog()) {
         for declared in &desired.indexes {
             if settled(declared, carrier, view.live).is_none() {
                 found.entry(desired.name.clone()).or_default().insert(declared.object.name.clone());

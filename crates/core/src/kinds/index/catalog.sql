@@ -12,7 +12,7 @@ tree(oid, kind) AS (
     SELECT c.oid, c.relkind
     FROM asked a
     JOIN pg_class c ON c.relnamespace = pg_my_temp_schema() AND c.relname = a.name
-    WHERE a.schema = 'pg_temp'
+    WHERE a.schema = 'pg_temp' AND c.relkind IN ('r', 'p')
     UNION
     SELECT c.oid, c.relkind
     FROM tree t

@@ -34,6 +34,10 @@ pub fn relation<'a>(
         let problem = Problem::new(&desired.at, message).on_key();
         return Err(suggest(problem, &desired.name, &vocabulary.relations));
     };
+    if relation.is_system_catalog() {
+        let message = format!("`{}` is a catalog of the server, which takes no indexes", desired.name);
+        return Err(Problem::new(&desired.at, message).on_key());
+    }
     if relation.kind == RelationKind::Foreign {
         let message = format!(
             "`{}` is a foreign table, which cannot have indexes: create them on the server that holds its rows",
@@ -74,6 +78,18 @@ pub(super) fn notes_on_gone(context: Context<'_>, view: View<'_>, ahead: &Projec
     gone.iter().map(note).collect()
 }
 
+/// The mistake that only building the index would meet; one that exists as declared may stay.
+pub(super) fn build(declared: &Declared<Index>, relation: &Carrier, context: Context<'_>) -> Option<Problem> {
+    let tablespace = declared.object.tablespace.as_ref()?;
+    if !relation.is_partitioned() || tablespace.as_str() != context.vocabulary.default_tablespace {
+        return None;
+    }
+    let message =
+        format!("`{tablespace}` is the database's default tablespace, which no index of a partitioned table may name");
+    let hint = "leave `tablespace` out: its parts are stored there anyway";
+    Some(Problem::new(&declared.at.key("tablespace"), message).hint(hint))
+}
+
 /// All mistakes in the names of a declared index.
 #[must_use]
 pub fn index(declared: &Declared<Index>, relation: &Carrier, live: &Live, context: Context<'_>) -> Vec<Problem> {
@@ -81,7 +97,9 @@ pub fn index(declared: &Declared<Index>, relation: &Carrier, live: &Live, contex
     let mut problems = unknown_columns(declared, &relation.name, &columns);
     problems.extend(storage(declared, context));
     let (definition, at) = (&declared.object.definition, &declared.at);
+    problems.extend(virtual_columns(declared, relation));
     problems.extend(partition_key(declared, relation));
+    problems.extend(live.below(relation).into_iter().filter_map(|partition| key_of_partition(declared, partition)));
     if definition.unique && live.has_foreign_partition(relation) {
         let message = format!("a partition of `{}` is a foreign table, which no unique index can cover", relation.name);
         problems.push(Problem::new(&at.key("unique"), message));
@@ -106,13 +124,8 @@ pub(crate) fn storage(declared: &Declared<Index>, context: Context<'_>) -> Vec<P
         let problem = Problem::new(&at.key("method"), format!("this server has no index access method `{method}`"));
         problems.push(problem.did_you_mean(method, context.vocabulary.methods.iter().map(String::as_str)));
     }
-    if let Some(tablespace) = &declared.object.tablespace
-        && !context.vocabulary.tablespaces.iter().any(|known| known == tablespace.as_str())
-    {
-        let problem = Problem::new(&at.key("tablespace"), format!("this server has no tablespace `{tablespace}`"));
-        let known = context.vocabulary.tablespaces.iter().map(String::as_str);
-        problems.push(problem.did_you_mean(tablespace.as_str(), known));
-    }
+    let tablespace = declared.object.tablespace.as_ref();
+    problems.extend(tablespace.and_then(|name| context.vocabulary.refuses_tablespace(name, &at.key("tablespace"))));
     if definition.nulls_not_distinct && context.database.server_version < NULLS_NOT_DISTINCT_SINCE {
         let message = "this server is older than PostgreSQL 15: it does not know `nulls_not_distinct`";
         problems.push(Problem::new(&at.key("nulls_not_distinct"), message));
@@ -154,22 +167,65 @@ fn column_at(declared: &Declared<Index>, place: ColumnPlace) -> Source {
     }
 }
 
+/// Columns that are not stored. The server finds those in expressions (manual, "Generated Columns").
+fn virtual_columns(declared: &Declared<Index>, relation: &Carrier) -> Vec<Problem> {
+    let expression = |name: &Ident| {
+        let column = relation.columns.iter().find(|column| column.name == *name)?;
+        column.generation.as_ref().filter(|generation| generation.is_virtual).map(|generation| &generation.expression)
+    };
+    let used = declared.object.definition.named_columns();
+    let used = used.filter_map(|(place, column)| Some((place, column, expression(column)?)));
+    used.map(|(place, column, expression)| {
+        let message = format!("column `{column}` is not stored, and no index can have it: it is GENERATED … VIRTUAL");
+        let problem = Problem::new(&column_at(declared, place), message);
+        match place {
+            ColumnPlace::Key(_) => {
+                problem.hint(format!("index what it is computed from: {{ expression: {expression} }}"))
+            }
+            ColumnPlace::Include(_) => problem,
+        }
+    })
+    .collect()
+}
+
+/// What a unique index lacks of the key of a partitioned table.
+enum Lacks<'a> {
+    Column(&'a Ident),
+    Expression,
+}
+
 /// A unique index of a partitioned table must hold the whole partition key (manual, section 5.12.2.3).
 fn partition_key(declared: &Declared<Index>, relation: &Carrier) -> Option<Problem> {
+    let Lacks::Column(column) = lacks(declared, relation)? else {
+        let message = format!("`{}` is partitioned by an expression, which no unique index can hold", relation.name);
+        return Some(Problem::new(&declared.at.key("unique"), message));
+    };
+    let message = format!("a unique index of `{}` must have the partition column `{column}`", relation.name);
+    Some(Problem::new(&declared.at.key("columns"), message).hint(format!("add `{column}` to its columns")))
+}
+
+/// So must its part on a partition that is partitioned again.
+fn key_of_partition(declared: &Declared<Index>, partition: &Carrier) -> Option<Problem> {
+    let (table, name) = (&declared.object.table, &partition.name);
+    let Lacks::Column(column) = lacks(declared, partition)? else {
+        let message = format!(
+            "`{name}`, a partition of `{table}`, is partitioned by an expression, which no unique index can hold"
+        );
+        return Some(Problem::new(&declared.at.key("unique"), message));
+    };
+    let message =
+        format!("a unique index of `{table}` must have the column `{column}`, by which `{name}` is partitioned");
+    Some(Problem::new(&declared.at.key("columns"), message).hint(format!("add `{column}` to its columns")))
+}
+
+fn lacks<'a>(declared: &Declared<Index>, relation: &'a Carrier) -> Option<Lacks<'a>> {
     if !relation.is_partitioned() || !declared.object.definition.unique {
         return None;
     }
     if relation.partition_key.contains(&None) {
-        let message = format!("`{}` is partitioned by an expression, which no unique index can hold", relation.name);
-        return Some(Problem::new(&declared.at.key("unique"), message));
+        return Some(Lacks::Expression);
     }
     let keys = &declared.object.definition.columns;
-    let missing = relation.partition_key.iter().flatten().find(|column| {
-        !keys.iter().any(|key| match &key.term {
-            Term::Column(name) => name == *column,
-            Term::Expression(_) => false,
-        })
-    })?;
-    let message = format!("a unique index of `{}` must have the partition column `{missing}`", relation.name);
-    Some(Problem::new(&declared.at.key("columns"), message).hint(format!("add `{missing}` to its columns")))
+    let held = |column: &Ident| keys.iter().any(|key| matches!(&key.term, Term::Column(name) if name == column));
+    relation.partition_key.iter().flatten().find(|column| !held(column)).map(Lacks::Column)
 }

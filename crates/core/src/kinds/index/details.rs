@@ -97,9 +97,14 @@ fn taken_sql(wanted: &[QualifiedName]) -> Sql {
 fn columns_sql(oids: impl Iterator<Item = u32>) -> Sql {
     Sql::new(
         "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL), \
-         t.typname, a.attnotnull, a.attidentity <> '' \
+         t.typname, a.attnotnull, a.attidentity <> '', ln.nspname, l.collname, \
+         CASE WHEN a.attgenerated <> '' THEN jsonb_build_object( \
+         'expression', pg_get_expr(d.adbin, d.adrelid), 'virtual', a.attgenerated = 'v') END \
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_type t ON t.oid = a.atttypid WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (",
+         JOIN pg_type t ON t.oid = a.atttypid \
+         LEFT JOIN pg_collation l ON l.oid = a.attcollation AND l.oid <> t.typcollation \
+         LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace \
+         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (",
     )
     .list(oids, ", ", |sql, oid| sql.number(i64::from(oid)))
     .raw(") ORDER BY a.attrelid, a.attnum")
@@ -150,7 +155,9 @@ fn read_columns(rows: &Rows, live: &mut Live) -> Result<(), DecodeError> {
         );
         if let Some(carrier) = live.relations.get_mut(&row.name(0)?) {
             let (name, not_null) = (Ident::from_server(&info.name), info.not_null.is_some());
-            carrier.relation.columns.push(Column { name, type_name, collation: None, not_null });
+            let collation = if row.text(7).is_some() { Some(row.name(7)?) } else { None };
+            let generation = row.json_or_default(9)?;
+            carrier.relation.columns.push(Column { name, type_name, collation, not_null, generation });
         }
     }
     Ok(())

@@ -23,10 +23,25 @@ const BATCH: usize = 60;
 pub(super) struct Question<'a> {
     /// The relation whose columns the definition uses.
     pub table: &'a QualifiedName,
-    /// Its columns, if it does not exist or will have other columns.
-    pub columns: Option<&'a [Column]>,
+    /// What its copy has.
+    pub copy: Copied<'a>,
+    /// Its partitions get indexes of their own, so that the definition must also fit a table of another name.
+    pub on_partitions: bool,
     /// The index to parse and print.
     pub index: Index,
+}
+
+/// What the copy of a relation has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Copied<'a> {
+    /// What the relation has, as far as it decides whether the server takes an index: its columns, how they are generated,
+    /// and how it is partitioned. Indexes do not depend on anything else of it.
+    Standing {
+        /// How it is partitioned.
+        partitioned_by: Option<&'a str>,
+    },
+    /// These columns: it does not exist, or will have other ones.
+    Columns(&'a [Column]),
 }
 
 /// The definition as the server prints it, or why it refuses it.
@@ -41,6 +56,8 @@ pub(super) struct Rejection {
     pub statement: Sql,
     /// The position of the error in that statement, in bytes.
     pub offset: Option<usize>,
+    /// It refuses the definition for the partitions of the relation.
+    pub on_partitions: bool,
 }
 
 /// Asks about all of them. Names are looked up along `search_path`. The answers have the same order.
@@ -113,10 +130,24 @@ fn probe_name(position: usize) -> Ident {
     Ident::generated(&format!("reconcile_probe_{position}"), &position)
 }
 
+/// The index that a definition makes on a copy that stands for the partitions.
+fn part_name(position: usize) -> Ident {
+    Ident::generated(&format!("reconcile_part_{position}"), &position)
+}
+
 /// The statement that creates an empty copy of a relation as it is or will be.
-fn copy(table: &QualifiedName, columns: Option<&[Column]>) -> Sql {
-    let sql = Sql::new("CREATE TEMPORARY TABLE ").ident(&table.name).raw(" (");
-    let Some(columns) = columns else { return sql.raw("LIKE ").name(table).raw(")") };
+fn copy(name: &Ident, table: &QualifiedName, copied: Copied<'_>) -> Sql {
+    let sql = Sql::new("CREATE TEMPORARY TABLE ").ident(name).raw(" (");
+    let columns = match copied {
+        Copied::Standing { partitioned_by } => {
+            let sql = sql.raw("LIKE ").name(table).raw(" INCLUDING GENERATED)");
+            return match partitioned_by {
+                Some(key) => sql.raw(" PARTITION BY ").server_text(key),
+                None => sql,
+            };
+        }
+        Copied::Columns(columns) => columns,
+    };
     let column = |sql: Sql, column: &Column| {
         let sql = sql.ident(&column.name).raw(" ").server_text(&column.type_name);
         match &column.collation {
@@ -127,35 +158,64 @@ fn copy(table: &QualifiedName, columns: Option<&[Column]>) -> Sql {
     sql.list(columns, ", ", column).raw(")")
 }
 
+fn temporary(name: &Ident) -> QualifiedName {
+    QualifiedName::new(Ident::fixed("pg_temp"), name.clone())
+}
+
+/// The name of the copy that stands for the partitions of a relation. No relation has it, so that a definition which
+/// needs the relation's own name or row type is refused.
+fn stand_in(position: usize) -> Ident {
+    Ident::generated(&format!("reconcile_partition_{position}"), &position)
+}
+
 /// The statements of one batch.
 struct Script {
     batch: Batch,
-    /// The CREATE INDEX statements.
-    statements: Vec<(Asked, Sql)>,
+    statements: Vec<Statement>,
     relations: read::Relations,
+}
+
+/// A CREATE INDEX statement.
+struct Statement {
+    asked: Asked,
+    sql: Sql,
+    on_partitions: bool,
 }
 
 impl Script {
     fn new(questions: &[Question<'_>], positions: &[usize], server_version: u32, search_path: &[Ident]) -> Self {
         let mut batch = Batch::begin("BEGIN");
         batch.run("SET LOCAL enable_nestloop = on");
-        batch.look_up_in(search_path);
-        let asked = positions.iter().map(|position| &questions[*position]);
-        let tables: BTreeMap<_, _> = asked.map(|question| (question.table, question.columns)).collect();
-        for (table, columns) in &tables {
-            batch.run(copy(table, *columns));
+        let asked = || positions.iter().map(|position| (*position, &questions[*position]));
+        let tables: BTreeMap<_, _> = asked().map(|(_, question)| (question.table, question.copy)).collect();
+        // The server has printed types and partition keys with nothing on the path.
+        batch.look_up_in(&[]);
+        for (table, copied) in &tables {
+            batch.run(copy(&table.name, table, *copied));
         }
-        let temporary = |name: &Ident| QualifiedName::new(Ident::fixed("pg_temp"), name.clone());
+        let with_partitions = asked().filter(|(_, question)| question.on_partitions);
+        let stand_ins: BTreeMap<_, _> =
+            with_partitions.map(|(position, question)| (question.table, stand_in(position))).collect();
+        for (table, name) in &stand_ins {
+            batch.run(copy(name, table, Copied::Standing { partitioned_by: None }));
+        }
+        batch.look_up_in(search_path);
         let mut statements = Vec::new();
-        for position in positions {
-            let question = &questions[*position];
+        for (position, question) in asked() {
             // The tablespace is checked by name. A copy need not be stored there.
             let bare = Index { tablespace: None, comment: None, ..question.index.clone() };
-            let sql = bare.create_on(&probe_name(*position), &temporary(&question.table.name), BuildMode::Plain);
-            statements.push((batch.ask(&sql), sql));
+            let mut ask = |name: &Ident, on: &Ident, on_partitions| {
+                let sql = bare.create_on(name, &temporary(on), BuildMode::Plain);
+                statements.push(Statement { asked: batch.ask(&sql), sql, on_partitions });
+            };
+            ask(&probe_name(position), &question.table.name, false);
+            if let Some(stand_in) = stand_ins.get(question.table).filter(|_| question.on_partitions) {
+                ask(&part_name(position), stand_in, true);
+            }
         }
         let copies: Vec<_> = tables.keys().map(|table| temporary(&table.name)).collect();
-        batch.look_up_in(&[]);
+        // A copy may have the name of a catalog.
+        batch.look_up_in(&[Ident::fixed("pg_catalog"), Ident::fixed("pg_temp")]);
         let relations = read::ask(&mut batch, &registry::relations(copies.iter(), None, None), server_version);
         batch.run("ROLLBACK");
         Self { batch, statements, relations }
@@ -183,10 +243,15 @@ impl Script {
     fn rejection(&self, error: ServerError) -> Rejection {
         let pointed = self.batch.pointed_at(&error);
         let found = pointed.and_then(|(asked, offset)| {
-            let statement = self.statements.iter().find(|(known, _)| *known == asked)?;
-            Some((&statement.1, offset))
+            let statement = self.statements.iter().find(|statement| statement.asked == asked)?;
+            Some((statement, offset))
         });
-        let statement = found.map(|(sql, _)| sql).or(self.statements.first().map(|(_, sql)| sql));
-        Rejection { statement: statement.cloned().unwrap_or_default(), offset: found.map(|(_, offset)| offset), error }
+        let statement = found.map(|(statement, _)| statement).or(self.statements.first());
+        Rejection {
+            statement: statement.map(|statement| statement.sql.clone()).unwrap_or_default(),
+            offset: found.map(|(_, offset)| offset),
+            on_partitions: statement.is_some_and(|statement| statement.on_partitions),
+            error,
+        }
     }
 }

@@ -170,6 +170,7 @@ fn relation(row: &Row<'_>) -> Result<(Relation, Columns), DecodeError> {
         partitions: Vec::new(),
         detaching: detaching.into_iter().map(|(schema, name)| QualifiedName::new(schema, name)).collect(),
         partition_key: key.iter().map(|number| columns.get(number).map(|column| column.name.clone())).collect(),
+        partitioned_by: row.get(13)?,
         columns: Vec::new(),
         bytes: u64::try_from(row.get::<i64>(9)?).unwrap_or(0),
         rows: estimate(row.get(10)?),

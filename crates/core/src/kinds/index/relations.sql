@@ -13,7 +13,7 @@ wanted(oid, schema, name, kind, parent) AS (
     SELECT c.oid, 'pg_temp', c.relname, c.relkind, NULL
     FROM asked a
     JOIN pg_class c ON c.relnamespace = pg_my_temp_schema() AND c.relname = a.name
-    WHERE a.schema = 'pg_temp' AND c.relkind = 'r'
+    WHERE a.schema = 'pg_temp' AND c.relkind IN ('r', 'p')
 ), tree(oid, schema, name, kind, parent) AS (
     SELECT * FROM wanted
     UNION
@@ -44,7 +44,8 @@ SELECT t.oid, t.schema::text, t.name::text, t.kind::text, t.parent,
            SELECT json_agg(json_build_array(dn.nspname, d.relname) ORDER BY dn.nspname, d.relname)
            FROM pg_inherits h JOIN pg_class d ON d.oid = h.inhrelid JOIN pg_namespace dn ON dn.oid = d.relnamespace
            WHERE h.inhparent = t.oid AND h.inhdetachpending)
-       END AS detaching
+       END AS detaching,
+       CASE WHEN t.kind = 'p' THEN pg_get_partkeydef(t.oid) END AS partitioned_by
 FROM tree t
 JOIN pg_class c ON c.oid = t.oid
 LEFT JOIN attributes a ON a.attrelid = t.oid

@@ -55,7 +55,11 @@ pub struct Column {
 /// Saved plans hold a digest of columns with their fields in this order, and are stale where it is another.
 impl Serialize for Column {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Self { column: relation::Column { name, type_name, not_null, collation: _ }, base, generated } = self;
+        let Self {
+            column: relation::Column { name, type_name, not_null, collation: _, generation: _ },
+            base,
+            generated,
+        } = self;
         let mut fields = to.serialize_struct("Column", 5)?;
         fields.serialize_field("name", name)?;
         fields.serialize_field("type", type_name)?;

@@ -288,6 +288,9 @@ impl<'a> Decider<'_, 'a> {
             return;
         }
         let ready = self.standing(wanted);
+        if ready.is_none() && !self.can_be_built(wanted) {
+            return;
+        }
         if let Some(ready) = ready.filter(|ready| self.is_ours(ready)) {
             self.used.insert(&ready.index.name);
             let reason = format!("it takes the name `{}`", wanted.declared.object.name);
@@ -312,7 +315,9 @@ impl<'a> Decider<'_, 'a> {
             (true, Verdict::Replace(differences)) => self.replace(wanted, own, differences),
             (false, Verdict::Same | Verdict::Alter(_) | Verdict::Replace(_)) => {
                 let reason = "it is INVALID: a build was interrupted or failed".to_owned();
-                self.change(wanted, reason, Decision::Rebuild(wanted, own));
+                if self.can_be_built(wanted) {
+                    self.change(wanted, reason, Decision::Rebuild(wanted, own));
+                }
             }
         }
     }

@@ -100,10 +100,17 @@ impl<'a> Decider<'_, 'a> {
     /// One whose definition another index has settled is checked only here.
     fn create(&mut self, wanted: Wanted<'a>) {
         let problems = check::index(wanted.declared, self.relation, self.view.live, self.context);
-        if problems.is_empty() {
+        if problems.is_empty() && self.can_be_built(wanted) {
             self.change(wanted, "it does not exist".to_owned(), Decision::Create(wanted));
         }
         self.out.problems.extend(problems);
+    }
+
+    pub(super) fn can_be_built(&mut self, wanted: Wanted<'a>) -> bool {
+        let problem = check::build(wanted.declared, self.relation, self.context);
+        let can = problem.is_none();
+        self.out.problems.extend(problem);
+        can
     }
 
     /// Finds declared indexes that exist under each other's names. They are renamed and not rebuilt.

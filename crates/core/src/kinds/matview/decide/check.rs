@@ -22,14 +22,9 @@ pub(super) fn declared(
     let (sides, view) = (view, &declared.object);
     let (live, search_path) = (sides.live, context.session.search_path.as_slice());
     let mut problems = Vec::new();
-    if let Some(tablespace) = &view.tablespace
-        && !context.vocabulary.tablespaces.iter().any(|known| known == tablespace.as_str())
-    {
-        let message = format!("this server has no tablespace `{tablespace}`");
-        let known = context.vocabulary.tablespaces.iter().map(String::as_str);
-        let problem = Problem::new(&declared.at.key("tablespace"), message);
-        problems.push(problem.did_you_mean(tablespace.as_str(), known));
-    }
+    let vocabulary = context.vocabulary;
+    let tablespace = view.tablespace.as_ref();
+    problems.extend(tablespace.and_then(|name| vocabulary.refuses_tablespace(name, &declared.at.key("tablespace"))));
     let indexes = sides.indexes.desired(&view.name).map(|relation| relation.indexes.as_slice()).unwrap_or_default();
     let columns = live.printed.get(&view.name).map(Printed::column_names);
     let columns = columns.as_deref();

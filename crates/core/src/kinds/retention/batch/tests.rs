@@ -133,7 +133,13 @@ fn places_are_printed_and_read() {
 fn rows_are_handed_over_behind_their_counts() {
     let rule = rule();
     let column = |name: &str, base: &str| Column {
-        column: relation::Column { name: ident(name), type_name: base.to_owned(), collation: None, not_null: false },
+        column: relation::Column {
+            name: ident(name),
+            type_name: base.to_owned(),
+            collation: None,
+            not_null: false,
+            generation: None,
+        },
         base: base.to_owned(),
         generated: false,
     };

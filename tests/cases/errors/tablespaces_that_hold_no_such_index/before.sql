@@ -1,0 +1,5 @@
+CREATE TABLE t (a integer);
+CREATE TABLE p (a integer, b integer) PARTITION BY RANGE (a);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+CREATE INDEX differs ON p (a);
+CREATE INDEX same ON p (a DESC);
