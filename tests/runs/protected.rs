@@ -103,3 +103,84 @@ fn another_ones_index_that_was_tidied_up_beside_is_let_go() {
     place.rollback(2).expect(0);
     assert_eq!(before, [place.database.indexes(), place.managed()]);
 }
+
+/// Who deletes a declaration deletes its `protect: true` as well: what was applied counts.
+#[test]
+fn what_was_protected_stays_until_that_is_taken_back() {
+    let place = Place::applied(newest(), "i: { columns: [a], protect: true }, j: [c]");
+    let names = || place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 't' ORDER BY 1");
+    let run = place.apply("");
+    assert!(run.stdout.contains("index/public.t/i: protected: it stays"), "{run}");
+    assert_eq!(names(), "i\nt_pkey");
+    assert_eq!(place.managed(), "index/public.t/i\nindex/public.u/anchor");
+    // Neither does `prune` drop it, nor a declaration that takes its place.
+    place.apply("  t: { prune: true, indexes: { k: [a] } }");
+    assert_eq!(names(), "i\nt_pkey");
+    place.apply(&of_t("i: [a]"));
+    place.apply("");
+    assert_eq!(names(), "t_pkey");
+}
+
+#[test]
+fn protection_is_recorded_without_any_other_change() {
+    let place = Place::applied(newest(), "i: [a], j: [c]");
+    // `j` also differs, and stays as it is.
+    place.apply(&of_t("i: { columns: [a], protect: true }, j: { columns: [b], protect: true }"));
+    place.project.expect_no_changes(&place.database);
+    let state = place.database.indexes();
+    place.apply("");
+    assert_eq!(state, place.database.indexes());
+    place.apply(&of_t("i: { columns: [a], protect: false }, j: [b]"));
+    place.project.expect_no_changes(&place.database);
+    place.apply("");
+    assert_eq!(place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 't'"), "t_pkey");
+}
+
+#[test]
+fn destroy_and_rollback_leave_what_was_protected() {
+    let place = Place::applied(newest(), "i: [a]");
+    place.apply(&of_t("i: { columns: [a], comment: ours, protect: true }"));
+    place.declare("");
+    let own = || place.database.sql("SELECT oid, obj_description(oid) FROM pg_class WHERE relname = 'i'");
+    let before = own();
+    for run in [1, 2] {
+        let run = place.rollback(run).expect(0);
+        assert!(run.stdout.contains("index/public.t/i: protected: it stays"), "{run}");
+        assert_eq!(before, own());
+    }
+    let run = place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);
+    assert!(run.stdout.contains("index/public.t/i: protected: it stays"), "{run}");
+    assert_eq!(place.managed(), "index/public.t/i");
+    place.run(&["forget", "index/public.t/i"]).expect(0);
+    place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);
+    assert_eq!(before, own());
+}
+
+/// A view would take it along.
+#[test]
+fn a_view_with_a_protected_index_stays() {
+    let place = Place::applied(newest(), "");
+    let view = |indexes: &str| {
+        place.project.write(
+            "schema/v.yaml",
+            format!("materialized_views: {{ v: {{ query: SELECT a FROM t, indexes: {{ {indexes} }} }} }}\n"),
+        );
+        place.project.apply(&place.database);
+    };
+    view("i: { columns: [a], protect: true }, j: [a desc]");
+    place.project.write("schema/v.yaml", "{}\n");
+    let run = place.project.apply(&place.database);
+    assert!(run.stdout.contains("matview/public.v: protected: it stays with its index `i`"), "{run}");
+    assert_eq!(place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 'v'"), "i");
+    let run = place.run(&["destroy", "--auto-approve", "--allow", "all"]).expect(0);
+    assert!(run.stdout.contains("matview/public.v: protected: it stays with its index `i`"), "{run}");
+    // A query that differs makes both anew, also an index that is no longer declared.
+    place.project.write("schema/v.yaml", "materialized_views: { v: { query: SELECT a + 1 AS a FROM t } }\n");
+    place.project.apply(&place.database);
+    assert_eq!(place.database.sql("SELECT indexname FROM pg_indexes WHERE tablename = 'v'"), "i");
+    place.project.expect_no_changes(&place.database);
+    view("i: [a]");
+    place.project.write("schema/v.yaml", "{}\n");
+    place.project.apply(&place.database);
+    assert_eq!(place.database.sql("SELECT count(*) FROM pg_class WHERE relname = 'v'"), "0");
+}

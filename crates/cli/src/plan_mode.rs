@@ -106,7 +106,9 @@ async fn before(session: &mut Session, project: &Project, run: RunId) -> Result<
     let plan = serde_json::from_value(undone.plan).map_err(|error| {
         Failure::other(format!("run {} was written by another version of reconcile: {error}", run.0))
     })?;
-    let inverse = Inverse::of(&plan, &undone.begun, &project.desired);
+    // Another version may have written addresses that this one cannot read; no run of this one has them.
+    let protected = registry.protected(session).await?.iter().filter_map(|address| address.parse().ok()).collect();
+    let inverse = Inverse::of(&plan, &undone.begun, &project.desired, protected);
     if let Some((later, address)) = undone.later.iter().find(|(_, address)| inverse.scope.admits(address)) {
         let message = format!("run {} has changed {address} since run {}; nothing was written", later.0, run.0);
         let hint = format!("run `reconcile rollback {}` first, or change the declarations and apply them", later.0);

@@ -44,6 +44,10 @@ pub struct Managed {
     /// What the declaration relied on when it was applied, for kinds whose SQL can change its meaning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<serde_json::Value>,
+    /// It was applied with `protect: true`, so it stays when its declaration goes. Versions that did not record this have
+    /// it false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protect: bool,
     /// The declaration itself, for kinds whose objects the catalogs do not hold completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declaration: Option<serde_json::Value>,
@@ -53,7 +57,8 @@ pub struct Managed {
 pub fn ask(table: &QualifiedName, with_declaration: &[KindName], batch: &mut Batch) -> Asked {
     let sql = Sql::new("SELECT r.* FROM (SELECT NULL::int8 AS object, NULL::jsonb AS basis) AS older, ")
         // In a table that has no such column, the name means that of the older layout.
-        .raw("LATERAL (SELECT address, declared, definition, object, basis, CASE WHEN address LIKE ANY (ARRAY[");
+        .raw("LATERAL (SELECT address, declared, definition, object, basis, declaration @> '{\"protect\": true}', ")
+        .raw("CASE WHEN address LIKE ANY (ARRAY[");
     let sql = sql.list(with_declaration, ", ", of_kind).raw("]) THEN declaration END FROM ").name(table).raw(") AS r");
     batch.ask(sql)
 }
@@ -123,7 +128,8 @@ impl Registry {
                 definition: Digest::stored(row.get(2)?),
                 object: row.get(3)?,
                 basis: row.json_or_default(4)?,
-                declaration: row.json_or_default(5)?,
+                protect: row.get(5)?,
+                declaration: row.json_or_default(6)?,
             };
             entries.push((address, managed));
         }
@@ -146,6 +152,12 @@ impl Registry {
     #[must_use]
     pub fn manages(&self, address: &Address) -> bool {
         self.managed.contains_key(address)
+    }
+
+    /// Whether an object was applied with `protect: true`.
+    #[must_use]
+    pub fn protects(&self, address: &Address) -> bool {
+        self.managed.get(address).is_some_and(|entry| entry.protect)
     }
 
     /// The OID of the relation that an object was when it was applied.

@@ -48,10 +48,13 @@ impl Begun {
 }
 
 impl Inverse {
-    /// What undoes `run`, which got as far as `begun` says. Objects that `declared` protects are not dropped.
+    /// What undoes `run`, which got as far as `begun` says. Objects that `declared` protects stay as they are, and so do
+    /// those that were `applied` with `protect: true` and are no longer declared.
     #[must_use]
-    pub fn of(run: &Plan, begun: &Begun, declared: &Desired) -> Self {
-        let protected: BTreeSet<_> = declared.protected().collect();
+    pub fn of(run: &Plan, begun: &Begun, declared: &Desired, applied: BTreeSet<Address>) -> Self {
+        let still: BTreeSet<_> = declared.addresses().collect();
+        let applied = applied.into_iter().filter(|address| !still.contains(address));
+        let protected: BTreeSet<_> = declared.protected().chain(applied).collect();
         let mut inverse = Collected { scheduler: declared.scheduler, ..Collected::default() };
         for placed in with_companions(run, begun) {
             let change = placed.change;
@@ -92,7 +95,7 @@ fn with_companions<'a>(run: &'a Plan, begun: &Begun) -> Vec<Placed<'a>> {
 fn is_exchange(change: &PlannedChange) -> bool {
     let given_up = |record: &Record| match (record, &change.before) {
         (Record::Forget { address }, Some(before)) => *address == before.address(),
-        (Record::Forget { .. } | Record::Manage(_), _) => false,
+        (Record::Forget { .. } | Record::Protect { .. } | Record::Manage(_), _) => false,
     };
     change.action == Action::Rename && !change.records.iter().any(given_up)
 }

@@ -162,6 +162,20 @@ impl Registry {
         rows.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
+    /// The addresses of what was applied with `protect: true`.
+    ///
+    /// # Errors
+    /// As [`Registry::managed`].
+    pub async fn protected(&self, session: &mut Session) -> Result<Vec<String>, LiveError> {
+        let mut query = resource::Entity::find()
+            .select_only()
+            .column(resource::Column::Address)
+            .filter(Expr::cust(r#"declaration @> '{"protect": true}'"#))
+            .into_query();
+        let rows = session.batch(&self.select(&mut query, "resource")).await?;
+        rows.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
     /// What is known of a run, to take it back; `None`: there is no such run.
     ///
     /// # Errors

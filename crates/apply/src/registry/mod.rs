@@ -132,6 +132,15 @@ impl Registry {
     pub fn record(&self, run: RunId, record: &Record, search_path: &[Ident]) -> String {
         match record {
             Record::Manage(entry) => self.manage(run, entry, search_path),
+            Record::Protect { address, protect } => {
+                let declaration =
+                    if *protect { r#"declaration || '{"protect": true}'"# } else { "declaration - 'protect'" };
+                let mut update = resource::Entity::update_many()
+                    .col_expr(resource::Column::Declaration, Expr::cust(declaration))
+                    .filter(Expr::col(resource::Column::Address).eq(address.to_string()))
+                    .into_query();
+                update.table(self.table("resource")).to_string(PostgresQueryBuilder)
+            }
             Record::Forget { address } => {
                 let mut delete = resource::Entity::delete_many()
                     .filter(Expr::col(resource::Column::Address).eq(address.to_string()))

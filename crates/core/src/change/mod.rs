@@ -159,6 +159,13 @@ impl Summary {
 pub enum Record {
     /// reconcile manages the object.
     Manage(Box<Entry>),
+    /// Only whether the managed object is protected changes.
+    Protect {
+        /// The object.
+        address: Address,
+        /// Whether it stays when its declaration goes.
+        protect: bool,
+    },
     /// reconcile no longer manages the object.
     Forget {
         /// The object.
@@ -298,7 +305,7 @@ impl Record {
     pub fn address(&self) -> &Address {
         match self {
             Self::Manage(entry) => &entry.address,
-            Self::Forget { address } => address,
+            Self::Protect { address, .. } | Self::Forget { address } => address,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
 pub(super) fn strike(change: &mut PlannedChange, release: &Release) {
     let released = |record: &Record| match record {
         Record::Manage(entry) => release.contains_key(&entry.address),
+        Record::Protect { address, .. } => release.contains_key(address),
         Record::Forget { .. } => false,
     };
     if change.records.iter().any(released) {

@@ -79,8 +79,21 @@ pub(super) fn planned<'a>(
 
 /// The registry's record for an index that is as declared, but has an outdated entry.
 pub(super) fn renewed(declared: &Declared<Index>, live: &LiveIndex) -> Record {
-    let definition = Digest::of(&live.index.definition);
-    Record::manage(declared.object.address(), &declared.digest, definition, &declared.object)
+    managed(declared, Digest::of(&live.index.definition))
+}
+
+/// The registry's record for a declared index.
+pub(in crate::kinds) fn managed(declared: &Declared<Index>, definition: Digest) -> Record {
+    /// What is applied is the index, and whether it is protected.
+    #[derive(Serialize)]
+    struct Applied<'a> {
+        #[serde(flatten)]
+        index: &'a Index,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        protect: bool,
+    }
+    let applied = Applied { index: &declared.object, protect: declared.protect };
+    Record::manage(declared.object.address(), &declared.digest, definition, &applied)
 }
 
 fn write_steps<'a>(steps: &mut Steps<'_, 'a>, change: &Change<'a>, relation: &'a Carrier, exchange: &Exchange<'_>) {
@@ -136,8 +149,7 @@ fn records(change: &Change<'_>, before: Option<&LiveIndex>, wanted: Option<Wante
     let Some(wanted) = wanted else { return vec![Record::Forget { address: change.address.clone() }] };
     let renamed = before.filter(|live| live.index.name != wanted.declared.object.name);
     let forget = renamed.map(|live| Record::Forget { address: live.index.address() });
-    let (declared, definition) = (wanted.declared, Digest::of(wanted.definition));
-    let manage = Record::manage(change.address.clone(), &declared.digest, definition, &declared.object);
+    let manage = managed(wanted.declared, Digest::of(wanted.definition));
     // In an exchange, the old name is the address of another change. That entry must not be removed.
     let forget = forget.filter(|_| !matches!(change.what, Decision::Exchange(..)));
     forget.into_iter().chain([manage]).collect()

@@ -27,6 +27,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use ask::{Resolved, resolve};
+pub(in crate::kinds) use change::managed as record;
 pub use desired::DesiredRelation;
 pub use live::{Carrier, IndexState, Live, LiveIndex};
 pub use rollback::Former;
@@ -143,6 +144,12 @@ pub fn managed<'a>(registry: &'a Registry, table: &'a QualifiedName) -> impl Ite
     let of_table = registry.managed.range(first..).map(|(address, _)| address);
     let of_table = of_table.take_while(move |address| *address.kind() == Indexes::NAME && address.relation() == table);
     of_table.filter_map(|address| Some((address, address.part()?)))
+}
+
+/// A managed index of a relation that was applied with `protect: true`.
+#[must_use]
+pub fn protected<'a>(registry: &'a Registry, table: &'a QualifiedName) -> Option<&'a Ident> {
+    managed(registry, table).find(|(address, _)| registry.protects(address)).map(|(_, name)| name)
 }
 
 /// An index. Its expressions are as written if it comes from YAML, and as the server prints them if it comes from the catalogs.

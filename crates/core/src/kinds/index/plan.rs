@@ -11,6 +11,7 @@ use super::{
     managed,
 };
 use crate::{
+    change::Record,
     kind::{Context, Kind as _, Part, Projection, Stage},
     postgres::name::QualifiedName,
     registry::Registry,
@@ -44,9 +45,10 @@ pub(super) fn plan(context: Context<'_>, view: View<'_>, ahead: &Projection) -> 
         .extend(removals.iter().map(|change| (Stage::Objects, planned(change, context, view, &exchange, &mut claims))));
     decisions.notes.sort_by(|a, b| a.address.cmp(&b.address));
     let outdated = decisions.outdated.iter().filter(|(declared, _)| scope.admits(&declared.object.address()));
+    let protections = protections(&decisions, context, view, ahead);
     Part {
         changes,
-        records: outdated.map(|(declared, live)| renewed(declared, live)).collect(),
+        records: outdated.map(|(declared, live)| renewed(declared, live)).chain(protections).collect(),
         notes: decisions.notes,
         left_alone: decisions.left_alone,
         ..Part::default()
@@ -96,6 +98,21 @@ fn of_relation<'a>(
         (None, Some(found)) => decide::decide(None, found, context, view, doomed),
         (None, None) => gone(name, context.registry),
     }
+}
+
+/// The records of managed indexes of which nothing else is recorded, and whose protection has changed.
+fn protections(decisions: &Decisions<'_>, context: Context<'_>, view: View<'_>, ahead: &Projection) -> Vec<Record> {
+    let recorded: BTreeSet<_> = decisions.changes.iter().map(|change| &change.address).collect();
+    let renewed: BTreeSet<_> = decisions.outdated.iter().map(|(declared, _)| declared.object.address()).collect();
+    let relations = view.desired.iter().filter(|relation| !ahead.takes_indexes_along(&relation.name));
+    let changed = relations.flat_map(|relation| &relation.indexes).filter_map(|declared| {
+        let (address, protect) = (declared.object.address(), declared.protect);
+        let entry = context.registry.managed.get(&address)?;
+        let recorded = recorded.contains(&address) || renewed.contains(&address);
+        let admitted = context.scope.admits(&address) && context.scope.released(&address).is_none();
+        (entry.protect != protect && !recorded && admitted).then_some(Record::Protect { address, protect })
+    });
+    changed.collect()
 }
 
 /// Relations that have managed indexes and are not declared any more.

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     declared::Declared,
     kind::Context,
+    kinds::index::protected,
     postgres::name::{Ident, QualifiedName},
     registry::Registry,
 };
@@ -65,6 +66,7 @@ pub fn is_replaced(declared: &Declared<Matview>, view: View<'_>, registry: &Regi
 pub fn goes(name: &QualifiedName, view: View<'_>, context: Context<'_>) -> bool {
     let address = address(name);
     context.registry.manages(&address)
+        && protected(context.registry, name).is_none()
         && view.declared(name).is_none()
         && context.scope.admits(&address)
         && context.scope.released(&address).is_none()

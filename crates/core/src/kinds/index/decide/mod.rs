@@ -366,8 +366,14 @@ impl<'a> Decider<'_, 'a> {
 
     /// Whether reconcile may rename it: it is managed, or its declared name gets another definition.
     fn is_free(&self, live: &LiveIndex) -> bool {
-        let given = self.is_ours(live) || self.given_up.contains(&live.index.name);
+        let ours = self.is_ours(live) && !self.is_kept(live);
+        let given = ours || self.given_up.contains(&live.index.name);
         given && !live.is_owned_elsewhere() && self.may_move(live)
+    }
+
+    /// Whether it was protected when its declaration went.
+    fn is_kept(&self, live: &LiveIndex) -> bool {
+        !self.names.contains(&live.index.name) && self.context.registry.protects(&live.index.address())
     }
 
     fn is_ours(&self, live: &LiveIndex) -> bool {
@@ -394,9 +400,10 @@ fn owner(live: &LiveIndex) -> Option<String> {
     }
 }
 
-fn described(live: &LiveIndex) -> String {
+fn described(live: &LiveIndex, kept: bool) -> String {
     match owner(live) {
         Some(owner) => format!("`{}`, the index of {owner}", live.index.name),
+        None if kept => format!("`{}`, which is protected", live.index.name),
         None => format!("`{}`, which is not managed", live.index.name),
     }
 }

@@ -26,6 +26,7 @@ impl<'a> Decider<'_, 'a> {
             let name = &live.index.name;
             let free = *name == building
                 || (self.is_ours(live)
+                    && !self.is_kept(live)
                     && !self.names.contains(name)
                     && !self.used.contains(name)
                     && self.may_move(live)
@@ -91,7 +92,10 @@ impl<'a> Decider<'_, 'a> {
                 self.used.insert(&live.index.name);
                 let differs = self.verdict(wanted, live).differences();
                 let differs = differs.map(|properties| format!(", although it differs in {properties}"));
-                self.note(wanted, format!("satisfied by {}{}", described(live), differs.unwrap_or_default()));
+                self.note(
+                    wanted,
+                    format!("satisfied by {}{}", described(live, self.is_kept(live)), differs.unwrap_or_default()),
+                );
             }
             None => self.create(wanted),
         }

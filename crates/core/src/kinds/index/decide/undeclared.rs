@@ -34,6 +34,12 @@ impl<'a> Decider<'_, 'a> {
     }
 
     fn drop_managed(&mut self, address: &'a Address, live: &'a LiveIndex, reason: String) {
+        if self.context.registry.protects(address) {
+            let text = "protected: it stays, although it is no longer declared; to drop it, declare it with `protect: false` \
+                        and apply, then remove the declaration";
+            self.out.notes.push(Note::new(address.clone(), text));
+            return;
+        }
         if let Some(dependent) = self.view.live.dependent(live, self.relation) {
             let message = format!("`{address}` cannot be dropped: {dependent} depends on it");
             self.out.problems.push(

@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     hazard::{Hazard, HazardSet},
     kinds::{
-        index::{Index, LiveIndex, managed},
+        index::{Index, LiveIndex, managed, record},
         matview::{
             Matview, Query, address,
             canonical::{self, Printed},
@@ -243,7 +243,9 @@ impl<'a> Decider<'a> {
     fn is_given_up(&self, index: &Index) -> bool {
         let address = index.address();
         let is_declared = self.declared_indexes(&index.table).iter().any(|declared| declared.object.name == index.name);
-        !is_declared && self.context.registry.manages(&address) && self.is_about(&index.table, &address)
+        let registry = self.context.registry;
+        let given_up = registry.manages(&address) && !registry.protects(&address);
+        !is_declared && given_up && self.is_about(&index.table, &address)
     }
 
     /// Unmanaged indexes on a view, each with a column that it needs and that the new view will not have.
@@ -287,13 +289,16 @@ impl<'a> Decider<'a> {
             let address = declared.object.address();
             let judged = self.view.indexes.live.canonical.get(&address).unwrap_or(&declared.object.definition);
             let definition = Digest::of(recorded.map_or(judged, |live| &live.index.definition));
-            Record::manage(address, &declared.digest, definition, &declared.object)
+            record(declared, definition)
         });
         let is_declared = |address: &Address| {
             self.declared_indexes(name).iter().any(|declared| declared.object.address() == *address)
         };
         let managed = managed(self.context.registry, name).map(|(address, _)| address);
-        let gone = managed.filter(|address| !is_declared(address) && self.is_about(name, address)).cloned();
+        let goes = |address: &&Address| {
+            !is_declared(address) && self.is_about(name, address) && !self.context.registry.protects(address)
+        };
+        let gone = managed.filter(goes).cloned();
         let gone: Vec<_> = gone.map(|address| Record::Forget { address }).collect();
         indexes.chain(gone).collect()
     }

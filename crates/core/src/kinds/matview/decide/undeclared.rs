@@ -3,10 +3,10 @@
 use super::{Change, Decider};
 use crate::{
     address::Address,
-    change::{Action, Record},
+    change::{Action, Note, Record},
     kind::Kind as _,
     kinds::{
-        index::managed,
+        index::{managed, protected},
         matview::{Matviews, address, catalog::Found, dependents::Dependent, group, order, steps::Steps},
     },
     postgres::name::QualifiedName,
@@ -33,7 +33,16 @@ impl<'a> Decider<'a> {
             match (found, self.context.scope.released(address)) {
                 (_, Some(reason)) => self.forget(address, reason, found),
                 (None, None) => self.forget(address, "it does not exist any more", None),
-                (Some(_), None) => {}
+                (Some(_), None) => {
+                    let index = protected(self.context.registry, name);
+                    let text = index.map(|index| {
+                        format!(
+                            "protected: it stays with its index `{index}`, although it is no longer declared; to drop it, \
+                             declare both with `protect: false` and apply, then remove the declarations"
+                        )
+                    });
+                    self.out.notes.extend(text.map(|text| Note::new(address.clone(), text)));
+                }
             }
         }
     }

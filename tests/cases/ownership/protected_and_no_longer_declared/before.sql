@@ -1,0 +1,2 @@
+CREATE TABLE t (a integer, b integer); CREATE TABLE u (a integer);
+CREATE TABLE p (a integer) PARTITION BY RANGE (a); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);

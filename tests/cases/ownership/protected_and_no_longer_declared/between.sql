@@ -1,0 +1,1 @@
+ALTER INDEX k RENAME TO k_by_hand;
