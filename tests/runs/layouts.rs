@@ -154,7 +154,7 @@ fn a_newer_layout_is_left_alone() {
     let before = place.state();
     let all = ["--auto-approve", "--allow", "all"];
     for args in [&["apply"] as &[&str], &["rollback", "1"], &["destroy"]] {
-        place.run(&[args, &all].concat()).expect_said(3, "a newer reconcile has been here; nothing was written");
+        place.run(&[args, &all].concat()).expect_said(3, "a newer version has changed it; nothing was written");
     }
     place.run(&["forget", "index/public.t/i"]).expect_said(3, "nothing was written");
     assert_eq!(before, place.state());

@@ -1,6 +1,6 @@
-//! Session-level advisory locks: tried again and again, never waited for inside the server, so that no snapshot grows
-//! old over it (docs/pitfalls.md, "A session that waits for an advisory lock holds a snapshot"). What a lock stands for
-//! is left to whoever names its key.
+//! Session-level advisory locks. Each is tried again and again, and never waited for inside the server, so that no old
+//! snapshot is kept meanwhile (docs/pitfalls.md, "A session that waits for an advisory lock holds a snapshot"). The
+//! meaning of a lock is left to the code that defines its key.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 use tokio::time::{Instant, sleep};
 
-/// Between two attempts.
+/// The pause between two attempts.
 pub const POLL: Duration = Duration::from_millis(100);
 
-/// The number of a lock. Advisory locks are per database (manual, section 13.3.5).
+/// The key of a lock. Advisory locks are per database (manual, section 13.3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     /// One number of 64 bits.
     One(i64),
-    /// Two numbers of 32 bits: what kind of lock it is, and the object identifier of what it protects.
+    /// Two numbers of 32 bits: the kind of the lock, and the OID of the object that it protects.
     Two(i32, u32),
 }
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Its backend's process.
+    /// The process ID of its backend.
     pub pid: i32,
     /// Its `application_name`.
     pub application: String,
-    /// When its connection was opened, by the clock of the database; `None` where this role may not see it.
+    /// When its connection was opened, by the clock of the database. `None` if this role may not see it.
     pub since: Option<String>,
 }
 
 impl Key {
-    /// Takes the lock, unless somebody else has it.
+    /// Takes the lock, unless another session has it.
     ///
     /// # Errors
     /// The connection or the server fails.
@@ -40,7 +40,7 @@ impl Key {
         self.call(session, "pg_try_advisory_lock").await
     }
 
-    /// Takes the lock together with others that share it, unless somebody has it alone.
+    /// Takes the lock in shared mode, unless another session has it exclusively.
     ///
     /// # Errors
     /// The connection or the server fails.
@@ -59,14 +59,14 @@ impl Key {
     async fn call(self, session: &mut Session, function: &str) -> Result<bool, LiveError> {
         let arguments = match self {
             Self::One(number) => number.to_string(),
-            // An object identifier has 32 bits without a sign, the lock's number as many with one.
+            // An OID is an unsigned number of 32 bits, and the function takes a signed one.
             Self::Two(kind, object) => format!("{kind}, {}", object.cast_signed()),
         };
         let row = session.row(&format!("SELECT {function}({arguments})")).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()? == Some(true))
     }
 
-    /// What its row in `pg_locks`, here `l`, looks like.
+    /// The condition for the rows of this lock in `pg_locks`, with the alias `l`.
     fn condition(self) -> String {
         let (class, object, sub) = match self {
             Self::One(number) => {
@@ -79,7 +79,7 @@ impl Key {
     }
 }
 
-/// Repeats an attempt to lock until it succeeds or `patience` is over; whether it succeeded.
+/// Repeats an attempt to lock until it succeeds or `patience` is over. Returns whether it succeeded.
 ///
 /// # Errors
 /// The attempt fails.
@@ -100,7 +100,7 @@ pub async fn poll(
     }
 }
 
-/// Another session that holds one of these locks, the one of the lowest number first. `None`: nobody does any more.
+/// Another session that holds one of these locks, that with the lowest key first. `None` if there is none any more.
 ///
 /// # Errors
 /// The connection or the server fails.

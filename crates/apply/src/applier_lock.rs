@@ -1,4 +1,4 @@
-//! One applier at a time: which advisory locks an applier and its further connections hold.
+//! The advisory locks that an applier and its further connections hold, so that there is only one applier at a time.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::advisory_lock::{self, Holder, Key, POLL};
 /// "reconcil" in ASCII.
 const NUMBER: i64 = 0x7265_636f_6e63_696c;
 
-/// Held by the connection that executes a plan.
+/// The lock that the connection that executes a plan holds.
 const APPLIER: Key = Key::One(NUMBER);
 
-/// Shared by the further connections of an applier.
+/// The lock that the further connections of an applier share.
 const WORKERS: Key = Key::One(NUMBER + 1);
 
-/// Tries to become the only applier within `patience`. `Err(holder)` inside: another one works, or a connection of
-/// one that has died still does.
+/// Tries to become the only applier within `patience`. The inner `Err(holder)` says that another applier is at work, or
+/// still a connection of one that has died.
 ///
 /// # Errors
 /// The connection or the server fails.
@@ -29,12 +29,12 @@ pub async fn acquire(session: &mut Session, patience: Duration) -> Result<Result
         if let Some(holder) = holder(session).await? {
             return Ok(Err(holder));
         }
-        // The holder has just ended: the lock is free now, unless somebody else was faster.
+        // The holder has just ended. The lock is free now, unless another applier was faster.
         patience = POLL;
     }
 }
 
-/// Takes the lock where no connection of another applier is left.
+/// Takes the lock if no connection of another applier is left.
 async fn try_alone(session: &mut Session) -> Result<bool, LiveError> {
     if !APPLIER.try_lock(session).await? {
         return Ok(false);
@@ -47,7 +47,7 @@ async fn try_alone(session: &mut Session) -> Result<bool, LiveError> {
     Ok(false)
 }
 
-/// Lets a further connection of the applier hold up the next one for as long as it works.
+/// Makes the next applier wait for a further connection of this one, for as long as that works.
 ///
 /// # Errors
 /// The connection or the server fails.
@@ -55,10 +55,12 @@ pub async fn take_part(session: &mut Session) -> Result<(), LiveError> {
     if WORKERS.try_lock_shared(session).await? {
         return Ok(());
     }
-    Err(LiveError::Connection("another program holds the advisory lock of the builds".to_owned()))
+    Err(LiveError::Connection(
+        "another program holds the advisory lock of reconcile's builds; run this again once it is done".to_owned(),
+    ))
 }
 
-/// Whether anybody applies at this moment.
+/// Whether an applier is at work at this moment.
 ///
 /// # Errors
 /// The connection or the server fails.

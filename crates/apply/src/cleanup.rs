@@ -1,4 +1,4 @@
-//! Removes what a failure leaves and nobody can use. Never removes anything that is valid.
+//! Removes what a failure leaves behind and nobody can use. It never removes anything that is valid.
 
 use reconcile_core::{
     plan::{Effect, Placed, Step, Unfinished},
@@ -16,14 +16,14 @@ use crate::{
     worker::{Worker, unlimited},
 };
 
-/// How long a concurrent removal may wait for its lock and run, in milliseconds. The next plan repairs what is left.
+/// How long a concurrent drop may wait for its lock and run, in milliseconds. The next plan repairs what is left.
 const ONLINE: (u64, u64) = (2_000, 60_000);
 
-/// How often a removal that others would queue behind is tried again.
+/// How often a drop is tried again if other sessions would queue behind its lock request.
 const RETRIES: u32 = 2;
 
 impl Worker<'_, '_> {
-    /// Drops the INVALID index that a failed build left; one that is valid is somebody else's.
+    /// Drops the INVALID index that a failed build left. A valid one belongs to somebody else, and is kept.
     pub(crate) async fn clean_up(&mut self, position: usize, step: &Step) -> Result<(), RunError> {
         let Some(name) = step.effect().and_then(Effect::remnant) else { return Ok(()) };
         let drop_it = Sql::new("DROP INDEX CONCURRENTLY ").name(name);
@@ -31,7 +31,7 @@ impl Worker<'_, '_> {
             Ok(Removal::Done) => self.shared.tell(Event::CleanedUp(position, name)),
             Ok(Removal::Nothing) => {}
             Ok(Removal::Spared) => self.shared.tell(Event::LeftBehind(position, name)),
-            // The same transactions that held up the build hold this up.
+            // The transactions that blocked the build block the drop as well.
             Err(error) if is_in_the_way(&error) => {
                 self.shared.tell(Event::LeftBehind(position, name));
             }
@@ -40,7 +40,7 @@ impl Worker<'_, '_> {
         Ok(())
     }
 
-    /// Removes what a change has begun and cannot finish. Parts that are built are kept for the next run, unless it
+    /// Removes what a change has begun and cannot finish. Indexes that are built are kept for the next run, unless it
     /// would fail in the same way.
     pub(crate) async fn abandon(&mut self, placed: Placed<'_>, done: usize, why: &RunError) {
         let steps = &placed.change.steps[..done];
@@ -61,7 +61,7 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Drops a partitioned index. That cannot be done concurrently, so it has the short timeouts of the step that made
+    /// Drops a partitioned index. This cannot be done concurrently, so it has the short timeouts of the step that made
     /// the index.
     async fn drop_partitioned(&mut self, position: usize, step: &Step, index: &QualifiedName, made: &[&QualifiedName]) {
         let drop_it = Sql::new("DROP INDEX ").name(index);
@@ -117,17 +117,17 @@ impl Worker<'_, '_> {
     }
 }
 
-/// Whether somebody else keeps the index from being removed at this moment.
+/// Whether another session keeps the index from being dropped at this moment.
 fn is_in_the_way(error: &LiveError) -> bool {
     matches!(ErrorKind::of(error), ErrorKind::Lock | ErrorKind::Timeout)
 }
 
-/// What became of an index that was to be removed.
+/// The result of an attempt to drop an index.
 enum Removal {
-    /// It is gone.
+    /// It is dropped.
     Done,
-    /// There was none.
+    /// There was no such INVALID index.
     Nothing,
-    /// It was left, because it is somebody else's, too.
+    /// It is kept, because somebody else uses it as well.
     Spared,
 }

@@ -1,4 +1,4 @@
-//! What an apply tells while it runs, and how it ended.
+//! The events of an apply while it runs, and its result.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::{
     run_error::RunError,
 };
 
-/// What happens in a run. Steps carry their number in the plan, from 1, because several may run side by side.
+/// What happens in a run. A step is named by its number in the plan, from 1, because several may run at the same time.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// The effect of a step was looked up: its run had broken off before anybody saw how the step ended.
+    /// An earlier run was interrupted in a step, and the effect of the step was looked up now.
     LookedUp {
-        /// That run.
+        /// The interrupted run.
         run: RunId,
         /// The object.
         address: String,
@@ -29,7 +29,7 @@ pub enum Event<'a> {
         /// Whether its effect is there.
         done: bool,
     },
-    /// The run has a number.
+    /// The run has started and has a number.
     RunStarted(RunId),
     /// A statement starts.
     StepStarted {
@@ -37,14 +37,14 @@ pub enum Event<'a> {
         change: &'a PlannedChange,
         /// The statement.
         step: &'a Step,
-        /// From 1.
+        /// The number of the step, from 1.
         position: usize,
         /// How many steps the plan has.
         of: usize,
     },
-    /// A build goes on.
+    /// A build makes progress.
     Progress(usize, Progress),
-    /// The statement waits for somebody.
+    /// The statement waits for another session.
     Waiting(usize, Blocker),
     /// The statement did not get its lock in time, and is tried again.
     Retry(usize, Retry),
@@ -52,20 +52,19 @@ pub enum Event<'a> {
     StepFinished(usize, Duration),
     /// The INVALID index that a failed build left was removed.
     CleanedUp(usize, &'a QualifiedName),
-    /// The INVALID index could not be removed, because somebody is in the way of that as well. The next plan repairs
-    /// it.
+    /// The INVALID index could not be removed, because another session blocks that as well. The next plan repairs it.
     LeftBehind(usize, &'a QualifiedName),
 }
 
 /// How a run ended.
 #[derive(Debug)]
 pub struct Report {
-    /// Its number.
+    /// The number of the run.
     pub run: RunId,
     /// The changes that are complete.
     pub done: Vec<Address>,
-    /// Those that are not.
+    /// The changes that are not complete.
     pub remaining: Vec<Address>,
-    /// Why it ended early.
+    /// Why the run ended early.
     pub error: Option<RunError>,
 }

@@ -1,4 +1,4 @@
-//! Runs a plan phase by phase: the lists of a phase side by side, each on a connection of its own.
+//! Runs a plan phase by phase. The lists of a phase run at the same time, each on its own connection.
 
 use std::{
     cell::RefCell,
@@ -22,11 +22,11 @@ use crate::{
     worker::{Shared, Worker},
 };
 
-/// Executes a plan. The session must hold the lock of [`crate::applier_lock`], and the registry be there
-/// ([`crate::registry::Registry::ensure`]). `stop` becomes true when the user wants to.
+/// Executes a plan. The session must hold the lock of [`crate::applier_lock`], and the registry must exist
+/// ([`crate::registry::Registry::ensure`]). `stop` becomes true when the user wants to stop.
 ///
 /// # Errors
-/// The bookkeeping fails before or after the steps. What stops the steps themselves is in the report.
+/// The bookkeeping fails before or after the steps. An error of the steps themselves is in the report.
 pub async fn apply(
     session: &mut Session,
     plan: &Plan,
@@ -43,7 +43,7 @@ pub async fn apply(
     let (done, error) = run_phases(session, plan, options, run, stop, observer).await?;
     let outcome = error.as_ref().map_or(RunOutcome::Done, RunError::outcome);
     let ended = registry.end(session, run, outcome).await;
-    // What ended the run early matters more.
+    // The error that ended the run early matters more.
     if error.is_none() {
         ended?;
     }
@@ -53,7 +53,7 @@ pub async fn apply(
     Ok(Report { run, done, remaining, error })
 }
 
-/// Runs one phase after the other, then brings the registry up to date. Gives the changes that are complete.
+/// Runs one phase after the other, then updates the registry. Returns the changes that are complete.
 async fn run_phases(
     session: &mut Session,
     plan: &Plan,
@@ -90,7 +90,8 @@ async fn run_phases(
     Ok((done, error))
 }
 
-/// Runs the lists of a phase until all are done or one has failed; then the others end their present step.
+/// Runs the lists of a phase until all are done or one has failed. After a failure, the others only finish their
+/// present step.
 async fn run_phase(workers: &mut [Worker<'_, '_>], phase: Phase<'_>) -> (Vec<Address>, Option<RunError>) {
     let lists = RefCell::new(VecDeque::from(phase.lists));
     let done = RefCell::new(Vec::new());
@@ -112,7 +113,7 @@ async fn run_phase(workers: &mut [Worker<'_, '_>], phase: Phase<'_>) -> (Vec<Add
     (done.into_inner(), error.into_inner())
 }
 
-/// Each change by itself; those without steps, such as adoptions, up to 500 together.
+/// Changes that run together: each change with steps alone, and up to 500 changes without steps, such as adoptions.
 fn together<'a, 'p>(changes: &'a [Placed<'p>]) -> impl Iterator<Item = &'a [Placed<'p>]> {
     let alike = |a: &Placed<'_>, b: &Placed<'_>| a.change.steps.is_empty() && b.change.steps.is_empty();
     changes.chunk_by(alike).flat_map(|changes| changes.chunks(500))
@@ -121,7 +122,7 @@ fn together<'a, 'p>(changes: &'a [Placed<'p>]) -> impl Iterator<Item = &'a [Plac
 async fn run_changes(worker: &mut Worker<'_, '_>, changes: &[Placed<'_>]) -> Result<(), RunError> {
     match changes {
         [placed] => worker.change(*placed).await,
-        // Nothing to execute: only the registry takes note.
+        // There is nothing to execute. Only the registry is updated.
         noted => {
             let records: Vec<Record> = noted.iter().flat_map(|placed| placed.change.records.iter().cloned()).collect();
             worker.records(&records).await

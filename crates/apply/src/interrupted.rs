@@ -1,5 +1,5 @@
-//! Runs that broke off: nobody wrote how they ended. The next applier, being the only one, looks up what became of
-//! their last steps, and closes them.
+//! Closes interrupted runs, whose end was never written. The next applier is the only one, so it looks up whether their
+//! last steps had an effect, and closes them.
 
 use reconcile_core::plan::{Effect, Plan, Step};
 use reconcile_live::{LiveError, Session};
@@ -14,7 +14,7 @@ use crate::{
     registry::{Registry, RunId, RunOutcome, StepOutcome, run, step},
 };
 
-/// Closes them all. The session holds the lock, so none of them still runs.
+/// Closes all interrupted runs. The session holds the applier's lock, so none of them is still running.
 ///
 /// # Errors
 /// The connection or the server fails.
@@ -25,7 +25,7 @@ pub(crate) async fn close(session: &mut Session, registry: &Registry) -> Result<
         .filter(Expr::col(step::Column::Outcome).eq(StepOutcome::Started.name()))
         .into_query();
     open.from_clear().from(registry.table("step"));
-    // One of several connections may have broken off alone: then the run has an end, and a step of it has none.
+    // If only one of several connections broke off, the run has an end, but one of its steps has none.
     let unclear =
         Expr::col(run::Column::Outcome).eq(RunOutcome::Running.name()).or(Expr::col(run::Column::Id).in_subquery(open));
     let mut query =
@@ -34,7 +34,7 @@ pub(crate) async fn close(session: &mut Session, registry: &Registry) -> Result<
     let mut events = Vec::new();
     for row in rows.iter().flatten() {
         let (id, plan): (i64, serde_json::Value) = (row.try_get(0)?, row.try_get(1)?);
-        // An older program's plan may not be readable any more: then nothing can be looked up.
+        // The plan of an older version may not be readable any more. Then nothing can be looked up.
         let plan: Option<Plan> = serde_json::from_value(plan).ok();
         events.extend(close_one(session, registry, RunId(id), plan.as_ref()).await?);
     }
@@ -77,7 +77,8 @@ fn step_at(plan: &Plan, position: i32) -> Option<&Step> {
     plan.changes.iter().flat_map(|change| &change.steps).nth(offset)
 }
 
-/// What no transaction holds is looked up; everything else would have committed together with the word on its end.
+/// A statement outside a transaction block is looked up. Any other would have committed together with the record of its
+/// end.
 async fn had_effect(session: &mut Session, step: Option<&Step>) -> Result<bool, LiveError> {
     let Some(effect) = step.and_then(Step::effect) else { return Ok(false) };
     let row = session.row(Effect::came_about(effect).as_str()).await?;

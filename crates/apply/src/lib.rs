@@ -1,5 +1,5 @@
-//! Executes a plan: one applier at a time, step by step. The history is written before and after each step, and a
-//! failure leaves no remnants. This crate decides nothing: the plan has done that.
+//! Executes a plan step by step, by one applier at a time. The history is written before and after each step, and a
+//! failure leaves no remnants. This crate makes no decisions: the plan has made them.
 
 pub mod advisory_lock;
 pub mod applier_lock;

@@ -1,4 +1,4 @@
-//! Watches a statement from a second connection: how far it is and who holds it up. Cancels it on request.
+//! Watches a statement from a second connection: its progress, and the session that blocks it. Cancels it on request.
 
 use std::time::Duration;
 
@@ -9,39 +9,39 @@ use reconcile_core::{
 use reconcile_live::{LiveError, Session, Target, session::Rows};
 use sea_orm::sqlx::Row as _;
 
-/// How often the monitor looks.
+/// The time between two looks of the monitor.
 pub const INTERVAL: Duration = Duration::from_millis(200);
 
 /// What the monitor saw.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// Where a build is.
+    /// The progress of a build.
     pub progress: Option<Progress>,
-    /// Who the statement waits for.
+    /// The session that the statement waits for.
     pub blocker: Option<Blocker>,
 }
 
 /// A row of `pg_stat_progress_create_index` (manual, section 28.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// `building index: scanning table` and the like.
+    /// The phase, such as `building index: scanning table`.
     pub phase: String,
-    /// Blocks, tuples or lockers done, whichever the phase counts.
+    /// Blocks, tuples or lockers done. The phase determines which of them it counts.
     pub done: u64,
-    /// How many there are.
+    /// The total of the same.
     pub total: u64,
 }
 
 /// A session that a statement waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
-    /// Its backend's process.
+    /// The process ID of its backend.
     pub pid: i32,
     /// Its role.
     pub user: String,
     /// Its `application_name`.
     pub application: String,
-    /// What it does, such as `idle in transaction`.
+    /// Its state, such as `idle in transaction`.
     pub state: String,
     /// Its latest query, cut to 200 characters.
     pub query: String,
@@ -49,7 +49,7 @@ pub struct Blocker {
     pub age: i64,
 }
 
-/// A second connection, which watches that of a worker. It is opened when it is first needed, and again where it broke.
+/// A second connection, which watches that of a worker. It is opened when it is first needed, and again when it broke.
 #[derive(Debug)]
 pub struct Monitor {
     target: Target,
@@ -108,10 +108,10 @@ impl Monitor {
         })
     }
 
-    /// One of the transactions that concurrent builds or drops would have to wait for, among those of `since`: a build
-    /// waits for snapshots and for who may write to its table, a drop for who uses the table in whatever way
-    /// (docs/pitfalls.md, "A concurrent build waits for older transactions"; manual, section 13.3.1). Everybody may see
-    /// this much of other people's sessions.
+    /// One of the transactions in `since` that concurrent builds or drops would have to wait for. A build waits for
+    /// snapshots and for transactions that may write to its table. A drop waits for every transaction that uses the
+    /// table (docs/pitfalls.md, "A concurrent build waits for older transactions"; manual, section 13.3.1). Every role
+    /// may see this much of the sessions of others.
     ///
     /// # Errors
     /// The connection fails.
@@ -125,7 +125,7 @@ impl Monitor {
         let held = |sql: Sql, effect: &&Effect| {
             let modes = match effect {
                 Effect::IndexValid { .. } => ") AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')",
-                // It drops what it replaces, so it waits for all who use the table.
+                // A rebuild drops the index that it replaces, so it waits for every transaction that uses the table.
                 Effect::IndexRebuilt { .. } | Effect::IndexGone { .. } => ")",
             };
             sql.raw("l.relation = to_regclass(").literal(&effect.table().quoted()).raw(modes)
@@ -144,7 +144,7 @@ impl Monitor {
         results.first().and_then(|rows| rows.first()).map(read_blocker).transpose()
     }
 
-    /// The transactions that other sessions in this database have open, those of `ours` left out.
+    /// The open transactions of other sessions in this database, without the backends in `ours`.
     ///
     /// # Errors
     /// The connection fails.
@@ -171,19 +171,19 @@ impl Monitor {
     }
 }
 
-/// The process that serves a connection at this moment.
+/// The process ID of the backend that serves a connection at this moment.
 ///
 /// # Errors
 /// The connection fails.
 pub async fn backend_pid(session: &mut Session) -> Result<i32, LiveError> {
     match session.row("SELECT pg_backend_pid()").await? {
         Some(row) => Ok(row.try_get(0)?),
-        None => Err(LiveError::Connection("the backend has no process".to_owned())),
+        None => Err(LiveError::Connection("the server did not tell the process of its backend".to_owned())),
     }
 }
 
-/// The oldest of the other transactions that hold more than a reader's lock on one of some tables. Row locks come with
-/// such a lock, and are themselves not shown.
+/// The session with the oldest transaction that holds a stronger lock than a reader's on one of the tables. Row locks
+/// are not shown themselves, but they come with such a lock.
 ///
 /// # Errors
 /// The connection fails.

@@ -1,18 +1,18 @@
-//! How an apply may behave: what the project, the command line and the history say.
+//! The options of an apply, from the project and the command line.
 
 use std::num::NonZeroU32;
 
 use crate::registry::{Registry, Run};
 
-/// How an apply may behave.
+/// The options of an apply.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
-    /// Where registry and history live.
+    /// The registry and history to write to.
     pub registry: Registry,
-    /// How often a statement that did not get its lock is tried again.
+    /// How often a statement that did not get its lock in time is tried again.
     pub retries: u32,
-    /// How many builds may run side by side.
+    /// How many builds may run at the same time.
     pub parallel: NonZeroU32,
-    /// What the history says of the run.
+    /// What the history records about the run.
     pub run: Run,
 }

@@ -1,24 +1,24 @@
-//! Checks a connection before anything is written through it: the database takes writes, and no pooler hands the
-//! connection to others. What else has to hold before a plan or a rule runs is checked by those who run it.
+//! Checks a connection before anything is written through it: the database must accept writes, and no transaction
+//! pooler may stand in between. Other conditions of a plan or a rule are left to the code that runs them.
 
 use reconcile_live::{LiveError, Session};
 use sea_orm::sqlx::Row as _;
 
 use crate::pooler;
 
-/// Why nothing can be written through a connection.
+/// Why a connection cannot be used for writing.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
-    /// Connection or server.
+    /// The connection or the server failed.
     #[error(transparent)]
     Live(#[from] LiveError),
-    /// The database takes no writes: it is on a standby, or a setting says so.
-    #[error("database `{0}` is read-only, such as a standby is; nothing was written")]
+    /// The database accepts no writes, because it is on a standby or because of a setting.
+    #[error("database `{0}` is read-only, for example because it is a standby; nothing was written")]
     ReadOnly(String),
-    /// A pooler hands the connection to others.
+    /// A transaction pooler stands between the program and the server.
     #[error(
-        "a transaction pooler stands between here and the server: locks and settings would land on other people's \
-         connections; nothing was written"
+        "a transaction pooler stands between reconcile and the server: locks and settings would end up in the sessions \
+         of other clients; nothing was written"
     )]
     Pooler,
 }
@@ -30,15 +30,15 @@ impl PreflightError {
         match self {
             Self::Live(_) => None,
             Self::ReadOnly(_) => Some("connect to the primary"),
-            Self::Pooler => Some("connect to the server itself, or through the pooler in session mode"),
+            Self::Pooler => Some("connect to the server directly, or through a pooler in session mode"),
         }
     }
 }
 
-/// Checks a connection. Gives the second connection that the check needed.
+/// Checks a connection. Returns the second connection that the check needed.
 ///
 /// # Errors
-/// Nothing can be written through it, or a connection fails.
+/// The connection cannot be used for writing, or a connection fails.
 pub async fn check(session: &mut Session) -> Result<Session, PreflightError> {
     // The statements that follow, such as those of the registry, are written for this setting.
     let sql = "SET standard_conforming_strings = on; \

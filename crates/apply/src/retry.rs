@@ -1,4 +1,4 @@
-//! How often a statement is tried again that did not get its lock, and how long to wait before.
+//! How often a statement that did not get its lock is tried again, and how long to wait before each attempt.
 
 use std::{fmt, time::Duration};
 
@@ -12,20 +12,20 @@ pub struct Retries {
 /// One more attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// From 1.
+    /// The number of the retry, from 1.
     pub number: u32,
-    /// How long to wait before.
+    /// How long to wait before it.
     pub pause: Duration,
 }
 
 impl Retries {
-    /// None is used up yet.
+    /// All retries are left.
     #[must_use]
     pub fn new(most: u32) -> Self {
         Self { most, used: 0 }
     }
 
-    /// The next one. `None`: all are used up.
+    /// The next retry. `None` if none is left.
     pub fn next_retry(&mut self) -> Option<Retry> {
         if self.used == self.most {
             return None;
@@ -37,12 +37,13 @@ impl Retries {
 
 impl fmt::Display for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The first attempt was no retry.
+        // The first attempt was not a retry.
         write!(f, "attempt {} in {} ms", self.number + 1, self.pause.as_millis())
     }
 }
 
-/// Twice as long from retry to retry, up to 30 s; half of it by chance, so that two who wait do not meet again.
+/// The pause before a retry. It doubles from retry to retry, up to 30 s. Half of it is random, so that two waiting
+/// sessions do not collide again.
 fn backoff(number: u32) -> Duration {
     let full = 100 * 2_u64.pow(number.min(8)).min(300);
     Duration::from_millis(full / 2 + fastrand::u64(0..=full / 2))

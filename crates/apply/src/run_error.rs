@@ -8,21 +8,21 @@ use crate::{monitor::Blocker, registry::RunOutcome, sqlstate::ErrorKind};
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The user asked it to.
+    /// The user asked for it.
     #[error("stopped on request")]
     Interrupted,
-    /// Somebody else's transaction did not end within the time that the plan allows.
+    /// A transaction of another session did not end within the time that the plan allows.
     #[error("{statement}: gave up waiting{}", .blocker.as_ref().map(|b| format!(" for {b}")).unwrap_or_default())]
     Blocked {
-        /// What was to run.
+        /// The statement that was to run.
         statement: String,
-        /// Who was in the way, where that was seen.
+        /// The blocking session, if the monitor saw one.
         blocker: Option<Blocker>,
     },
-    /// The connection is gone, so nobody has seen how the statement ended.
+    /// The connection was lost, so the end of the statement is not known.
     #[error("{statement}: {error}")]
     ConnectionLost {
-        /// What was running.
+        /// The statement that was running.
         statement: String,
         /// The connection's error.
         error: LiveError,
@@ -32,9 +32,9 @@ pub enum RunError {
     Failed {
         /// The object.
         address: Option<Address>,
-        /// What was to run.
+        /// The statement that was to run.
         statement: String,
-        /// What the server said.
+        /// The error of the server.
         error: LiveError,
     },
 }
@@ -50,7 +50,7 @@ impl RunError {
         }
     }
 
-    /// As the history has it.
+    /// The outcome of the run, for the history.
     #[must_use]
     pub fn outcome(&self) -> RunOutcome {
         match self {

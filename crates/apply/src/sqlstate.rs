@@ -1,4 +1,4 @@
-//! What the server's error codes mean for what runs next (manual, appendix A).
+//! What the error codes of the server mean for the next statement (manual, appendix A).
 
 use reconcile_live::LiveError;
 
@@ -17,20 +17,20 @@ pub const UNIQUE_VIOLATION: &str = "23505";
 /// `dependent_objects_still_exist`.
 pub const DEPENDENT_OBJECTS: &str = "2BP01";
 
-/// `duplicate_table`, which is said of any relation.
+/// `duplicate_table`, which the server reports for any relation.
 pub(crate) const DUPLICATE_TABLE: &str = "42P07";
 
-/// `query_canceled`, by a timeout or by somebody.
+/// `query_canceled`, by a timeout or on request.
 pub(crate) const QUERY_CANCELED: &str = "57014";
 
 /// Kinds of errors, by what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// A lock was not to be had in time, two waited for each other, or a row was changed at the same moment.
+    /// The lock timeout was over, there was a deadlock, or a row was changed at the same moment.
     Lock,
     /// The statement ran out of time, or was cancelled.
     Timeout,
-    /// The connection is gone, or the server ends.
+    /// The connection was lost, or the server is shutting down.
     ConnectionLost,
     /// Anything else.
     Other,

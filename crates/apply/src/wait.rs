@@ -1,4 +1,4 @@
-//! How a worker waits: for older transactions before a build, and beside a statement that runs.
+//! How a worker waits: for older transactions before a build, and for a statement that runs.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::{
 const SLOW: Duration = Duration::from_secs(5);
 
 impl Worker<'_, '_> {
-    /// Waits, before concurrent builds or drops, until every transaction that they would wait for has ended. One that
-    /// has begun and runs out of time can only be cleaned up behind the same transactions (docs/pitfalls.md, "A
+    /// Waits, before concurrent builds or drops, until every transaction that they would wait for has ended. If a build
+    /// runs into its timeout instead, the clean-up has to wait for the same transactions (docs/pitfalls.md, "A
     /// concurrent build waits for older transactions").
     pub(crate) async fn wait_for_older(
         &mut self,
@@ -38,8 +38,11 @@ impl Worker<'_, '_> {
             self.shared.notice(position, older, blocker);
             let over = self.shared.is_over();
             if over || budget.is_some_and(|budget| began.elapsed() >= budget) {
-                let message =
-                    if over { "not begun: the run stops" } else { "an older transaction did not end in time" };
+                let message = if over {
+                    "not started, because the run stops"
+                } else {
+                    "an older transaction did not end in time"
+                };
                 return Err(LiveError::Server(Box::new(ServerError {
                     code: QUERY_CANCELED.to_owned(),
                     message: message.to_owned(),
@@ -54,7 +57,7 @@ impl Worker<'_, '_> {
         Ok(())
     }
 
-    /// Runs a statement while the monitor reports, and cancels it when the user wants to stop.
+    /// Runs a statement while the monitor reports its progress. Cancels it when the user wants to stop.
     pub(crate) async fn watched(
         &mut self,
         position: usize,
@@ -62,7 +65,7 @@ impl Worker<'_, '_> {
         blocker: &mut Option<Blocker>,
     ) -> Result<(), LiveError> {
         let shared = self.shared;
-        // Early enough to see who is in the way before the lock timeout is over.
+        // The first look is early enough to see the blocking session before the lock timeout is over.
         let mut pause = step.timeouts.lock_ms.map_or(INTERVAL, |lock| Duration::from_millis(lock / 3).min(INTERVAL));
         let running = self.session.batch(step.sql.as_str());
         tokio::pin!(running);
@@ -71,8 +74,8 @@ impl Worker<'_, '_> {
                 result = &mut running => return result.map(drop),
                 () = sleep(pause) => pause = INTERVAL,
             }
-            // What the monitor cannot do now it can do next time; the statement goes on meanwhile, and its end is
-            // not kept waiting by a slow second connection.
+            // If the monitor fails or is slow, it tries again later. The statement goes on meanwhile, and a slow second
+            // connection does not delay its end.
             let stopped = shared.is_stopped();
             let seen = tokio::select! {
                 result = &mut running => return result.map(drop),
@@ -90,7 +93,7 @@ impl Worker<'_, '_> {
 }
 
 impl Shared<'_> {
-    /// Tells of a blocker, unless it is the same as before.
+    /// Reports a blocker, unless it is the same as before.
     fn notice(&self, position: usize, seen: Blocker, blocker: &mut Option<Blocker>) {
         if blocker.as_ref().is_none_or(|known| known.pid != seen.pid) {
             self.tell(Event::Waiting(position, seen.clone()));
@@ -99,7 +102,7 @@ impl Shared<'_> {
     }
 }
 
-/// Looks how far the statement is; cancels it before where the user wants to stop.
+/// Looks at the progress of the statement. If the user wants to stop, cancels it first.
 async fn look(monitor: &mut Monitor, stopped: bool) -> Result<Observation, LiveError> {
     if stopped {
         monitor.cancel().await?;

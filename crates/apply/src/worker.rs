@@ -1,5 +1,5 @@
 //! A worker is one connection that runs changes in order, step by step, and writes the history before and after each.
-//! How it waits for others is in `wait`; what it takes away after a failure is in `cleanup`.
+//! How it waits for others is in `wait`. What it removes after a failure is in `cleanup`.
 
 use std::cell::{Cell, RefCell};
 
@@ -48,12 +48,12 @@ impl<'o> Shared<'o> {
         Self { options, plan, run, of, stop, halted, ours, observer: RefCell::new(observer) }
     }
 
-    /// Tells the other workers to begin no further step.
+    /// Keeps the workers from beginning further steps.
     pub(crate) fn halt(&self) {
         self.halted.set(true);
     }
 
-    /// Whether the user wants to stop. What runs is then cancelled.
+    /// Whether the user wants to stop. Running statements are then cancelled.
     pub(crate) fn is_stopped(&self) -> bool {
         *self.stop.borrow()
     }
@@ -83,12 +83,12 @@ struct Group<'a> {
     change: &'a PlannedChange,
     steps: &'a [Step],
     first: usize,
-    /// What comes after them in the same change.
+    /// The steps of the same change that follow.
     rest: &'a [Step],
 }
 
 impl Group<'_> {
-    /// Only statements that no transaction can hold run outside of one.
+    /// Only statements that cannot run inside a transaction block run outside of one.
     fn in_transaction(&self) -> bool {
         self.steps.iter().all(|step| step.effect().is_none())
     }
@@ -110,13 +110,13 @@ impl<'a, 'o> Worker<'a, 'o> {
         Ok(Self { session, monitor, shared, sent: false })
     }
 
-    /// A worker on a further connection, which the next applier waits for as well.
+    /// A worker on a further connection. The next applier waits for its end as well.
     pub(crate) async fn beside(session: &'a mut Session, shared: &'a Shared<'o>) -> Result<Self, LiveError> {
         applier_lock::take_part(session).await?;
         Self::main(session, shared).await
     }
 
-    /// Runs a change to its end. Where that fails, removes what it has made and nobody can use.
+    /// Runs a change to its end. If that fails, removes what the change has made and nobody can use.
     pub(crate) async fn change(&mut self, placed: Placed<'_>) -> Result<(), RunError> {
         let mut done = 0;
         let result = self.steps(placed, &mut done).await;
@@ -130,7 +130,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         let Placed { change, mut first } = placed;
         let mut rest = change.steps.as_slice();
         while let Some(step) = rest.first() {
-            // The steps of a transaction follow each other.
+            // The steps of a transaction are next to each other.
             let together = match step.transaction() {
                 Some(number) => rest.iter().take_while(|next| next.transaction() == Some(number)).count(),
                 None => 1,
@@ -146,7 +146,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         self.records(&change.records).await
     }
 
-    /// Brings the registry up to what is done.
+    /// Records finished changes in the registry.
     pub(crate) async fn records(&mut self, records: &[Record]) -> Result<(), RunError> {
         if records.is_empty() {
             return Ok(());
@@ -163,7 +163,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         Ok(())
     }
 
-    /// Runs the steps of a group, and retries where a lock was not to be had in time.
+    /// Runs the steps of a group. Retries if it does not get a lock in time.
     async fn group(&mut self, group: Group<'_>) -> Result<(), RunError> {
         let mut retries = Retries::new(self.shared.options.retries);
         loop {
@@ -174,14 +174,15 @@ impl<'a, 'o> Worker<'a, 'o> {
             if kind == ErrorKind::ConnectionLost {
                 return Err(RunError::ConnectionLost { statement, error });
             }
-            // What was not sent has left nothing; a name that was taken before belongs to somebody else's index.
+            // A statement that was not sent has left nothing. A name that was already taken belongs to an index of
+            // somebody else.
             if self.sent && !sqlstate::is(&error, DUPLICATE_TABLE) {
                 self.clean_up(position, step).await?;
             }
             if self.shared.is_stopped() {
                 return Err(RunError::Interrupted);
             }
-            // Without its lock, a statement that must be brief may run into either timeout.
+            // A statement that must be brief may run into either timeout while it waits for its lock.
             let brief = step.timeouts.lock_ms.is_some() || kind == ErrorKind::Lock;
             match kind {
                 ErrorKind::Lock | ErrorKind::Timeout => {
@@ -210,7 +211,7 @@ impl<'a, 'o> Worker<'a, 'o> {
             None => Ok(()),
         };
         if let Err(error) = waited {
-            // The time was that of the first build.
+            // The time limit was that of the first build.
             return Err((group.first, group.rest.iter().find(|step| step.effect().is_some()).unwrap_or(first), error));
         }
         self.note_started(group).await.map_err(|error| (group.first, first, error))?;
@@ -232,7 +233,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         Ok(())
     }
 
-    /// An index that stays INVALID until builds complete it is not begun before those builds can begin.
+    /// Waits, before an index is made that stays INVALID until builds complete it, until those builds can begin.
     async fn wait_for_builds(&mut self, group: Group<'_>, blocker: &mut Option<Blocker>) -> Result<(), LiveError> {
         let builds: Vec<_> = group.rest.iter().filter(|step| step.effect().is_some()).collect();
         let effects: Vec<_> = builds.iter().filter_map(|step| step.effect()).collect();
@@ -242,7 +243,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         }
     }
 
-    /// Writes into the history that the group's steps begin, then opens its transaction.
+    /// Records in the history that the steps of the group begin, then opens its transaction.
     async fn note_started(&mut self, group: Group<'_>) -> Result<(), LiveError> {
         let registry = &self.shared.options.registry;
         let started = group
@@ -256,7 +257,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         Ok(())
     }
 
-    /// Writes into the history that a group failed. In a transaction, none of its steps has happened.
+    /// Records in the history that a group failed. In a transaction, none of its steps has had an effect.
     async fn note_failed(&mut self, group: Group<'_>, position: usize, error: &LiveError) {
         if group.in_transaction() {
             // A broken connection rolls back by itself.
@@ -270,7 +271,7 @@ impl<'a, 'o> Worker<'a, 'o> {
                 registry.step_ended(run, number(number_of), Some(&message))
             })
             .collect();
-        // Where this cannot be written, the next run looks up what became of the steps.
+        // If this cannot be written, the next run looks up whether the steps had an effect.
         drop(self.session.batch(&notes.join("; ")).await);
     }
 
@@ -289,7 +290,7 @@ impl<'a, 'o> Worker<'a, 'o> {
         if last { self.session.batch("COMMIT").await.map(drop) } else { Ok(()) }
     }
 
-    /// Executes a statement that no transaction can hold. Its end is written right after it.
+    /// Executes a statement that cannot run inside a transaction block. Its end is recorded right after it.
     async fn alone(
         &mut self,
         position: usize,

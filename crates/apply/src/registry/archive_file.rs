@@ -1,5 +1,5 @@
-//! Files that rows were archived to. What a file holds commits together with the delete of the rows in it, so an entry
-//! is true even where the writer of its file was killed. An entry is written before its file.
+//! The files that rows were archived to. The description of a file commits together with the delete of the rows in it,
+//! so an entry is true even if the writer of its file was killed. An entry is written before its file.
 
 use reconcile_live::{LiveError, Session};
 use sea_orm::{
@@ -16,7 +16,7 @@ use super::{Registry, signed};
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "archive_file")]
 pub struct Model {
-    /// Rises with each file.
+    /// Increases with each file.
     #[sea_orm(primary_key)]
     pub id: i64,
     /// The run that wrote it, as in `retention_run`.
@@ -24,7 +24,7 @@ pub struct Model {
     /// The table of the rule.
     #[sea_orm(column_type = "Text")]
     pub rule: String,
-    /// As the rule had it.
+    /// The folder, as in the rule.
     #[sea_orm(column_type = "Text")]
     pub folder: String,
     /// Its name in the folder.
@@ -33,64 +33,64 @@ pub struct Model {
     /// Name and type of each column.
     #[sea_orm(column_type = "JsonBinary")]
     pub columns: Json,
-    /// Rows in it that have gone from the table.
+    /// Rows in it that are deleted from the table.
     #[sea_orm(default_value = "0")]
     pub rows: i64,
-    /// Bytes that hold them; bytes behind those do not count.
+    /// Bytes with these rows. Bytes behind them do not count.
     #[sea_orm(default_value = "0")]
     pub bytes: i64,
     /// The digest of these bytes, in hexadecimal digits.
     #[sea_orm(column_type = "Text", default_value = "")]
     pub sha256: String,
-    /// The first of the rule's column among them.
+    /// The lowest value of the rule's column in these rows.
     #[sea_orm(column_type = "Text", nullable)]
     pub low: Option<String>,
-    /// The last.
+    /// The highest value.
     #[sea_orm(column_type = "Text", nullable)]
     pub high: Option<String>,
-    /// When it was modified last, in nanoseconds since 1970, by its file system; empty as long as it is written, and
-    /// where its writer did not live to say.
+    /// Its last modification, in nanoseconds since 1970, by its file system. Empty while the file is being written, and
+    /// if its writer was killed.
     pub sealed: Option<i64>,
 }
 
-/// None that the records need.
+/// The records need no relations.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What an entry says of a file that is about to be made.
+/// A new entry, for a file that is about to be created.
 #[derive(Clone, Copy, Debug)]
 pub struct Begun<'a> {
     /// The number of the run.
     pub run: i64,
     /// The table of the rule.
     pub rule: &'a str,
-    /// As the rule has it.
+    /// The folder, as in the rule.
     pub folder: &'a str,
-    /// Its name there.
+    /// Its name in the folder.
     pub file: &'a str,
     /// Name and type of each column.
     pub columns: &'a Json,
 }
 
-/// What an entry says of the content.
+/// The description of a file's content.
 #[derive(Clone, Copy, Debug)]
 pub struct Content<'a> {
     /// Rows.
     pub rows: u64,
-    /// Bytes that hold them.
+    /// Bytes with these rows.
     pub bytes: u64,
     /// The digest of these bytes.
     pub sha256: &'a str,
-    /// The first of the rule's column.
+    /// The lowest value of the rule's column.
     pub low: Option<&'a str>,
-    /// The last.
+    /// The highest value.
     pub high: Option<&'a str>,
 }
 
 impl Registry {
-    /// The statement that adds an entry, and gives its number.
+    /// The statement that adds an entry, and returns its number.
     #[must_use]
     pub fn archive_file_begun(&self, begun: &Begun<'_>) -> String {
         let model = ActiveModel {
@@ -105,7 +105,7 @@ impl Registry {
         insert.into_table(self.table("archive_file")).returning_col(Column::Id).to_string(PostgresQueryBuilder)
     }
 
-    /// The statement that says what a file holds.
+    /// The statement that records the content of a file.
     #[must_use]
     pub fn archive_file_holds(&self, id: i64, content: &Content<'_>) -> String {
         let text = |text: Option<&str>| Expr::value(text.map(str::to_owned));
@@ -120,7 +120,7 @@ impl Registry {
         update.table(self.table("archive_file")).to_string(PostgresQueryBuilder)
     }
 
-    /// The statement that notes a file as complete, with the time of its last modification.
+    /// The statement that records a file as complete, with the time of its last modification.
     #[must_use]
     pub fn archive_file_sealed(&self, id: i64, modified: i64) -> String {
         let mut update = Entity::update_many()
@@ -130,7 +130,7 @@ impl Registry {
         update.table(self.table("archive_file")).to_string(PostgresQueryBuilder)
     }
 
-    /// The statement that takes the entry of a file away which never came to hold anything.
+    /// The statement that deletes the entry of a file that has never had any content.
     #[must_use]
     pub fn archive_file_unused(&self, id: i64) -> String {
         let mut delete = Entity::delete_many().filter(Expr::col(Column::Id).eq(id)).into_query();
@@ -149,7 +149,7 @@ impl Registry {
     }
 }
 
-/// The columns stand in the order of the entity.
+/// Reads a row with the columns in the order of the entity.
 fn model(row: &PgRow) -> Result<Model, sqlx::Error> {
     Ok(Model {
         id: row.try_get(0)?,

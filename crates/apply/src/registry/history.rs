@@ -1,4 +1,4 @@
-//! What was run: read for people, and for taking a run back.
+//! Reads the history, for people and for the rollback of a run.
 
 use std::collections::BTreeSet;
 
@@ -14,28 +14,28 @@ use serde::Serialize;
 use super::{Registry, RunId, RunOutcome, StepOutcome, resource, run, step};
 use crate::applier_lock;
 
-/// A run, for people. Times are RFC 3339 in UTC, by the clock of the database.
+/// A run, for people. Times are in RFC 3339 format and UTC, by the clock of the database.
 #[derive(Clone, Debug, Serialize)]
 pub struct PastRun {
     /// Its number.
     pub run: i64,
     /// When it began.
     pub started_at: String,
-    /// When its end was written; `None`: it runs, or broke off.
+    /// When its end was written. `None` if it is running or was interrupted.
     pub finished_at: Option<String>,
     /// Milliseconds between the two.
     pub ms: Option<i64>,
     /// `running`, `done`, `failed`, `incomplete`, `interrupted`.
     pub outcome: String,
-    /// What was asked for.
+    /// The command.
     pub command: String,
-    /// The run that it takes back.
+    /// The run that it rolls back.
     pub reverts: Option<i64>,
     /// The database role.
     pub role: String,
-    /// The operating system's user.
+    /// The user name in the operating system.
     pub operator: Option<String>,
-    /// The commit of the declared files, in a git checkout.
+    /// The commit of the declared files, if they are in a git checkout.
     pub commit: Option<String>,
     /// The version of the program.
     pub version: String,
@@ -48,17 +48,17 @@ pub struct PastRun {
 pub struct PastStep {
     /// The run.
     pub run: i64,
-    /// From 1.
+    /// The number of the step, from 1.
     pub position: i32,
     /// The object.
     pub address: String,
-    /// What was executed.
+    /// The executed statement.
     pub sql: String,
-    /// What takes it back.
+    /// The statement that undoes it.
     pub undo: Option<String>,
     /// `started`, `done`, `failed`, `interrupted`.
     pub outcome: String,
-    /// What the server said, or how the end was found out.
+    /// The message of the server, or how the end was found out.
     pub error: Option<String>,
     /// When it began.
     pub started_at: String,
@@ -66,14 +66,15 @@ pub struct PastStep {
     pub ms: Option<i64>,
 }
 
-/// What it takes to go back from a run.
+/// What the rollback of a run needs to know.
 #[derive(Clone, Debug)]
 pub struct Undone {
     /// The plan that was executed.
     pub plan: serde_json::Value,
     /// The steps that may have had an effect.
     pub begun: Begun,
-    /// What later runs touched that were not taken back themselves, the first one first.
+    /// The objects that later runs touched, in the order of the runs. Runs that were rolled back themselves do not
+    /// count.
     pub later: Vec<(RunId, Address)>,
 }
 
@@ -82,7 +83,7 @@ const TOUCHED: &str = "coalesce((SELECT jsonb_agg(jsonb_build_array(change->'add
     jsonb_path_query_array(change, '$.records[*].forget.address')) FROM jsonb_array_elements(plan->'changes') change), '[]')";
 
 impl Registry {
-    /// All runs, the latest first; or one.
+    /// All runs with the latest first, or one run.
     ///
     /// # Errors
     /// The role may not read the history, or the connection fails.
@@ -109,8 +110,8 @@ impl Registry {
         rows.iter().flatten().map(|row| past_run(row, at_work)).collect()
     }
 
-    /// What was asked for, the run that it takes back, who asked. The first layout does not tell, and only an applier
-    /// brings it up to date.
+    /// The columns for the command, the run that it rolls back, and the user. The first layout does not have them, and
+    /// only an applier brings it up to date.
     async fn asked(&self, session: &mut Session) -> Result<[Expr; 3], LiveError> {
         let texts = match self.present(session).await?.version {
             Some(_) => ["command", "reverts", "operator"],
@@ -152,7 +153,7 @@ impl Registry {
             .collect()
     }
 
-    /// The addresses of all that is managed.
+    /// The addresses of all managed objects.
     ///
     /// # Errors
     /// The role may not read the registry, or the connection fails.
@@ -176,7 +177,7 @@ impl Registry {
         rows.iter().flatten().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// What is known of a run, to take it back; `None`: there is no such run.
+    /// What the rollback of a run needs to know. `None` if there is no such run.
     ///
     /// # Errors
     /// As [`Registry::runs`].
@@ -207,8 +208,8 @@ impl Registry {
         Ok(Begun { whole, steps: steps.iter().filter_map(reached).collect(), recorded })
     }
 
-    /// What later runs touched. A run and the one that takes it back cancel each other out; a run that takes back the
-    /// run in question does not count either.
+    /// The objects that later runs touched. A run and its rollback cancel each other out. A rollback of the run in
+    /// question does not count either.
     async fn later(&self, session: &mut Session, run: RunId) -> Result<Vec<(RunId, Address)>, LiveError> {
         let mut query = run::Entity::find()
             .select_only()
@@ -241,7 +242,7 @@ impl Registry {
         Ok(touched)
     }
 
-    /// The objects of those steps of a run that may have had an effect.
+    /// The objects of the steps of a run that may have had an effect.
     async fn begun_addresses(&self, session: &mut Session, run: RunId) -> Result<BTreeSet<String>, LiveError> {
         let steps = self.steps(session, run).await?;
         Ok(steps.into_iter().filter(|step| may_have_effect(&step.outcome)).map(|step| step.address).collect())
@@ -253,7 +254,7 @@ impl Registry {
     }
 }
 
-/// A run as [`Registry::runs`] asks for it. One that is not closed has broken off, unless somebody is at work.
+/// A row of the query in [`Registry::runs`]. An open run was interrupted, unless an applier is at work.
 fn past_run(row: &PgRow, at_work: bool) -> Result<PastRun, LiveError> {
     let outcome: String = row.try_get(4)?;
     let broken_off = outcome == RunOutcome::Running.name() && !at_work;
@@ -273,7 +274,8 @@ fn past_run(row: &PgRow, at_work: bool) -> Result<PastRun, LiveError> {
     })
 }
 
-/// A step that failed, or was looked up and had no effect, has changed nothing. Any other may have changed something.
+/// A step that failed, or that had no effect when it was looked up, has changed nothing. Any other step may have
+/// changed something.
 fn may_have_effect(outcome: &str) -> bool {
     outcome != StepOutcome::Failed.name() && outcome != StepOutcome::Interrupted.name()
 }

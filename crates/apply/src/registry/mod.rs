@@ -1,8 +1,8 @@
-//! The bookkeeping in reconcile's own schema, through sea-orm entities: what is managed, what was run.
+//! The bookkeeping in reconcile's own schema, through sea-orm entities: the managed objects, and the history of runs.
 //!
-//! This file builds the statements of an apply; the connections that apply send them. `tables` makes the tables and
-//! brings them up to date, `history` reads what was run, `run_record` writes
-//! what rules and refreshes did, `archive_file` which files hold archived rows, and `times` reads what is due.
+//! This file builds the statements of an apply, and the workers send them. `tables` creates the tables and brings them
+//! up to date. `history` reads the history. `run_record` records the results of rules and refreshes, and `archive_file`
+//! the files with archived rows. `times` reads which rules and views are due.
 
 pub mod archive_file;
 pub mod history;
@@ -42,21 +42,21 @@ pub struct Registry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunId(pub i64);
 
-/// What the history says of a run that begins.
+/// What the history records about a run when it begins.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// What was asked for, such as `apply`.
+    /// The command, such as `apply`.
     pub command: String,
-    /// The run that it takes back.
+    /// The run that it rolls back.
     pub reverts: Option<RunId>,
-    /// Who asked, by the name of the operating system's user.
+    /// The user name in the operating system.
     pub operator: Option<String>,
-    /// The commit of the declared files, in a git checkout.
+    /// The commit of the declared files, if they are in a git checkout.
     pub commit: Option<String>,
 }
 
 impl Registry {
-    /// In this schema.
+    /// The bookkeeping in this schema.
     #[must_use]
     pub fn new(schema: Ident) -> Self {
         Self { schema }
@@ -69,11 +69,11 @@ impl Registry {
     pub async fn begin(&self, session: &mut Session, plan: &Plan, run: &Run) -> Result<RunId, LiveError> {
         match session.row(&self.insert_run(plan, run)?).await? {
             Some(row) => Ok(RunId(row.try_get(0).map_err(LiveError::from)?)),
-            None => Err(LiveError::Connection("the new run has no number".to_owned())),
+            None => Err(LiveError::Connection("the server returned no number for the new run".to_owned())),
         }
     }
 
-    /// The plan is written as text: a tree of JSON values takes ten times as much memory.
+    /// The plan is written as text, because a tree of JSON values takes ten times as much memory.
     fn insert_run(&self, plan: &Plan, run: &Run) -> Result<String, LiveError> {
         let plan_json = serde_json::to_string(plan).map_err(|error| LiveError::Connection(error.to_string()))?;
         let values = [
@@ -91,7 +91,7 @@ impl Registry {
         Ok(insert.to_string(PostgresQueryBuilder))
     }
 
-    /// The statement that notes a step as started.
+    /// The statement that records a step as started.
     #[must_use]
     pub fn step_started(&self, run: RunId, position: i32, change: &PlannedChange, step: &Step) -> String {
         let model = step::ActiveModel {
@@ -103,7 +103,7 @@ impl Registry {
             outcome: Set(StepOutcome::Started.name().to_owned()),
             ..Default::default()
         };
-        // A step that is tried again starts again.
+        // A retry starts the step again.
         let again = OnConflict::columns([step::Column::Run, step::Column::Position])
             .update_columns([step::Column::Outcome, step::Column::Error])
             .value(step::Column::FinishedAt, Expr::cust("NULL"))
@@ -113,7 +113,7 @@ impl Registry {
         insert.into_table(self.table("step")).to_string(PostgresQueryBuilder)
     }
 
-    /// The statement that notes how a step ended.
+    /// The statement that records the end of a step.
     #[must_use]
     pub fn step_ended(&self, run: RunId, position: i32, error: Option<&str>) -> String {
         let outcome = if error.is_none() { StepOutcome::Done } else { StepOutcome::Failed };
@@ -127,7 +127,7 @@ impl Registry {
         update.table(self.table("step")).to_string(PostgresQueryBuilder)
     }
 
-    /// The statement that brings the registry up to a finished change. It reads the catalogs with an empty search path.
+    /// The statement that records a finished change in the registry. It reads the catalogs with an empty search path.
     #[must_use]
     pub fn record(&self, run: RunId, record: &Record, search_path: &[Ident]) -> String {
         match record {
@@ -206,7 +206,7 @@ impl Registry {
         Ok(())
     }
 
-    /// The query for the declarations of everything applied of a kind, as JSON, in the order of addresses.
+    /// The query for the declarations of all applied objects of a kind, as JSON, in the order of addresses.
     #[must_use]
     pub fn declarations(&self, kind: &str) -> String {
         let mut query = resource::Entity::find().into_query();
@@ -223,7 +223,7 @@ impl Registry {
     }
 }
 
-/// As the server's numbers are.
+/// A signed number, as the server has it.
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,35 +1,35 @@
-//! How runs of apply and their steps stand, in the words of the history.
+//! The states of apply runs and of their steps, in the words of the history.
 
-/// How a run stands.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunOutcome {
-    /// It is at work, or broke off.
+    /// It is running, or was interrupted.
     Running,
-    /// All of it is done.
+    /// It is complete.
     Done,
     /// The server refused a statement.
     Failed,
-    /// It was stopped or blocked, and can go on.
+    /// It was stopped or blocked, and can be continued.
     Incomplete,
-    /// It broke off, and a later run found it so.
+    /// It was interrupted, and a later run has closed it.
     Interrupted,
 }
 
-/// How a step stands.
+/// The state of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepOutcome {
-    /// Nobody has seen its end yet.
+    /// It has started, and its end is not known yet.
     Started,
     /// It is done.
     Done,
     /// It changed nothing: the server refused it, or it was rolled back.
     Failed,
-    /// Its run broke off, and a later one found no effect.
+    /// Its run was interrupted, and a later run found that the step had no effect.
     Interrupted,
 }
 
 impl RunOutcome {
-    /// As the history has it.
+    /// The text in the history.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl RunOutcome {
 }
 
 impl StepOutcome {
-    /// As the history has it.
+    /// The text in the history.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Started => "started",

@@ -1,4 +1,4 @@
-//! What refreshes of materialized views did. The rows are written by `run_record`.
+//! The results of refreshes of materialized views. `run_record` writes the rows.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,35 +6,35 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "refresh_run")]
 pub struct Model {
-    /// Rises with each row.
+    /// Increases with each row.
     #[sea_orm(primary_key)]
     pub id: i64,
     /// The same for all rows of a run.
     pub run: i64,
-    /// By the clock of the database.
+    /// When the row was written, by the clock of the database.
     #[sea_orm(default_expr = "Expr::cust(\"clock_timestamp()\")")]
     pub started_at: DateTimeWithTimeZone,
     /// The view.
     #[sea_orm(column_type = "Text")]
     pub view_name: String,
-    /// `REFRESH`, `REFRESH CONCURRENTLY`.
+    /// What was done: `REFRESH` or `REFRESH CONCURRENTLY`.
     #[sea_orm(column_type = "Text")]
     pub action: String,
     /// Rows that the view has afterwards.
     #[sea_orm(default_value = "0")]
     pub rows_affected: i64,
-    /// Milliseconds that it took.
+    /// Duration, in milliseconds.
     #[sea_orm(default_value = "0")]
     pub execution_time_ms: i64,
     /// `running`, `done`, `skipped`, `stopped`, `failed`.
     #[sea_orm(column_type = "Text")]
     pub outcome: String,
-    /// Why, unless it is done.
+    /// The reason, unless the outcome is `done`.
     #[sea_orm(column_type = "Text", nullable)]
     pub message: Option<String>,
 }
 
-/// None that the records need.
+/// The records need no relations.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

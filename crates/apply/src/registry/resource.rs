@@ -1,4 +1,4 @@
-//! What reconcile created or adopted, by address.
+//! The objects that reconcile created or adopted, by address.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,19 +6,19 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "resource")]
 pub struct Model {
-    /// As in plans.
+    /// The address, as in plans.
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub address: String,
-    /// The schema of the relation that carries it.
+    /// The schema of the relation that it belongs to.
     #[sea_orm(column_type = "Text")]
     pub relation_schema: String,
-    /// That relation.
+    /// The name of that relation.
     #[sea_orm(column_type = "Text")]
     pub relation_name: String,
     /// Digest of the declaration when it was applied.
     #[sea_orm(column_type = "Text")]
     pub declared: String,
-    /// Digest of the live definition right after.
+    /// Digest of the live definition right after the apply.
     #[sea_orm(column_type = "Text")]
     pub definition: String,
     /// The declaration.
@@ -27,7 +27,7 @@ pub struct Model {
     /// What the declaration relied on, for kinds whose SQL can change its meaning.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub basis: Option<Json>,
-    /// The OID of the relation that the object is, so that it is known again under another name.
+    /// The OID of the object, if it is a relation. By this it is recognised under another name.
     pub object: Option<i64>,
     /// The run that wrote this entry.
     pub run: i64,
@@ -36,7 +36,7 @@ pub struct Model {
     pub since: DateTimeWithTimeZone,
 }
 
-/// None that the registry needs.
+/// The registry needs no relations.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,4 +1,4 @@
-//! The runs of apply: who, when, with which plan, how it ended.
+//! The runs of apply, with user, time, plan and outcome.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,40 +6,40 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "run")]
 pub struct Model {
-    /// Rises from run to run.
+    /// Increases with each run.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// By the clock of the database.
+    /// When the run began, by the clock of the database.
     #[sea_orm(default_expr = "Expr::current_timestamp()")]
     pub started_at: DateTimeWithTimeZone,
-    /// Empty while it runs, and for good where it broke off.
+    /// When the run ended. Empty while it runs, and for good if it was interrupted.
     pub finished_at: Option<DateTimeWithTimeZone>,
-    /// `running`, `done`, `failed`, `incomplete`; `interrupted` where it broke off and a later run found it so.
+    /// `running`, `done`, `failed`, `incomplete`, or `interrupted` if a later run has closed it.
     #[sea_orm(column_type = "Text")]
     pub outcome: String,
     /// The database role.
     #[sea_orm(column_type = "Text", default_expr = "Expr::cust(\"current_user\")")]
     pub role: String,
-    /// What was asked for: `apply`, `rollback`, `forget`, `destroy`.
+    /// The command: `apply`, `rollback`, `forget` or `destroy`.
     #[sea_orm(column_type = "Text", default_value = "apply")]
     pub command: String,
-    /// The run that it takes back.
+    /// The run that it rolls back.
     pub reverts: Option<i64>,
-    /// The operating system's user who asked.
+    /// The user name in the operating system.
     #[sea_orm(column_type = "Text", nullable)]
     pub operator: Option<String>,
-    /// The commit of the declared files, in a git checkout.
+    /// The commit of the declared files, if they are in a git checkout.
     #[sea_orm(column_type = "Text", nullable)]
     pub commit: Option<String>,
     /// The version of the program.
     #[sea_orm(column_type = "Text")]
     pub version: String,
-    /// What was to be done.
+    /// The plan, as JSON.
     #[sea_orm(column_type = "JsonBinary")]
     pub plan: Json,
 }
 
-/// None that the history needs.
+/// The history needs no relations.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

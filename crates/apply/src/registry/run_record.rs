@@ -1,6 +1,6 @@
-//! Records of what runs of rules and refreshes of views did. A row stands for one table or view in one run, and is
-//! written before the work on it begins. Each kind of run has its own table; the tables differ in few columns. Their
-//! entities are in files of their own, such as `retention_run`.
+//! Records the results of retention runs and of refreshes. A row is about one table or view in one run, and is written
+//! before the work on it begins. Each kind of run has its own table, and the tables differ in few columns. Their
+//! entities have files of their own, such as `retention_run`.
 
 use reconcile_core::postgres::sql::Sql;
 use sea_orm::{
@@ -14,13 +14,13 @@ use super::{Registry, signed};
 /// A table of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunTable {
-    /// `retention_run`: tables that retention rules worked on.
+    /// `retention_run`, for the tables that retention rules work on.
     Rules,
-    /// `refresh_run`: materialized views.
+    /// `refresh_run`, for materialized views.
     Refresh,
 }
 
-/// The columns that all of them have.
+/// The columns that all tables have.
 #[derive(Clone, Copy, DeriveIden)]
 enum Column {
     Id,
@@ -32,50 +32,50 @@ enum Column {
     Message,
 }
 
-/// How far a run got with one table or view.
+/// The state of a run for one table or view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is at work.
+    /// It is running.
     Running,
-    /// All of it is done.
+    /// It is complete.
     Done,
-    /// It was not begun.
+    /// It was not started.
     Skipped,
-    /// It ended early; the next run goes on.
+    /// It ended early. The next run continues.
     Stopped,
-    /// It cannot go on.
+    /// It failed, and cannot continue.
     Failed,
 }
 
-/// What a row says when work begins, or is over at once.
+/// A new row, when work begins or is over at once.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRecord<'a> {
     /// The number of the run.
     pub run: i64,
-    /// The table of the rule; for a refresh, the view itself.
+    /// The table of the rule. For a refresh, the view itself.
     pub rule: &'a str,
     /// The table or view that is worked on.
     pub subject: &'a str,
-    /// What is done to it.
+    /// What is done to the table or view.
     pub action: &'a str,
-    /// Running, or how it ended before it began.
+    /// Running, or the outcome if the work is over at once.
     pub outcome: Outcome,
-    /// Why it ended.
+    /// The reason for the outcome.
     pub message: Option<&'a str>,
 }
 
-/// What a row says as time goes on.
+/// An update of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordUpdate<'a> {
-    /// Rows that went so far; for a view, the rows that it has afterwards.
+    /// Rows that were deleted or moved so far. For a view, the rows that it has afterwards.
     pub rows: u64,
-    /// Milliseconds so far.
+    /// Duration so far, in milliseconds.
     pub ms: u64,
-    /// Running, or how it ended.
+    /// Running, or the outcome.
     pub outcome: Outcome,
-    /// Why it ended.
+    /// The reason for the outcome.
     pub message: Option<&'a str>,
-    /// Rows that are left; a refresh leaves none.
+    /// Rows that are left. A refresh leaves none.
     pub backlog: Option<u64>,
 }
 
@@ -87,7 +87,7 @@ impl RunTable {
         }
     }
 
-    /// The column that names what a row is about.
+    /// The column with the name of the table or view.
     fn subject(self) -> &'static str {
         match self {
             Self::Rules => "table_name",
@@ -95,7 +95,7 @@ impl RunTable {
         }
     }
 
-    /// The column that names the rule, where rows are about other tables as well.
+    /// The column with the name of the rule, if rows can be about other tables as well.
     fn rule(self) -> Option<&'static str> {
         match self {
             Self::Rules => Some("rule"),
@@ -103,7 +103,7 @@ impl RunTable {
         }
     }
 
-    /// The column for what is left.
+    /// The column for the rows that are left.
     fn backlog(self) -> Option<&'static str> {
         match self {
             Self::Rules => Some("backlog"),
@@ -111,10 +111,10 @@ impl RunTable {
         }
     }
 
-    /// What is said of a row whose end nobody has seen.
+    /// The message of a row if its run was interrupted.
     fn orphaned(self) -> &'static str {
         match self {
-            // Its counts have committed together with the batches that they count.
+            // The counts have committed together with the batches that they count.
             Self::Rules => "its end was not seen; what it counts is done",
             Self::Refresh => "its end was not seen",
         }
@@ -122,7 +122,7 @@ impl RunTable {
 }
 
 impl Outcome {
-    /// As the records have it.
+    /// The text in the records.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -142,7 +142,7 @@ impl Serialize for Outcome {
 }
 
 impl Registry {
-    /// The query for a number that no run in a table has.
+    /// The query for a number that no run in a table has yet.
     #[must_use]
     pub fn next_run(&self, table: RunTable) -> String {
         let table = Sql::default().ident(&self.schema).raw(".").raw(table.name());
@@ -150,7 +150,7 @@ impl Registry {
         next.raw(", 'id'))").to_string()
     }
 
-    /// The statement that adds a row, and gives its number.
+    /// The statement that adds a row, and returns its number.
     #[must_use]
     pub fn record_begun(&self, table: RunTable, record: &NewRecord<'_>) -> String {
         let mut cells: Vec<(DynIden, Expr)> = vec![
@@ -186,8 +186,8 @@ impl Registry {
         update.to_string(PostgresQueryBuilder)
     }
 
-    /// The statement that closes rows of a rule or view whose run broke off. Nobody else is at work on it: its lock is
-    /// held.
+    /// The statement that closes the rows of interrupted runs of a rule or view. The caller holds its lock, so nobody
+    /// else is at work on it.
     #[must_use]
     pub fn close_orphans(&self, table: RunTable, rule: &str) -> String {
         let mut update = Query::update();

@@ -1,4 +1,5 @@
-//! The statements of a run: written before each one starts, and in or after its own effect.
+//! The statements of a run. A row is written before its statement starts, and updated in the same transaction or right
+//! after it.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,33 +10,33 @@ pub struct Model {
     /// The run.
     #[sea_orm(primary_key, auto_increment = false)]
     pub run: i64,
-    /// From 1, in execution order.
+    /// The number of the step, from 1, in the order of execution.
     #[sea_orm(primary_key, auto_increment = false)]
     pub position: i32,
     /// The object.
     #[sea_orm(column_type = "Text")]
     pub address: String,
-    /// What was executed.
+    /// The executed statement.
     #[sea_orm(column_type = "Text")]
     pub statement: String,
-    /// What takes it back.
+    /// The statement that undoes it.
     #[sea_orm(column_type = "Text", nullable)]
     pub undo: Option<String>,
-    /// `started`, `done`, `failed`; `interrupted` where a later run found that it had come to nothing. Still `started`
-    /// in a run that broke off: nobody has looked yet.
+    /// `started`, `done`, `failed`, or `interrupted` if a later run found that it had no effect. In an interrupted run
+    /// it stays `started` until a later run looks up the effect.
     #[sea_orm(column_type = "Text")]
     pub outcome: String,
-    /// What the server said.
+    /// The message of the server.
     #[sea_orm(column_type = "Text", nullable)]
     pub error: Option<String>,
-    /// By the clock of the database.
+    /// When the step began, by the clock of the database.
     #[sea_orm(default_expr = "Expr::cust(\"clock_timestamp()\")")]
     pub started_at: DateTimeWithTimeZone,
     /// When its end was written.
     pub finished_at: Option<DateTimeWithTimeZone>,
 }
 
-/// None that the history needs.
+/// The history needs no relations.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

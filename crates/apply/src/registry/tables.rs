@@ -1,4 +1,5 @@
-//! Registry and history as tables: made by the first apply, brought up to date by later ones, removed by `destroy`.
+//! The tables of registry and history. The first apply creates them, later ones bring them up to date, and `destroy`
+//! drops them.
 
 use std::time::Duration;
 
@@ -18,18 +19,18 @@ const VERSION: i32 = 5;
 /// Why registry and history cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Connection or server.
+    /// The connection or the server failed.
     #[error(transparent)]
     Live(#[from] LiveError),
-    /// A newer program has been here.
-    #[error("the registry has layout {found}, and this program knows {VERSION}: a newer reconcile has been here")]
+    /// A newer version of the program has changed the layout.
+    #[error("the registry has layout {found}, and this program knows {VERSION}: a newer version has changed it")]
     Newer {
         /// The layout in the database.
         found: i32,
     },
 }
 
-/// What of them exists.
+/// Which of the tables exist.
 pub(super) struct Present {
     schema: bool,
     tables: bool,
@@ -49,15 +50,16 @@ impl Registry {
             (true, version) => self.upgrade(version),
             (false, _) => self.create(&present),
         };
-        // `IF NOT EXISTS` would ask for the right to create even where nothing is to be created.
+        // `IF NOT EXISTS` would need the privilege to create even if there is nothing to create.
         session.batch(&format!("BEGIN; {}; COMMIT", statements.join("; "))).await?;
         Ok(())
     }
 
-    /// Removes all of it, for `destroy`: not what others may have put beside it, which then is an error.
+    /// Drops the schema with all its tables and routines, for `destroy`. It is an error if the schema has other
+    /// objects.
     ///
     /// # Errors
-    /// Something else stands in the schema, somebody uses it for longer than `lock_timeout`, the role may not drop it,
+    /// The schema has other objects, another session uses it for longer than `lock_timeout`, the role may not drop it,
     /// or the connection fails.
     pub async fn remove(&self, session: &mut Session, lock_timeout: Duration) -> Result<(), LiveError> {
         if !self.present(session).await?.schema {
@@ -87,7 +89,7 @@ impl Registry {
         Ok(self.names(session).await?.1)
     }
 
-    /// The statements that drop our routines: what rules share, and what forgotten rules left.
+    /// The statements that drop reconcile's routines: those that rules share, and those that forgotten rules left.
     async fn routines(&self, session: &mut Session) -> Result<String, LiveError> {
         let shared = Sql::default().list(kinds::shared_routines(), ", ", Sql::literal);
         let ours = Sql::new(
@@ -113,7 +115,8 @@ impl Registry {
         Ok(Present { schema, tables, version })
     }
 
-    /// Whether the schema, the registry and its layout's number are there, by the catalogs, which everybody may read.
+    /// Whether the schema, the registry and the table of the layout exist, from the catalogs. Every role may read
+    /// those.
     async fn names(&self, session: &mut Session) -> Result<(bool, bool, bool), LiveError> {
         let named = |name: &'static str| {
             Sql::new("EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ")
@@ -126,7 +129,7 @@ impl Registry {
             Sql::new("EXISTS (SELECT FROM pg_namespace WHERE nspname = ").literal(self.schema.as_str()).raw(")");
         let sql = format!("SELECT {schema}, {}, {}", named("resource"), named("layout"));
         let Some(row) = session.row(&sql).await? else {
-            return Err(LiveError::Connection("the catalogs gave no answer".to_owned()));
+            return Err(LiveError::Connection("the server returned no row for a query on its catalogs".to_owned()));
         };
         Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
     }
@@ -141,7 +144,7 @@ impl Registry {
             self.create_table(retention_run::Entity, "retention_run"),
             self.create_table(archive_file::Entity, "archive_file"),
             self.create_table(refresh_run::Entity, "refresh_run"),
-            // What is managed is as public as the catalogs that show it, and a plan's role must see it.
+            // The managed objects are as public as the catalogs that show them, and the role that plans must see them.
             Sql::new("GRANT USAGE ON SCHEMA ").ident(&self.schema).raw(" TO PUBLIC").to_string(),
             Sql::new("GRANT SELECT ON ").ident(&self.schema).raw(".resource TO PUBLIC").to_string(),
         ]);
@@ -150,15 +153,16 @@ impl Registry {
         statements
     }
 
-    /// The statement that makes the table of an entity.
+    /// The statement that creates the table of an entity.
     fn create_table<E: EntityTrait>(&self, entity: E, name: &'static str) -> String {
         let mut create = Schema::new(DbBackend::Postgres).create_table_from_entity(entity);
         create.table(self.table(name)).to_string(PostgresQueryBuilder)
     }
 
-    /// From layout 1, which had no number: who asked for what, and what retention rules did. From layout 2: what is in
-    /// files, what refreshes did, and what a run leaves. From all of them: which
-    /// relations the managed objects are, what they rely on, and what is shared in the database.
+    /// The statements that bring an older layout up to date. Layout 1, which had no number, lacks command and user of a
+    /// run, and the records of retention rules. Layout 2 lacks the files of archives, the records of refreshes, and the
+    /// backlog of a run. All of them lack the OIDs of the managed objects and the basis of their meaning, and need the
+    /// present shared routines.
     fn upgrade(&self, version: Option<i32>) -> Vec<String> {
         let mut statements = Vec::new();
         if version.is_none() {
@@ -184,7 +188,7 @@ impl Registry {
                 self.create_table(refresh_run::Entity, "refresh_run"),
             ]);
         } else {
-            // The new ones have other arguments, so they would not replace the old ones.
+            // The new procedures have other arguments, so they would not replace the old ones.
             statements.extend(
                 [".retention_walk", ".retention_batch"]
                     .map(|name| Sql::new("DROP PROCEDURE IF EXISTS ").ident(&self.schema).raw(name).to_string()),
@@ -208,12 +212,12 @@ impl Registry {
         statements
     }
 
-    /// What rules and chains of views share in the database.
+    /// The routines that rules and chains of views share in the database.
     fn shared(&self) -> impl Iterator<Item = String> {
         kinds::make_shared_routines(&self.schema).into_iter().map(|sql| sql.to_string())
     }
 
-    /// Writes down which layout this is, for everyone to know.
+    /// Records the number of the layout, which every role may read.
     fn versioned(&self) -> [String; 3] {
         let mut create = Table::create();
         create

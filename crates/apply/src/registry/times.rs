@@ -1,19 +1,20 @@
-//! The queries that tell which rules and views are due. A row has the declaration; the time now and the time when it
-//! last ran to its end, or was applied if that is later, both in seconds of its own clock; and whether it was filled.
+//! The queries for the rules and views that are due. A row has the declaration, two times, and whether the view is
+//! filled. The times are the present one, and that of the last complete run, or of the apply if it is later. Both are
+//! in seconds, in the time zone of the schedule.
 
 use reconcile_core::postgres::sql::Sql;
 
 use super::Registry;
 
-/// What the two kinds differ in.
+/// The differences between the two kinds.
 struct Kind {
-    /// The beginning of the addresses.
+    /// The pattern of the addresses.
     addresses: &'static str,
     /// The time zone of the schedule.
     zone: &'static str,
-    /// Whether there is something in it, which a rule's table does not depend on.
+    /// Whether the view is filled. A rule can always run.
     filled: &'static str,
-    /// The records of runs, in reconcile's schema, that ran to their end.
+    /// The records of complete runs, in reconcile's schema.
     done: &'static str,
 }
 
@@ -34,13 +35,13 @@ const VIEWS: Kind = Kind {
 };
 
 impl Registry {
-    /// The query for the rules in force.
+    /// The query for the applied rules.
     #[must_use]
     pub fn retention_times(&self) -> String {
         self.times(&RULES)
     }
 
-    /// The query for the views that are applied.
+    /// The query for the applied views.
     #[must_use]
     pub fn refresh_times(&self) -> String {
         self.times(&VIEWS)
