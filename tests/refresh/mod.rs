@@ -199,7 +199,8 @@ fn a_plan_beside_a_refresh_says_for_whom_to_wait() {
         assert!(Instant::now() < end, "the refresh does not begin");
         sleep(Duration::from_millis(20));
     }
-    let run = place.project.run(&place.database, &["plan"]).expect_said(5, "holds public.slow exclusively: REFRESH");
+    let run =
+        place.project.run(&place.database, &["plan"]).expect_said(5, "holds an exclusive lock on public.slow: REFRESH");
     assert!(run.stderr.contains("run this again once it is done"), "{run}");
     place.database.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'relation' \

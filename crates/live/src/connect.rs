@@ -1,5 +1,5 @@
-//! Where the database is: URLs and `key=value` strings as libpq reads them, its environment variables, its service
-//! file. sqlx knows most of it; what it does not know is added here.
+//! The connection settings of the database: URLs and `key=value` strings as libpq reads them, its environment
+//! variables, and its service file. sqlx supports most of this, and the rest is added here.
 
 use std::{env, path::PathBuf, str::FromStr as _, time::Duration};
 
@@ -7,10 +7,11 @@ use sea_orm::sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOption
 
 use crate::error::LiveError;
 
-/// Where libpq looks for a server when no host is given.
+/// The directories of sockets where libpq looks for a server if no host is given.
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// What sqlx knows of libpq's keys. The others tune what sqlx does not have; a session works without them.
+/// The keys of libpq that sqlx knows. The others tune features that sqlx does not have, and a session works without
+/// them.
 const KNOWN: [&str; 11] = [
     "host",
     "hostaddr",
@@ -36,7 +37,7 @@ impl Target {
     /// Reads a URL, a `key=value` string, or, without either, the `PG*` variables alone.
     ///
     /// # Errors
-    /// The text is neither, or a service is named that no service file has.
+    /// The text is neither of these, or it names a service that no service file has.
     pub fn parse(text: Option<&str>) -> Result<Self, LiveError> {
         let text = text.unwrap_or_default().trim();
         let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
@@ -62,7 +63,8 @@ impl Target {
         });
         if let Some(service) = service {
             let mut of_service = service_pairs(&service)?;
-            // A service fills in what is not given; the query of a URL would go before its other parts.
+            // A service fills in missing settings. It must not override other parts of a URL, as pairs in the query
+            // would.
             let given = given(&base);
             of_service.retain(|(key, _)| KNOWN.contains(&key.as_str()) && !given.contains(&key.as_str()));
             of_service.extend(pairs);
@@ -72,13 +74,13 @@ impl Target {
         if let (false, Some(user)) = (names_user, system_user()) {
             pairs.insert(0, ("user".to_owned(), user));
         }
-        // As one URL, so that sqlx looks the password up for what all of it together says.
+        // All settings become one URL, so that sqlx looks up the password for their combination.
         let query: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
         let url = format!("{}?{}", if base.ends_with("//") { base + "/" } else { base }, query.join("&"));
         let options = PgConnectOptions::from_str(&url).map_err(|error| LiveError::Url(error.to_string()))?;
         let timeout = timeout.and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0).unwrap_or(30);
         let options = options.application_name("reconcile").statement_cache_capacity(0);
-        // A pooler refuses what it does not know; our sessions set it themselves.
+        // A pooler refuses settings that it does not know. The sessions set this one themselves.
         let options = options.extra_float_digits(None);
         Ok(Self { options: options.disable_statement_logging(), timeout: Duration::from_secs(timeout) })
     }
@@ -94,7 +96,7 @@ impl Target {
         format!("database `{database}` at {host}:{}", self.options.get_port())
     }
 
-    /// The same server, another database.
+    /// Another database on the same server.
     #[must_use]
     pub fn database(&self, name: &str) -> Self {
         Self { options: self.options.clone().database(name), timeout: self.timeout }
@@ -116,8 +118,8 @@ impl Target {
 
 type Pairs = Vec<(String, String)>;
 
-/// The URL up to its query, and the query's pairs. An authority without a host, as in
-/// `postgres://user@/db?host=/run`, is libpq's way to say "a socket".
+/// The URL without its query, and the pairs of the query. If the authority has no host, as in
+/// `postgres://user@/db?host=/run`, libpq connects to a socket.
 fn take_apart(url: &str) -> (String, Pairs) {
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = base.split_once("://").unwrap_or(("postgres", base));
@@ -140,7 +142,7 @@ fn take_apart(url: &str) -> (String, Pairs) {
     (format!("{scheme}://{}{path}", authority.replacen('@', "@localhost", 1)), pairs)
 }
 
-/// What a URL without its query names, by libpq's keys.
+/// The keys of libpq that a URL without its query sets.
 fn given(base: &str) -> Vec<&'static str> {
     let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -157,7 +159,7 @@ fn given(base: &str) -> Vec<&'static str> {
     named.into_iter().filter_map(|(key, is_given)| is_given.then_some(key)).collect()
 }
 
-/// A value as a URL's query holds it.
+/// A value, encoded for the query of a URL.
 fn encoded(value: &str) -> String {
     value
         .bytes()
@@ -185,7 +187,7 @@ fn decoded(value: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The role when nobody names one: `PGUSER`, then the user of the system, as libpq has it.
+/// The default role, as in libpq: `PGUSER`, then the user of the operating system.
 fn system_user() -> Option<String> {
     let named = |name| env::var(name).ok().filter(|user| !user.is_empty());
     ["PGUSER", "USER", "LOGNAME"].into_iter().find_map(named)

@@ -1,4 +1,4 @@
-//! Shows which rows keep a unique index from being built.
+//! Finds rows that keep a unique index from being built.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use sea_orm::sqlx::Row as _;
 
 use crate::{LiveError, Session, settings};
 
-/// A big table is not read to the end for a sample.
+/// The time limit of the sample: a big table is not read to its end for it.
 const PATIENCE: &str = "SET LOCAL statement_timeout = '10s'";
 
 /// A key that several rows share.
@@ -18,7 +18,7 @@ const PATIENCE: &str = "SET LOCAL statement_timeout = '10s'";
 pub struct Duplicate {
     names: Vec<String>,
     values: Vec<Option<String>>,
-    /// How many rows.
+    /// The number of these rows.
     pub rows: i64,
 }
 

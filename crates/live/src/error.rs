@@ -1,4 +1,4 @@
-//! What can go wrong on the way to and from the server. No message holds a password.
+//! The errors of talking to the server. No message contains a password.
 
 use reconcile_core::{
     postgres::{batch::ServerError, rows::DecodeError},
@@ -6,40 +6,40 @@ use reconcile_core::{
 };
 use sea_orm::sqlx;
 
-/// An error of the connection, of a statement of ours, or of what the registry holds.
+/// An error of the connection, of a statement, or of an entry in the registry.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// The connection string cannot be read.
     #[error("the database URL is not valid: {0}")]
     Url(String),
-    /// No connection came about.
+    /// The connection could not be opened.
     #[error("cannot connect to {target}: {message}")]
     Connect {
-        /// Host, port and database; no password.
+        /// Host, port and database, without the password.
         target: String,
-        /// What the server or the network said.
+        /// The error of the server or of the network.
         message: String,
     },
     /// The server refused a statement.
     #[error("{}", .0.message)]
     Server(Box<ServerError>),
-    /// Somebody holds what has to be read.
-    #[error("process {pid} holds {relation} exclusively: {query}")]
+    /// Another session has locked an object that has to be read.
+    #[error("process {pid} holds an exclusive lock on {relation}: {query}")]
     Held {
-        /// What it holds.
+        /// The locked relation.
         relation: String,
-        /// The server's process.
+        /// The process ID of the session that holds the lock.
         pid: i32,
-        /// What it does.
+        /// The statement of that session.
         query: String,
     },
     /// The connection broke.
     #[error("the connection to the database failed: {0}")]
     Connection(String),
-    /// The server answered otherwise than PostgreSQL does: a bug of ours, or not PostgreSQL.
+    /// The answer is not what PostgreSQL gives. This is a bug of reconcile, or the server is not PostgreSQL.
     #[error("the server's answer cannot be read: {0}")]
     Protocol(String),
-    /// The registry holds what this version cannot read.
+    /// This version cannot read an entry in the registry.
     #[error(transparent)]
     Registry(#[from] EntryError),
 }
@@ -78,7 +78,7 @@ impl From<DecodeError> for LiveError {
 }
 
 impl LiveError {
-    /// What the server said, if it was the server that said it.
+    /// The error of the server, if it is one.
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         match self {

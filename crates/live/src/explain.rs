@@ -1,4 +1,4 @@
-//! Runs a query under EXPLAIN ANALYZE: how it reads its table, and how long it took.
+//! Runs a query under EXPLAIN ANALYZE, to see how it reads its table and how long it takes.
 
 use sea_orm::sqlx::Row as _;
 
@@ -7,13 +7,13 @@ use crate::{LiveError, Session};
 /// What the server did for a query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// The plan's line that reads a table, without costs: `Index Scan using … on …`.
+    /// The line of the plan that reads a table, without costs, such as `Index Scan using … on …`.
     pub scan: String,
     /// Execution time.
     pub milliseconds: f64,
 }
 
-/// Executes a query of ours and reports how. It is rolled back.
+/// Executes a query and reports how the server did it. The transaction is rolled back.
 ///
 /// # Errors
 /// The server refuses the query, or the connection fails.

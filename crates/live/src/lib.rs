@@ -1,5 +1,6 @@
-//! Carries what `core` asks to a live database and the answers back: connections, sessions, round trips. Executes no DDL,
-//! but for temporary objects that `core` has made and rolled back. What is asked, and what an answer means, is left to `core`.
+//! Carries the queries of `core` to a live database and the answers back: connections, sessions, round trips. It
+//! executes no DDL, except for temporary objects that `core` creates and rolls back. The queries, and the meaning of
+//! the answers, are left to `core`.
 
 pub mod connect;
 pub mod duplicates;
@@ -15,10 +16,10 @@ pub use session::Session;
 
 use reconcile_core::reading::{Read, Reading};
 
-/// Reads everything that a plan relies on.
+/// Reads everything that a plan depends on.
 ///
 /// # Errors
-/// The connection fails, a query of ours does, or somebody holds what has to be read.
+/// The connection or a query fails, or another session has locked an object that has to be read.
 pub async fn read(session: &mut Session, reading: Reading<'_>) -> Result<Read, LiveError> {
     match reading.read(session).await {
         Ok(read) => Ok(read),

@@ -1,4 +1,4 @@
-//! One connection, and how often it went to the server and back.
+//! One connection, and the number of its round trips.
 
 use futures_util::TryStreamExt as _;
 use reconcile_core::postgres::{
@@ -12,7 +12,7 @@ use sea_orm::sqlx::{
 
 use crate::{connect::Target, error::LiveError};
 
-/// A connection of our own: settings, locks and temporary objects stay on it.
+/// A connection. Settings, locks and temporary objects stay on it.
 #[derive(Debug)]
 pub struct Session {
     connection: PgConnection,
@@ -24,16 +24,16 @@ pub struct Session {
 pub type Rows = Vec<PgRow>;
 
 impl Session {
-    /// Connects. What the session should assume is for its first batch to say.
+    /// Connects. The first batch has to set the session's parameters.
     ///
     /// # Errors
-    /// No connection within the time that the target allows.
+    /// There is no connection within the time that the target allows.
     pub async fn connect(target: &Target) -> Result<Self, LiveError> {
         let connection = target.connect().await?;
         Ok(Self { connection, round_trips: 0, target: target.clone() })
     }
 
-    /// A second connection to the same place, to look on while this one works.
+    /// A second connection to the same database, to watch this one while it works.
     ///
     /// # Errors
     /// As [`Session::connect`].
@@ -41,8 +41,8 @@ impl Session {
         Self::connect(&self.target).await
     }
 
-    /// Runs statements in one round trip, by the simple query protocol: all of them, or none after the first error.
-    /// The text must come from the writer of `core` or be a constant; parameters do not exist here.
+    /// Runs statements in one round trip, by the simple query protocol. After the first error, none of the others runs.
+    /// The text must come from the writer of `core` or be a constant, because this protocol has no parameters.
     ///
     /// # Errors
     /// The server refused a statement, or the connection broke.
@@ -58,10 +58,11 @@ impl Session {
         self.run(sql, take).await.map(|()| results)
     }
 
-    /// Runs statements like [`Session::batch`], and hands over each row as it comes: for more rows than should be held.
+    /// Runs statements like [`Session::batch`], and passes on each row as it arrives. It is for more rows than fit well
+    /// in memory.
     ///
     /// # Errors
-    /// As [`Session::batch`]; or `take` did not take a row, which leaves out those behind it.
+    /// As [`Session::batch`], or `take` refused a row. The rows after that are not read.
     pub async fn each<E: From<LiveError>>(
         &mut self,
         sql: &str,
@@ -70,7 +71,7 @@ impl Session {
         self.run(sql, |item| item.right().map_or(Ok(()), &mut take)).await
     }
 
-    /// Runs statements in one round trip, and hands over each row and the end of each statement as it comes.
+    /// Runs statements in one round trip, and passes on each row and the end of each statement as it arrives.
     async fn run<E: From<LiveError>>(
         &mut self,
         sql: &str,
@@ -84,7 +85,7 @@ impl Session {
         Ok(())
     }
 
-    /// The first row that a batch answers with.
+    /// The first row of a batch's answer.
     ///
     /// # Errors
     /// As [`Session::batch`].
@@ -92,28 +93,28 @@ impl Session {
         Ok(self.batch(sql).await?.into_iter().flatten().next())
     }
 
-    /// The one number of a query that counts.
+    /// The number that a counting query returns.
     ///
     /// # Errors
-    /// As [`Session::batch`]; or there is no row.
+    /// As [`Session::batch`], or there is no row.
     pub async fn number(&mut self, sql: &str) -> Result<u64, LiveError> {
         let number: i64 = self.only_row(sql).await?.try_get(0)?;
         Ok(u64::try_from(number).unwrap_or(0))
     }
 
-    /// The one text of a query.
+    /// The single text that a query returns.
     ///
     /// # Errors
-    /// As [`Session::batch`]; or there is no row.
+    /// As [`Session::batch`], or there is no row.
     pub async fn text(&mut self, sql: &str) -> Result<String, LiveError> {
         Ok(self.only_row(sql).await?.try_get(0)?)
     }
 
     async fn only_row(&mut self, sql: &str) -> Result<PgRow, LiveError> {
-        self.row(sql).await?.ok_or_else(|| LiveError::Connection("a query gave no row".to_owned()))
+        self.row(sql).await?.ok_or_else(|| LiveError::Connection("a query returned no row".to_owned()))
     }
 
-    /// The first row that a batch answers with, and how many rows its statements say that they took, read or wrote.
+    /// The first row of a batch's answer, and the number of rows that its statements report as read or written.
     ///
     /// # Errors
     /// As [`Session::batch`].
@@ -129,27 +130,27 @@ impl Session {
         self.run(sql, take).await.map(|()| (first, taken))
     }
 
-    /// Where it is connected to.
+    /// The database that it is connected to.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// How many batches were sent.
+    /// The number of batches that were sent.
     #[must_use]
     pub fn round_trips(&self) -> u32 {
         self.round_trips
     }
 
-    /// `server_version_num`, which the server told when we connected.
+    /// `server_version_num`, which the server reports when a session begins.
     #[must_use]
     pub fn server_version(&self) -> u32 {
         self.connection.server_version_num().unwrap_or(0)
     }
 
-    /// Says good-bye to the server.
+    /// Closes the connection properly.
     pub async fn close(self) {
-        // The server notices a connection that just ends as well.
+        // The server also notices a connection that ends without this.
         drop(self.connection.close().await);
     }
 }
@@ -185,7 +186,7 @@ impl Ask for Session {
     }
 }
 
-/// The cells of a row, which the simple query protocol brings as text.
+/// The cells of a row, which the simple query protocol sends as text.
 fn add(rows: &mut rows::Rows, row: &PgRow) -> Result<(), LiveError> {
     let mut cells = Vec::with_capacity(row.len());
     for column in 0..row.len() {

@@ -1,4 +1,5 @@
-//! The settings of a session that is ours alone, or of one transaction, for who does not ask by batches.
+//! The settings of a session that nobody else uses, or of one transaction. Queries of `core` in batches bring their
+//! own.
 
 use reconcile_core::{
     postgres::{batch::SETTINGS, name::Ident, sql::Sql},
@@ -7,15 +8,14 @@ use reconcile_core::{
 
 use crate::{LiveError, Session};
 
-/// For the transaction that they open. A transaction pooler hands the connection to somebody else afterwards, who must
-/// find nothing of ours on it.
+/// The settings for the present transaction only. A transaction pooler gives the connection to another client
+/// afterwards, and that must not inherit them.
 #[must_use]
 pub fn local() -> String {
     written("SET LOCAL ")
 }
 
-/// Makes a connection that is known to be ours alone what work expects, without limits in time: the steps of a plan
-/// bring their own.
+/// Sets up a connection that nobody else uses, for work without time limits. The steps of a plan set their own limits.
 ///
 /// # Errors
 /// The connection or the server fails.
@@ -26,12 +26,13 @@ pub async fn take(session: &mut Session, search_path: &[Ident]) -> Result<(), Li
         "{FIRST}; {settings}SET lock_timeout = 0; SET statement_timeout = 0; RESET work_mem; {UNLIMITED}{path}"
     );
     session.batch(&batch).await?;
-    // The server learns at once when we are gone, and gives our locks free. Not every platform can tell.
+    // The server notices within a second that the client is gone, and releases its locks. Not every platform supports
+    // this.
     let _ = session.batch("SET client_connection_check_interval = '1s'").await;
     Ok(())
 }
 
-/// Whatever of these the server has: it would end a session of ours that waits for its turn, or a long build.
+/// Switches off those of these settings that the server has. They would end a waiting session, or a long build.
 const UNLIMITED: &str = "SELECT set_config(name, '0', false) FROM pg_settings \
     WHERE name IN ('idle_session_timeout', 'transaction_timeout'); ";
 

@@ -1,4 +1,4 @@
-//! A plan as text, Markdown, SQL and JSON. Reads nothing but the plan; where the output goes is left to `cli`.
+//! A plan as text, Markdown, SQL and JSON. This crate reads only the plan. Where the output goes is left to `cli`.
 
 mod markdown;
 mod pieces;
@@ -15,10 +15,10 @@ pub use crate::{
     words::{bytes, printable, thousands},
 };
 
-/// The plan as a saved file has it.
+/// The plan as JSON, as in a saved file.
 ///
 /// # Panics
-/// Never: every part of a plan has a form in JSON.
+/// It never panics, because every part of a plan can be written as JSON.
 #[must_use]
 pub fn json(plan: &Plan) -> String {
     match serde_json::to_string_pretty(plan) {

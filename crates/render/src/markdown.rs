@@ -1,4 +1,4 @@
-//! A plan as a comment on a pull request.
+//! A plan in Markdown, for a comment on a pull request.
 
 use reconcile_core::plan::{Plan, PlannedChange};
 
@@ -67,7 +67,7 @@ fn details(change: &PlannedChange) -> String {
     text + "\n</details>\n"
 }
 
-/// A fence longer than any that the text holds, so that no name can end it.
+/// A fenced block. The fence is longer than any in the text, so that no name can end the block.
 fn fenced(language: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);

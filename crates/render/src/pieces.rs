@@ -1,4 +1,4 @@
-//! The pieces of a plan that several formats show alike.
+//! The parts of a plan that several formats show in the same way.
 
 use reconcile_core::{
     kind::Describe as _,
@@ -23,8 +23,8 @@ pub(crate) fn summary_line(plan: &Plan) -> String {
     line + "."
 }
 
-/// The lines of the definitions before and after, each with its sign; empty where nothing can be compared. What no
-/// statement says the meaning of is shown whole when it is new.
+/// The lines of the definitions before and after, each with its sign. Empty if there is nothing to compare. A new
+/// object is shown in full if its statements do not show what it means.
 pub(crate) fn diff(change: &PlannedChange) -> Vec<(char, String)> {
     let Some(after) = &change.after else { return Vec::new() };
     let Some(before) = &change.before else {
@@ -46,23 +46,23 @@ pub(crate) fn diff(change: &PlannedChange) -> Vec<(char, String)> {
         .collect()
 }
 
-/// How much a rule would let go, for people.
+/// The rows that a rule would remove, for people.
 pub(crate) fn estimate(estimate: &Estimate) -> String {
-    let oldest = estimate.oldest.as_ref().map(|oldest| format!("; the oldest is of {}", printable(oldest)));
+    let oldest = estimate.oldest.as_ref().map(|oldest| format!("; the oldest is from {}", printable(oldest)));
     let Some(rows) = estimate.rows else {
-        let unknown = "how many rows are past their time is unknown: the table was never analysed, and a count takes longer \
+        let unknown = "how many rows are past the cut-off is unknown: the table was never analysed, and a count takes longer \
                        than 2 s; run ANALYZE to get an estimate";
         return unknown.to_owned() + &oldest.unwrap_or_default();
     };
     if rows == 0 && estimate.counted {
-        return "no rows are past their time".to_owned();
+        return "no rows are past the cut-off".to_owned();
     }
     let (plural, are) = if rows == 1 { ("", "is") } else { ("s", "are") };
     let about = if estimate.counted { "" } else { "about " };
     let size = estimate.bytes.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
-    let mut text = format!("{about}{} row{plural}{size} {are} past their time", thousands(rows));
+    let mut text = format!("{about}{} row{plural}{size} {are} past the cut-off", thousands(rows));
     if let Some(before) = estimate.before {
-        text.push_str(&format!(", {} more than under the rule in force", thousands(rows.saturating_sub(before))));
+        text.push_str(&format!(", {} more than with the applied rule", thousands(rows.saturating_sub(before))));
     }
     text.push_str(&oldest.unwrap_or_default());
     let batches = estimate.batches.map(|batches| {

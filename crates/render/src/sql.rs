@@ -1,4 +1,4 @@
-//! A plan as a script for psql: the statements, with the settings that they rely on.
+//! A plan as a script for psql: the statements, with the settings that they depend on.
 
 use reconcile_core::{plan::Plan, postgres::sql::Sql};
 
@@ -38,7 +38,7 @@ pub fn plan(plan: &Plan) -> String {
     text
 }
 
-/// A comment ends with its line.
+/// A comment ends with its line, so the text must be one line.
 fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }

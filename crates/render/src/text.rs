@@ -65,7 +65,7 @@ fn block(change: &PlannedChange, paint: &Paint) -> String {
     text
 }
 
-/// The lines before and after, where they say more than the statements.
+/// The definitions before and after, if they show more than the statements.
 fn definitions(change: &PlannedChange, paint: &Paint) -> String {
     let painted = |(sign, line): (char, String)| {
         let line = format!("      {sign} {line}");
@@ -99,7 +99,7 @@ fn statements(change: &PlannedChange, paint: &Paint) -> String {
     text
 }
 
-/// How large the relation is, and how much a rule would let go.
+/// The size of the relation, and the rows that a rule would remove.
 fn figures(change: &PlannedChange) -> String {
     let mut text = String::new();
     let relation = &change.impact.relation;
@@ -118,7 +118,7 @@ fn statement(step: &Step, paint: &Paint) -> String {
     format!("      {sql};\n{}", paint.with(DIM, &lock.unwrap_or_default()))
 }
 
-/// A rename has the same definition; its address says all.
+/// Whether the definitions are shown. A rename, for example, does not change the definition.
 fn shows_diff(change: &PlannedChange) -> bool {
     match change.action {
         Action::Update | Action::Replace => true,

@@ -1,6 +1,6 @@
-//! Numbers and foreign text, fit for people and for a terminal.
+//! Numbers for people, and text from elsewhere that is safe for a terminal.
 
-/// Bytes as people read them, in powers of 1024, as PostgreSQL's `pg_size_pretty` does.
+/// A number of bytes for people, in powers of 1024, as in PostgreSQL's `pg_size_pretty`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
@@ -27,7 +27,7 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
-/// The text with control characters shown instead of sent to the terminal; newlines and tabs stay.
+/// The text with control characters escaped, so that the terminal does not act on them. Newlines and tabs stay.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars()
