@@ -5,3 +5,8 @@ CREATE INDEX t_k ON t USING hash (k);
 CREATE INDEX t_place ON t USING gist (place) WITH (buffering = off);
 CREATE INDEX t_tags ON t USING gin (tags);
 CREATE INDEX t_order ON t (k) WITH (fillfactor = 70);
+CREATE INDEX t_place_filled ON t USING gist (place) WITH (fillfactor = 50);
+CREATE INDEX t_once ON t (k, at);
+CREATE INDEX t_tags_pending ON t USING gin (tags, tags);
+CREATE INDEX t_near ON t USING spgist (place);
+CREATE INDEX t_bits ON t USING brin (k) WITH (pages_per_range = 16);
