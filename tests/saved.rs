@@ -75,6 +75,64 @@ fn a_saved_plan_is_stale_when_a_column_that_it_needs_has_another_type() {
     apply_saved(&project, &database).expect_said(3, "matview/public.v");
 }
 
+/// Each index uses the column in another way, and is planned and changed alone.
+#[test]
+fn a_saved_plan_is_stale_when_a_column_is_otherwise_wherever_an_index_uses_it() {
+    let database = Database::new(newest());
+    database.sql(
+        "CREATE TABLE t (a integer, b text, c integer, d text, g text GENERATED ALWAYS AS (d || 'x') STORED);
+         CREATE FUNCTION of_row(t) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT 1';
+         CREATE INDEX theirs ON t (c); CREATE INDEX replaced ON t (a)",
+    );
+    let type_of_c = ("ALTER TABLE t ALTER c TYPE bigint", "ALTER TABLE t ALTER c TYPE integer");
+    let collation =
+        (r#"ALTER TABLE t ALTER b TYPE text COLLATE "C""#, r#"ALTER TABLE t ALTER b TYPE text COLLATE "default""#);
+    let generation =
+        ("ALTER TABLE t ALTER g SET EXPRESSION AS (d || 'z')", "ALTER TABLE t ALTER g SET EXPRESSION AS (d || 'x')");
+    let indexes = [
+        ("columns: [b]", collation),
+        ("columns: [{ expression: lower(b) }]", collation),
+        ("columns: [a], where: b > 'x'", collation),
+        ("columns: [a], include: [c]", type_of_c),
+        ("columns: [a, { expression: (c + 1) }]", type_of_c),
+        ("columns: [a], where: c > 1", type_of_c),
+        ("columns: [{ expression: of_row(t) }]", type_of_c),
+        ("columns: [g]", generation),
+        ("columns: [{ expression: lower(g) }]", generation),
+    ];
+    let named = |name: &str, spec: &str| format!("tables: {{ t: {{ indexes: {{ {name}: {{ {spec} }} }} }} }}");
+    let mut all: Vec<_> = indexes.iter().map(|(spec, change)| (named("i", spec), *change)).collect();
+    // The definition of one that is to be replaced is known from another index.
+    all.push((named("replaced", "columns: [c]"), type_of_c));
+    // One of them is built beside the other one.
+    all.push(("tables: { t: { indexes: { theirs: [c], i: [c] } } }".to_owned(), type_of_c));
+    for (declared, (change, back)) in all {
+        let project = Project::with(&declared);
+        project.run(&database, &["plan", "--out", "plan.json"]).expect(0);
+        database.sql(change);
+        expect_stale(&project, &database, "the database has changed");
+        database.sql(back);
+    }
+}
+
+#[test]
+fn a_saved_plan_is_stale_when_a_column_of_a_view_is_otherwise() {
+    let (database, _) = planned();
+    let view = |indexes: &str| {
+        Project::with(format!("materialized_views: {{ v: {{ query: \"SELECT a, b FROM t\", {indexes} }} }}"))
+    };
+    let project = view("indexes: { i: [{ expression: lower(b) }] }");
+    project.run(&database, &["plan", "--out", "plan.json"]).expect(0);
+    database.sql("ALTER TABLE t ALTER b TYPE varchar");
+    expect_stale(&project, &database, "matview/public.v");
+    database.sql("CREATE MATERIALIZED VIEW v AS SELECT a, b FROM t");
+    project.run(&database, &["plan", "--out", "plan.json"]).expect(0);
+    database.sql(
+        "DROP MATERIALIZED VIEW v; ALTER TABLE t ALTER b TYPE text; CREATE MATERIALIZED VIEW v AS SELECT a, b FROM t",
+    );
+    expect_stale(&project, &database, "index/public.v/i");
+}
+
 #[test]
 fn a_saved_plan_is_stale_when_its_table_is_gone() {
     let (database, project) = planned();

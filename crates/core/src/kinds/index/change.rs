@@ -18,7 +18,7 @@ use crate::{
     kind::Context,
     postgres::{
         name::{Ident, QualifiedName},
-        relation::Column,
+        relation::{Column, Generation},
         tokens::tokens,
     },
     registry::Registry,
@@ -184,9 +184,8 @@ fn relies_on(change: &Change<'_>, live: &Live) -> Digest {
         relation: Option<(u32, Vec<(&'a QualifiedName, u32)>)>,
         before: Option<&'a LiveIndex>,
         leftovers: &'a [&'a LiveIndex],
-        /// The types of the columns that the index will use.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        columns: Vec<(&'a Ident, &'a str)>,
+        columns: Vec<Used<'a>>,
     }
     let (_, before, wanted) = sides(&change.what);
     Digest::of(&Facts {
@@ -197,13 +196,31 @@ fn relies_on(change: &Change<'_>, live: &Live) -> Digest {
     })
 }
 
-/// The columns that an index uses, also in its SQL, with their types. The list is empty if columns were not read.
-fn used<'a>(relation: &'a Carrier, wanted: Wanted<'_>) -> Vec<(&'a Ident, &'a str)> {
+/// What an index relies on of a column.
+#[derive(Serialize)]
+struct Used<'a> {
+    name: &'a Ident,
+    type_name: &'a str,
+    collation: Option<&'a QualifiedName>,
+    generation: Option<&'a Generation>,
+}
+
+/// The columns that an index uses, also in its SQL. SQL that names the relation may use all of them. The list is empty if
+/// columns were not read, because the index stays as it is.
+fn used<'a>(relation: &'a Carrier, wanted: Wanted<'_>) -> Vec<Used<'a>> {
     let definition = &wanted.declared.object.definition;
     let named: BTreeSet<_> = definition.named_columns().map(|(_, column)| column).collect();
     let words: Vec<_> = definition.fragments().flat_map(|(_, fragment)| tokens(fragment.as_str())).collect();
-    let is_used = |column: &&Column| named.contains(&column.name) || words.iter().any(|word| word.is(&column.name));
-    relation.columns.iter().filter(is_used).map(|column| (&column.name, column.type_name.as_str())).collect()
+    let mentioned = |name: &Ident| words.iter().any(|word| word.is(name));
+    let whole = mentioned(&relation.name.name);
+    let is_used = |column: &&Column| whole || named.contains(&column.name) || mentioned(&column.name);
+    let fact = |column: &'a Column| Used {
+        name: &column.name,
+        type_name: &column.type_name,
+        collation: column.collation.as_ref(),
+        generation: column.generation.as_ref(),
+    };
+    relation.columns.iter().filter(is_used).map(fact).collect()
 }
 
 fn partitions<'a>(relation: &'a Carrier, live: &'a Live) -> Vec<(&'a QualifiedName, u32)> {

@@ -78,11 +78,16 @@ impl<'a> View<'a> {
         self.on_relations().filter(move |(declared, carrier)| self.is_unsettled(declared, carrier))
     }
 
-    /// The unsettled ones, and those without an index of their name. One of these may have to be built although its
-    /// definition is settled by another index.
+    /// The unsettled ones, and those without an index of their name and definition. One of these may have to be built
+    /// although its definition is settled by another index.
     pub fn unsettled_or_missing(self) -> impl Iterator<Item = (&'a Declared<Index>, &'a Carrier)> {
         self.on_relations().filter(move |(declared, carrier)| {
-            !carrier.indexes.contains_key(&declared.object.name) || self.is_unsettled(declared, carrier)
+            let index = &declared.object;
+            let stands = carrier
+                .indexes
+                .get(&index.name)
+                .is_some_and(|own| self.live.recorded.contains(&own.oid) || own.index.definition == index.definition);
+            !stands || self.is_unsettled(declared, carrier)
         })
     }
 
