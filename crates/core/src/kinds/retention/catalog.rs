@@ -34,6 +34,9 @@ pub struct Table {
     pub parts: Vec<Part>,
     /// The columns that lead a usable index over all rows.
     pub leading: Vec<Ident>,
+    /// The columns of a usable BRIN index over all rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub summarised: Vec<Ident>,
     /// The foreign keys that point at it.
     pub references: Vec<Reference>,
     /// The publications that carry its deletes to others.

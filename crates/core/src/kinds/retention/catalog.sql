@@ -68,6 +68,12 @@ SELECT jsonb_build_object(
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree'
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL),
+  -- The columns of BRIN indexes over all rows. In these, the order of the columns does not matter.
+  'summarised', (
+    SELECT coalesce(jsonb_agg(DISTINCT a.attname), '[]')
+    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam AND m.amname = 'brin'
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+    WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL),
   -- Foreign keys that point here. One of a partition is that of its parent again.
   'references', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -79,7 +85,16 @@ SELECT jsonb_build_object(
         JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = u.pointed),
       'on_delete', k.confdeltype,
       'indexed', EXISTS (
-        SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL
+        SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+        JOIN pg_am m ON m.oid = x.relam AND m.amname IN ('btree', 'hash')
+        WHERE i.indrelid = k.conrelid AND i.indisvalid
+        -- The check of a foreign key looks for values, so it can use an index without the NULLs.
+        AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) IN (
+          SELECT format('(%I IS NOT NULL)', a.attname) FROM pg_attribute a
+          WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+          UNION ALL SELECT '(' || string_agg(format('(%I IS NOT NULL)', a.attname), ' AND ' ORDER BY u.position) || ')'
+          FROM unnest(k.conkey) WITH ORDINALITY u(own, position)
+          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.own))
         AND (SELECT array_agg(u ORDER BY u) FROM unnest((i.indkey::int2[])[0:cardinality(k.conkey) - 1]) u)
           = (SELECT array_agg(u ORDER BY u) FROM unnest(k.conkey) u))) ORDER BY kn.nspname, kc.relname, k.conname), '[]')
     FROM pg_constraint k JOIN pg_class kc ON kc.oid = k.conrelid JOIN pg_namespace kn ON kn.oid = kc.relnamespace

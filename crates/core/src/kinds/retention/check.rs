@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
             }
             Some(Clock::Instant | Clock::Local | Clock::Date) => {}
         }
-        if !table.leading.contains(&column.name) {
+        if !table.leading.contains(&column.name) && !table.summarised.contains(&column.name) {
             let proposal = proposal(&table.name, &column.name);
             self.note(format!("no index leads with `{}`: each run reads the whole table; {proposal}", column.name));
         }
