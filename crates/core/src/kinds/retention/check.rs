@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Child, Clock, Rule, View,
-    catalog::{OnDelete, Table},
+    catalog::{OnDelete, Reference, Table},
     hooks::{Effect, Event},
 };
 use crate::{
@@ -173,11 +173,7 @@ impl<'a> Checker<'a> {
             };
             if let Some(effect) = refuses {
                 let problem = Problem::new(at, format!("{what} {effect}")).on_key();
-                let columns = key.columns.iter().map(|(own, _)| own.as_str()).collect::<Vec<_>>().join(", ");
-                self.problem(problem.hint(format!(
-                    "add `children: [{{ table: {}, foreign_key: {columns} }}]`, or change the foreign key",
-                    key.table
-                )));
+                self.problem(problem.hint(self.way_out(table, key)));
             } else {
                 self.note(format!("{what} lets its rows stay, pointing at nothing"));
             }
@@ -189,6 +185,26 @@ impl<'a> Checker<'a> {
                 ));
             }
         }
+    }
+
+    /// What to do about a foreign key that points at `table` and is in the way.
+    fn way_out(&self, table: &Table, key: &Reference) -> String {
+        let obstacle = match key.columns.as_slice() {
+            _ if key.table == table.name => "a table cannot be its own child",
+            [_] if table.name != self.rule.table => "children cannot have children",
+            [(own, _)] => {
+                return format!(
+                    "add `children: [{{ table: {}, foreign_key: {own} }}]`, or change the foreign key",
+                    key.table
+                );
+            }
+            _ => "the foreign key of a child has one column",
+        };
+        format!(
+            "no rule can delete the rows of `{}` along, because {obstacle}: change the foreign key to ON DELETE SET NULL \
+             in a migration",
+            key.table
+        )
     }
 
     fn archive(&mut self, table: &Table) {
