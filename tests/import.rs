@@ -303,3 +303,49 @@ materialized_views:
     let run = project.run(&database, &none).expect(0);
     assert!(run.stdout.contains("Nothing to import") && !project.path().join("four").exists(), "{run}");
 }
+
+/// What YAML can say is written; of the rest, the import says that it is not there.
+#[test]
+fn an_import_writes_rights_and_names_what_no_file_can_say() {
+    for version in [&versions()[0], newest()] {
+        let (database, project) = (Database::new(version), Project::new());
+        let role = |name: &str| format!("DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object THEN END $$;");
+        database.sql(&format!(
+            "{} {} {}
+             CREATE TABLE t (id integer NOT NULL, a text);
+             CREATE UNIQUE INDEX t_id ON t (id); ALTER TABLE t REPLICA IDENTITY USING INDEX t_id, CLUSTER ON t_id;
+             CREATE INDEX t_a ON t (lower(a)); ALTER INDEX t_a ALTER COLUMN 1 SET STATISTICS 7;
+             CREATE MATERIALIZED VIEW v AS SELECT t.id, t.a FROM t;
+             GRANT SELECT ON v TO PUBLIC; GRANT SELECT, UPDATE ON v TO \"Import Reader\" WITH GRANT OPTION;
+             GRANT SELECT (a) ON v TO import_keeper; ALTER MATERIALIZED VIEW v ALTER a SET STATISTICS 100;
+             ALTER MATERIALIZED VIEW v DEPENDS ON EXTENSION plpgsql;
+             CREATE MATERIALIZED VIEW mixed AS SELECT t.id FROM t;
+             GRANT SELECT ON mixed TO import_keeper WITH GRANT OPTION; GRANT UPDATE ON mixed TO import_keeper;
+             ALTER MATERIALIZED VIEW mixed OWNER TO import_owner;",
+            role("\"Import Reader\""),
+            role("import_keeper"),
+            role("import_owner")
+        ));
+        let run = project.run(&database, &["import", "--out", "."]).expect(0);
+        let said: Vec<_> = run.stdout.lines().filter(|line| line.starts_with("not in the files: ")).collect();
+        assert_eq!(
+            said,
+            [
+                "not in the files: public.mixed: the rights of import_keeper, some with grant option",
+                "not in the files: public.v: rights on columns, the settings of the column a, its dependence on the \
+                 extension plpgsql",
+                "not in the files: public.t_a: the statistics targets of its expressions",
+                "not in the files: public.t_id: CLUSTER ON of its table, the replica identity of its table",
+            ]
+        );
+        let text = project.read("schema/public.yaml");
+        assert!(text.contains("Import Reader:") && text.contains("grant_option: true"), "{text}");
+        project.apply(&database);
+        project.expect_no_changes(&database);
+        database.sql("REVOKE ALL ON v FROM PUBLIC, \"Import Reader\"");
+        project.apply(&database);
+        let held =
+            "SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE relname = 'v' AND a.grantee <> c.relowner";
+        assert_eq!(database.sql(held), "3");
+    }
+}

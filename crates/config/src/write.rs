@@ -3,6 +3,8 @@
 
 mod emit;
 
+use std::collections::BTreeSet;
+
 use reconcile_core::{
     declared::Declared,
     kinds::{
@@ -10,7 +12,10 @@ use reconcile_core::{
             DEFAULT_METHOD, DesiredRelation, Index, Key, Nulls, Order, PathName, Term,
             spec::{ColumnSpec, IndexSpec, lower},
         },
-        matview::Matview,
+        matview::{
+            Matview,
+            grants::{Grants, Privilege, Rights},
+        },
     },
     postgres::{fragment::Fragment, name::Ident, parameters::Parameters},
     source::{FileId, Source},
@@ -37,8 +42,7 @@ fn table(relation: &DesiredRelation) -> Value {
     table.finish()
 }
 
-/// A view as the catalogs have it. They do not know its refresh. Its grants are not written, so that they are left as
-/// they are. A query of several lines becomes a literal block, if a block reads back the same.
+/// A view as the catalogs have it. They do not know its refresh. A query of several lines becomes a literal block, if a block reads back the same.
 fn matview(view: &Matview) -> Value {
     let mut map = Map::default();
     map.put_if(true, "query", view.query.as_str());
@@ -46,8 +50,28 @@ fn matview(view: &Matview) -> Value {
     map.put_some("with", view.with.as_ref().map(parameters));
     map.put_some("tablespace", view.tablespace.as_ref().map(Ident::as_str));
     map.put_some("comment", view.comment.as_deref());
+    map.put_some("grants", view.grants.as_ref().map(grants));
     map.put_indexes(view.indexes.iter().map(|index| (index, false)));
     map.finish()
+}
+
+/// The rights by role: a list, or a map if the role may grant them to others.
+fn grants(grants: &Grants) -> Value {
+    let words = |privileges: &BTreeSet<Privilege>| {
+        privileges.iter().map(|privilege| Value::from(privilege.word().to_lowercase())).collect::<Vec<_>>()
+    };
+    let of_role = |(role, rights): (&Ident, &Rights)| {
+        let rights = if rights.grantable.is_empty() {
+            Value::from(words(&rights.privileges))
+        } else {
+            let mut full = Map::default();
+            full.put_if(true, "privileges", words(&rights.grantable));
+            full.put_if(true, "grant_option", true);
+            full.finish()
+        };
+        (Value::from(role.as_str()), rights)
+    };
+    Value::from(grants.0.iter().map(of_role).collect::<Mapping>())
 }
 
 /// The list of its columns if that is all there is to say, or else a map.

@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
     let project = project::load_if_any(global)?;
     let options = project.settings.session();
     let mut session = Session::connect(&project::target(global, &project)?).await?;
-    let (files, left_out) = files(read(&mut session, args, &options).await?, args);
+    let (files, left) = files(read(&mut session, args, &options).await?, args);
     session.close().await;
     let out = global.directory.join(&args.out);
     // In a project folder, the files go to schema/. If `--out` is a folder schema/, they go directly into it.
@@ -62,10 +62,17 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
         write_new(path, &schema_yaml(&contents.tables, &contents.views))?;
         terminal.print(&format!("wrote {}: {}\n", path.display(), contents.words()));
     }
-    if args.all && left_out > 0 {
-        let (tables, were) = if left_out == 1 { ("table", "was") } else { ("tables", "were") };
+    for what in left.beyond.iter().take(MAX_SHOWN) {
+        terminal.print(&format!("not in the files: {what}\n"));
+    }
+    if let Some(more) = left.beyond.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        terminal.print(&format!("not in the files: the same of {more} more objects\n"));
+    }
+    if args.all && left.tables > 0 {
+        let (tables, were) = if left.tables == 1 { ("table", "was") } else { ("tables", "were") };
         terminal.print(&format!(
-            "{left_out} {tables} without an index of their own {were} left out: only `--prune` declares something of these\n"
+            "{} {tables} without an index of their own {were} left out: only `--prune` declares something of these\n",
+            left.tables
         ));
     }
     if paths.is_empty() {
@@ -73,6 +80,26 @@ pub(crate) async fn run(global: &Global, args: &ImportArgs, terminal: &Terminal)
             .print("Nothing to import: there are no materialized views, and no indexes except those of constraints.\n");
     }
     Ok(Exit::Done)
+}
+
+/// The most objects of which is said what the files leave out.
+const MAX_SHOWN: usize = 20;
+
+/// What the files do not say.
+#[derive(Default)]
+struct Left {
+    /// The number of tables of which nothing is declared.
+    tables: usize,
+    /// What imported objects have and no declaration can say, an object a line.
+    beyond: Vec<String>,
+}
+
+impl Left {
+    fn note(&mut self, object: &QualifiedName, beyond: &[String]) {
+        if !beyond.is_empty() {
+            self.beyond.push(format!("{object}: {}", beyond.join(", ")));
+        }
+    }
 }
 
 impl Contents {
@@ -110,20 +137,22 @@ async fn read(session: &mut Session, args: &ImportArgs, options: &SessionSetting
     Ok(Read { relations: live, views })
 }
 
-/// The files by schema, and the number of tables that nothing is declared of.
-fn files(read: Read, args: &ImportArgs) -> (BTreeMap<Ident, Contents>, usize) {
-    let mut left_out = 0;
+/// The files by schema, and what they do not say.
+fn files(read: Read, args: &ImportArgs) -> (BTreeMap<Ident, Contents>, Left) {
+    let mut left = Left::default();
     let mut files: BTreeMap<Ident, Contents> = BTreeMap::new();
     for found in &read.views {
-        let indexes = read.relations.get(&found.name).map(own_indexes).unwrap_or_default();
-        let view = Matview { indexes, ..found.view(None) };
+        let indexes = read.relations.get(&found.name).map(|own| own_indexes(own, &mut left)).unwrap_or_default();
+        let (view, beyond) = found.imported();
+        left.note(&found.name, &beyond);
+        let view = Matview { indexes, ..view };
         files.entry(found.name.schema.clone()).or_default().views.push(view);
     }
     for relation in read.relations.into_values().filter(|other| other.kind != RelationKind::MaterializedView) {
-        let indexes: Vec<_> = own_indexes(&relation).into_iter().map(Declared::nowhere).collect();
+        let indexes: Vec<_> = own_indexes(&relation, &mut left).into_iter().map(Declared::nowhere).collect();
         // Such a table may go at any time, so that an entry that declares nothing would only be in the way.
         if indexes.is_empty() && !(args.all && args.prune) {
-            left_out += 1;
+            left.tables += 1;
             continue;
         }
         let tables = &mut files.entry(relation.name.schema.clone()).or_default().tables;
@@ -137,13 +166,15 @@ fn files(read: Read, args: &ImportArgs) -> (BTreeMap<Ident, Contents>, usize) {
     for contents in files.values_mut() {
         contents.tables.sort_by(|a, b| a.name.cmp(&b.name));
     }
-    (files, left_out)
+    (files, left)
 }
 
 /// The indexes that can be declared. Those of a constraint or of a parent's index cannot, nor remnants of a build.
-fn own_indexes(relation: &Carrier) -> Vec<Index> {
+fn own_indexes(relation: &Carrier, left: &mut Left) -> Vec<Index> {
     let own = relation.indexes.values().filter(|live| !live.is_owned_elsewhere() && live.state == IndexState::Valid);
-    own.map(|live| live.index.clone()).collect()
+    own.inspect(|live| left.note(&live.index.relation(), &live.beyond_declaration()))
+        .map(|live| live.index.clone())
+        .collect()
 }
 
 /// The file name for a schema: its own name, if that has no special characters.

@@ -172,10 +172,7 @@ fn hangs(index: &LiveIndex, relation: Option<&Carrier>, live: &Live) -> Vec<Stri
     let parts = relation.into_iter().flat_map(|relation| named_by_others(index, relation, live));
     let parts =
         parts.map(|(partition, part)| format!("the name `{}` of its part on {}", part.index.name, partition.name));
-    let statistics = (!index.statistics.is_empty()).then_some("the statistics targets of its expressions");
-    let extensions = index.extensions.iter().map(|extension| format!("its dependence on the extension {extension}"));
-    let clustered = index.clustered.then_some("CLUSTER ON of its table");
-    statistics.into_iter().chain(clustered).map(str::to_owned).chain(extensions).chain(parts).collect()
+    index.beyond_declaration().into_iter().chain(parts).collect()
 }
 
 fn relies_on(change: &Change<'_>, live: &Live) -> Digest {

@@ -181,6 +181,16 @@ impl LiveIndex {
         self.needed_by.first().map(|key| format!("the foreign key {key}")).or(identity)
     }
 
+    /// What hangs on it and no declaration says, in words.
+    #[must_use]
+    pub fn beyond_declaration(&self) -> Vec<String> {
+        let statistics = (!self.statistics.is_empty()).then_some("the statistics targets of its expressions");
+        let clustered = self.clustered.then_some("CLUSTER ON of its table");
+        let identity = self.replica_identity.then_some("the replica identity of its table");
+        let extensions = self.extensions.iter().map(|name| format!("its dependence on the extension {name}"));
+        statistics.into_iter().chain(clustered).chain(identity).map(str::to_owned).chain(extensions).collect()
+    }
+
     /// Whether a constraint or a parent index owns it and decides about it.
     #[must_use]
     pub fn is_owned_elsewhere(&self) -> bool {

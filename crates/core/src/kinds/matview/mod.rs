@@ -13,6 +13,7 @@ pub mod dependents;
 pub mod grant_diff;
 pub mod grants;
 pub mod group;
+mod import;
 pub mod live;
 pub mod names;
 pub mod order;
