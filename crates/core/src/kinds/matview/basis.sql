@@ -32,6 +32,9 @@ SELECT jsonb_build_object(
         SELECT pg_describe_object('pg_class'::regclass, c.oid, 0) FROM pg_class c
         WHERE c.relname = ANY (f.words) AND c.relnamespace IN (SELECT oid FROM path) AND c.oid <> f.oid
           AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+          -- A word that named no relation when the view was made is a column, an alias, a keyword or the like.
+          AND EXISTS (SELECT FROM depends d JOIN pg_class k ON d.classid = 'pg_class'::regclass AND k.oid = d.oid
+            WHERE d.root = f.oid AND k.relname = c.relname)
         UNION ALL
         SELECT pg_describe_object('pg_proc'::regclass, p.oid, 0) FROM pg_proc p
         WHERE p.proname = ANY (f.words) AND p.pronamespace IN (SELECT oid FROM path)
