@@ -114,7 +114,7 @@ fn a_request_to_stop_ends_cleanly_and_the_next_apply_goes_on() {
     let mut command = project.command(&["apply", "--auto-approve"]);
     let child =
         command.env("DATABASE_URL", database.url()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    sleep(Duration::from_secs(1));
+    sleep(Duration::from_secs(3));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
